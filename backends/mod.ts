@@ -1,0 +1,57 @@
+/**
+ * Finds a device by name and imports its backend on demand; nothing else in the house knows the backends.
+ *
+ * @module
+ */
+
+import type { Device, Precision } from "../tensor/mod.ts";
+
+/** What `device` takes. */
+export interface DeviceOptions {
+  /** For `cpu`: `f64` keeps every float in f64, for checking gradients. Default `f32`. */
+  readonly precision?: Precision;
+  /** For `webgpu`: which implementation; `auto` takes `navigator.gpu` if it is there, else Dawn from the npm package `webgpu`. */
+  readonly gpu?: "auto" | "dawn";
+  /** For `auto`: where to say which device was taken and why; default `console.error`. */
+  readonly log?: (line: string) => void;
+}
+
+/**
+ * Opens a device. `auto` takes WebGPU where there is an adapter, else the CPU, and says in one line which and why.
+ *
+ * ```ts
+ * import { device } from "@fermi/fermi";
+ *
+ * const cpu = await device("cpu");
+ * console.log(cpu.name); // cpu
+ * ```
+ *
+ * @throws {RangeError} for an unknown name.
+ * @throws {Error} for `webgpu` where there is no adapter; the sentence says how to get one.
+ */
+export async function device(name: "cpu" | "webgpu" | "auto", options: DeviceOptions = {}): Promise<Device> {
+  switch (name) {
+    case "cpu":
+      return (await import("./cpu/mod.ts")).cpuDevice(options.precision ?? "f32");
+    case "webgpu":
+      return await (await import("./webgpu/mod.ts")).webgpuDevice(options.gpu ?? "auto");
+    case "auto":
+      return await autoDevice(options);
+    default:
+      name satisfies never;
+      throw new RangeError(`device: expects "cpu", "webgpu" or "auto", got "${name}"`);
+  }
+}
+
+async function autoDevice(options: DeviceOptions): Promise<Device> {
+  // To stderr: stdout belongs to the program that uses the library.
+  const log = options.log ?? console.error;
+  try {
+    const found = await device("webgpu", options);
+    log(`device: webgpu, ${found.description}`);
+    return found;
+  } catch (error) {
+    log(`device: cpu, because ${error instanceof Error ? error.message : error}`);
+    return await device("cpu", options);
+  }
+}

@@ -1,0 +1,152 @@
+/**
+ * Tensors from host data.
+ *
+ * @module
+ */
+
+import type { Spec } from "./declare.ts";
+import { type Device, getDefaultDevice } from "./device.ts";
+import { convert, type DType, type HostArray, hostArray, type Precision } from "./dtype.ts";
+import { checkShape, type Shape, show, sizeOf } from "./shape.ts";
+import { Tensor } from "./tensor.ts";
+
+/** Numbers or booleans, nested as deep as the tensor has axes. */
+export type NestedData = number | boolean | readonly NestedData[];
+
+/** What a tensor can be made from. */
+export type TensorData = HostArray | NestedData;
+
+/** How to read the data. */
+export interface TensorOptions {
+  /** The shape; default: that of nested arrays, or one axis for a typed array. */
+  readonly shape?: Shape;
+  /** The dtype; default: the typed array's own (Float64Array: f32), bool for booleans, f32 for numbers. */
+  readonly dtype?: DType;
+  /** The device; default: the one set by `setDefaultDevice`. */
+  readonly device?: Device;
+}
+
+/** Makes the leaf tensor that holds `data`, which is not copied. */
+export function leaf(data: HostArray, spec: Spec, device: Device): Tensor {
+  const tensor = new Tensor(spec, device, null);
+  tensor.setValue({ kind: "host", data });
+  return tensor;
+}
+
+/** A vector of integers beside `like`, whose dtype is the array's. */
+export function hostTensorLike(like: Tensor, data: Int32Array | Uint32Array): Tensor {
+  return leaf(data, { shape: [data.length], dtype: data instanceof Int32Array ? "i32" : "u32" }, like.device);
+}
+
+/** A scalar beside `like`, in its dtype if that can hold it: fractions make integers f32, numbers make bool i32. */
+export function scalarLike(value: number, like: Tensor, dtype?: DType): Tensor {
+  const fits = like.dtype === "f32" || like.dtype === "f16" ||
+    (Number.isInteger(value) && like.dtype !== "bool");
+  const own = dtype ?? (fits ? like.dtype : Number.isInteger(value) ? "i32" : "f32");
+  const data = hostArray(own, 1, like.device.precision);
+  data[0] = convert(value, own, like.device.precision);
+  return leaf(data, { shape: [], dtype: own }, like.device);
+}
+
+/**
+ * Makes a tensor from numbers, booleans, nested arrays of them, or a typed array. The data are copied.
+ *
+ * ```ts
+ * import { device, setDefaultDevice, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * tensor(5); // a scalar
+ * tensor([[1, 2, 3], [4, 5, 6]]); // shape [2, 3]
+ * tensor(new Float32Array(6), { shape: [2, 3] });
+ * ```
+ *
+ * @throws {TypeError} when the data do not fill the shape, or nested arrays are ragged.
+ */
+export function tensor(data: TensorData, options: TensorOptions = {}): Tensor {
+  const device = options.device ?? getDefaultDevice();
+  const { array, shape, dtype } = checkData("tensor", data, { ...options, device });
+  return leaf(array, { shape, dtype }, device);
+}
+
+/** Resolves data and options to a fresh host array, its shape and its dtype. */
+export function checkData(
+  name: string,
+  data: TensorData,
+  options: TensorOptions & { readonly device: Device },
+): { array: HostArray; shape: Shape; dtype: DType } {
+  const flat = ArrayBuffer.isView(data) ? data : flatten(name, data);
+  const dtype = options.dtype ?? naturalDType(data, flat);
+  if (!options.device.supports(dtype)) {
+    throw new TypeError(`${name}: ${options.device.name} does not support ${dtype}`);
+  }
+  const shape = [
+    ...checkShape(name, options.shape ?? (ArrayBuffer.isView(data) ? [flat.length] : nestedShape(data))),
+  ];
+  if (sizeOf(shape) !== flat.length) {
+    throw new TypeError(`${name}: shape ${show(shape)} wants ${sizeOf(shape)} elements, got ${flat.length}`);
+  }
+  return { array: toHost(flat, dtype, options.device.precision), shape, dtype };
+}
+
+function toHost(values: ArrayLike<number>, dtype: DType, precision: Precision): HostArray {
+  const array = hostArray(dtype, values.length, precision);
+  if (dtype === "f32" && ArrayBuffer.isView(values)) array.set(values as HostArray);
+  else for (let i = 0; i < values.length; i++) array[i] = convert(values[i]!, dtype, precision);
+  return array;
+}
+
+function naturalDType(data: TensorData, flat: ArrayLike<number>): DType {
+  if (data instanceof Int32Array) return "i32";
+  if (data instanceof Uint32Array) return "u32";
+  if (data instanceof Uint8Array) return "u8";
+  let first: unknown = data;
+  while (Array.isArray(first)) first = first[0];
+  return typeof first === "boolean" && flat.length > 0 ? "bool" : "f32";
+}
+
+function nestedShape(data: NestedData | HostArray): number[] {
+  const shape: number[] = [];
+  for (let level: unknown = data; Array.isArray(level); level = level[0]) shape.push(level.length);
+  return shape;
+}
+
+function flatten(name: string, data: NestedData): number[] {
+  const flat: number[] = [];
+  const shape = nestedShape(data);
+  const walk = (level: NestedData, depth: number) => {
+    const isList = typeof level === "object";
+    if (isList !== (depth < shape.length) || (isList && level.length !== shape[depth])) {
+      throw new TypeError(
+        `${name}: nested arrays must have equal lengths at each depth, as in ${show(shape)}`,
+      );
+    }
+    if (isList) { for (const item of level) walk(item, depth + 1); }
+    else flat.push(Number(level));
+  };
+  walk(data, 0);
+  return flat;
+}
+
+/** Shape, dtype (default f32) and device of a tensor that is made from nothing. */
+export type FillOptions = Omit<TensorOptions, "shape">;
+
+/** A tensor of zeros. */
+export function zeros(shape: Shape, options: FillOptions = {}): Tensor {
+  return full(shape, 0, options);
+}
+
+/** A tensor of ones. */
+export function ones(shape: Shape, options: FillOptions = {}): Tensor {
+  return full(shape, 1, options);
+}
+
+/** A tensor that is `value` everywhere. It takes no memory until something writes to it. */
+export function full(shape: Shape, value: number, options: FillOptions = {}): Tensor {
+  return tensor(value, { ...options, dtype: options.dtype ?? "f32" }).broadcastTo(shape);
+}
+
+/** 0, 1, ... n - 1, i32 unless told otherwise. */
+export function arange(n: number, options: FillOptions = {}): Tensor {
+  checkShape("arange", [n]);
+  return tensor(Int32Array.from({ length: n }, (_, i) => i), { dtype: "i32", ...options });
+}

@@ -1,0 +1,124 @@
+/**
+ * What an op is: one declaration with its doc, its shape-and-dtype rule and its gradient rule,
+ * and `apply`, which checks the rule and puts the op into the graph.
+ *
+ * @module
+ */
+
+import type { DType } from "./dtype.ts";
+import { type Shape, show } from "./shape.ts";
+import { Tensor } from "./tensor.ts";
+
+/** Shape and dtype: all that is known of a tensor before it is computed. */
+export interface Spec {
+  readonly shape: Shape;
+  readonly dtype: DType;
+}
+
+/** Attributes of an op that has none. */
+export type NoAttributes = Readonly<Record<never, never>>;
+
+/** What a gradient rule is given. */
+export interface GradientContext<Attributes> {
+  readonly inputs: readonly Tensor[];
+  readonly outputs: readonly Tensor[];
+  readonly attributes: Attributes;
+  /** The gradient that arrived at each output; null where nothing did. */
+  readonly cotangents: readonly (Tensor | null)[];
+  /** The gradient at the first output. */
+  readonly cotangent: Tensor;
+}
+
+/** What every op declares. */
+export interface Declaration<Name extends string, Attributes> {
+  readonly name: Name;
+  /** The meaning in a sentence or a formula. */
+  readonly doc: string;
+  /** The outputs' shapes and dtypes; throws the sentence that a caller's mistake deserves. */
+  infer(inputs: readonly Spec[], attributes: Attributes): readonly Spec[];
+  /**
+   * The gradient for each input, in ops only; null for an input that has none. A composite without this
+   * rule is differentiated through its composition; `null` instead of a rule says that no gradient flows.
+   */
+  readonly gradient?: ((context: GradientContext<Attributes>) => readonly (Tensor | null)[]) | null;
+}
+
+/** An op that every backend has a kernel for. */
+export interface Primitive<Name extends string, Attributes = NoAttributes>
+  extends Declaration<Name, Attributes> {
+  readonly gradient: ((context: GradientContext<Attributes>) => readonly (Tensor | null)[]) | null;
+  readonly decompose?: undefined;
+}
+
+/** An op that is defined by other ops; a backend may have a faster kernel for it. */
+export interface Composite<Name extends string, Attributes = NoAttributes>
+  extends Declaration<Name, Attributes> {
+  /** The definition. */
+  decompose(inputs: readonly Tensor[], attributes: Attributes): readonly Tensor[];
+}
+
+/** Any declaration, its attributes forgotten. */
+export type AnyOp = Primitive<string, never> | Composite<string, never>;
+
+/** An op in the graph. The attributes fit the op: only `apply` makes nodes. */
+export interface GraphNode {
+  readonly op: AnyOp;
+  readonly attributes: never;
+  readonly inputs: readonly Tensor[];
+  readonly outputs: readonly Tensor[];
+  /** A composite's definition, once somebody asked for it. */
+  definition?: readonly Tensor[];
+}
+
+/** Puts an op into the graph. Nothing is computed. */
+export function apply<Attributes>(
+  op: Primitive<string, Attributes> | Composite<string, Attributes>,
+  inputs: readonly Tensor[],
+  attributes: Attributes,
+): Tensor[] {
+  const current = inputs.map((input) => input.snapshot());
+  const device = current[0]!.device;
+  for (const input of current) {
+    if (input.device !== device) {
+      throw new TypeError(
+        `${op.name}: operands are on ${device.name} and on ${input.device.name}, move one with to()`,
+      );
+    }
+  }
+  const specs = op.infer(current, attributes);
+  const outputs: Tensor[] = [];
+  const node: GraphNode = { op: op as AnyOp, attributes: attributes as never, inputs: current, outputs };
+  specs.forEach((spec) => outputs.push(new Tensor(spec, device, node)));
+  return outputs;
+}
+
+/** `apply` for an op with one output. */
+export function applyOne<Attributes>(
+  op: Primitive<string, Attributes> | Composite<string, Attributes>,
+  inputs: readonly Tensor[],
+  attributes: Attributes,
+): Tensor {
+  return apply(op, inputs, attributes)[0]!;
+}
+
+/** A composite's outputs in terms of other ops, made once a node. */
+export function definitionOf(node: GraphNode): readonly Tensor[] {
+  if (node.op.decompose === undefined) {
+    throw new TypeError(`${node.op.name} is a primitive, it has no definition`);
+  }
+  return node.definition ??= node.op.decompose(node.inputs, node.attributes);
+}
+
+/** Throws unless `spec` has one of `dtypes`. */
+export function expectDType(op: string, spec: Spec, dtypes: readonly DType[], what = "a tensor"): void {
+  if (!dtypes.includes(spec.dtype)) {
+    throw new TypeError(`${op}: expects ${what} of ${dtypes.join(", ")}, got ${spec.dtype}`);
+  }
+}
+
+/** Throws unless `spec` has `rank` axes. */
+export function expectRank(op: string, spec: Spec, rank: number, layout: string): void {
+  if (spec.shape.length !== rank) {
+    throw new TypeError(`${op}: expects ${layout}, ${rank} axes, got shape ${show(spec.shape)}`);
+  }
+}

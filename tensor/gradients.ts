@@ -1,0 +1,142 @@
+/**
+ * Reverse-mode differentiation as graph rewriting: gradient rules call ops only, so a gradient is more graph, the same
+ * for every backend, and has gradients itself.
+ *
+ * @module
+ */
+
+import { definitionOf, type GraphNode } from "./declare.ts";
+import { isFloat } from "./dtype.ts";
+import { ones, zeros } from "./create.ts";
+import { postorder, staleState } from "./graph.ts";
+import { sameShape, show } from "./shape.ts";
+import { State } from "./state.ts";
+import type { Tensor } from "./tensor.ts";
+
+/**
+ * The gradients of y for each of xs. y is a scalar, or the sum of its elements is meant; an x that y does not depend on
+ * gets zeros. Gradients can be differentiated again.
+ *
+ * ```ts
+ * import { device, gradients, tensor } from "@fermi/fermi";
+ *
+ * const x = tensor([1, 2, 3], { device: await device("cpu") });
+ * const [dx] = gradients(x.square().sum(), [x]);
+ * console.log(await dx!.array()); // [2, 4, 6]
+ * ```
+ *
+ * @throws {TypeError} when y or an x is not a float tensor.
+ * @throws {Error} when y was made from a parameter that has been updated since.
+ */
+export function gradients(y: Tensor, xs: readonly Tensor[]): Tensor[] {
+  for (const tensor of [y, ...xs]) {
+    if (!isFloat(tensor.dtype)) throw new TypeError(`gradients: expects float tensors, got ${tensor.dtype}`);
+  }
+  const root = y.snapshot();
+  const order = postorder([root], description);
+  const gone = order.map(staleState).find((state) => state !== null);
+  if (gone) throw new Error(`gradients: y was made from ${gone.name}, which has been updated since`);
+  const targets = xs.map((x) => findTarget(x, order));
+  const seed = ones(root.shape, { dtype: root.dtype, device: root.device });
+  const found = backpropagate(new Map([[root, seed]]), targets, description);
+  return xs.map((x, i) => found[i] ?? zeros(x.shape, { dtype: x.dtype, device: x.device }));
+}
+
+/**
+ * Sends cotangents from `roots` to `targets`, over the graph that `operands` spans; null for a target that none reaches.
+ */
+function backpropagate(
+  roots: ReadonlyMap<Tensor, Tensor>,
+  targets: readonly Tensor[],
+  operands: (tensor: Tensor) => readonly Tensor[],
+): (Tensor | null)[] {
+  const order = postorder([...roots.keys()], operands);
+  const needed = new Set<Tensor>(targets);
+  for (const tensor of order) if (operands(tensor).some((operand) => needed.has(operand))) needed.add(tensor);
+
+  // A node is differentiated at the first of its outputs in the order: every consumer of any of them stands behind.
+  const firstOutput = new Map<GraphNode, Tensor>();
+  for (const tensor of order) if (tensor.node && !firstOutput.has(tensor.node)) firstOutput.set(tensor.node, tensor);
+
+  const cotangents = new Map(roots);
+  const arrive = (at: Tensor, cotangent: Tensor | null | undefined) => {
+    if (!cotangent || !needed.has(at)) return;
+    const earlier = cotangents.get(at);
+    cotangents.set(at, earlier ? earlier.add(cotangent) : cotangent);
+  };
+  for (const tensor of order.reverse()) {
+    if (!needed.has(tensor) || operands(tensor).length === 0) continue;
+    if (tensor.origin) arrive(tensor.origin, cotangents.get(tensor)?.to(tensor.origin.device));
+    const { node } = tensor;
+    if (node === null || firstOutput.get(node) !== tensor) continue;
+    const arrived = node.outputs.map((output) => cotangents.get(output) ?? null);
+    if (arrived.every((cotangent) => cotangent === null)) continue;
+    const inputGradients = differentiate(node, arrived);
+    node.inputs.forEach((input, i) => arrive(input, inputGradients[i]));
+  }
+  return targets.map((target) => cotangents.get(target) ?? null);
+}
+
+/** What a tensor was made from, known or not; a state's content is where gradients end. */
+function description(tensor: Tensor): readonly Tensor[] {
+  if (tensor.value?.kind === "state") return [];
+  return tensor.node?.inputs ?? (tensor.origin ? [tensor.origin] : []);
+}
+
+/** The tensor in the graph that stands for x: for a parameter, its content as y saw it. */
+function findTarget(x: Tensor, order: readonly Tensor[]): Tensor {
+  const own = x.snapshot();
+  if (!(x instanceof State) || order.includes(own)) return own;
+  return order.find(({ value }) => value?.kind === "state" && value.state === x) ?? own;
+}
+
+function differentiate(node: GraphNode, cotangents: readonly (Tensor | null)[]): readonly (Tensor | null)[] {
+  const { op, inputs, outputs, attributes } = node;
+  if (op.gradient === null) return [];
+  if (op.gradient === undefined) return throughDefinition(node, cotangents);
+  // A rule may rely on the gradient at the first output; where only others arrived, it is zero.
+  const cotangent = cotangents[0] ??
+    zeros(outputs[0]!.shape, { dtype: outputs[0]!.dtype, device: outputs[0]!.device });
+  const result = op.gradient({ inputs, outputs, attributes, cotangents, cotangent });
+  result.forEach((gradient, i) => {
+    if (gradient && !sameShape(gradient.shape, inputs[i]!.shape)) {
+      throw new TypeError(
+        `${op.name}: the gradient rule gives ${show(gradient.shape)} for input ${show(inputs[i]!.shape)}`,
+      );
+    }
+  });
+  return result;
+}
+
+/** A composite without a rule: its definition is differentiated, down to the node's inputs and no further. */
+function throughDefinition(node: GraphNode, cotangents: readonly (Tensor | null)[]): readonly (Tensor | null)[] {
+  const inputs = new Set(node.inputs);
+  const roots = definitionOf(node).flatMap((output, i) => cotangents[i] ? [[output, cotangents[i]] as const] : []);
+  return backpropagate(new Map(roots), node.inputs, (tensor) => inputs.has(tensor) ? [] : description(tensor));
+}
+
+/** A value and its gradients, one an argument. */
+export interface ValueAndGrad {
+  readonly value: Tensor;
+  readonly grads: Tensor[];
+}
+
+/**
+ * Turns f into a function that gives its value and the gradient for each argument.
+ *
+ * ```ts
+ * import { device, tensor, valueAndGrad } from "@fermi/fermi";
+ *
+ * const x = tensor([3], { device: await device("cpu") });
+ * const { value, grads } = valueAndGrad((x) => x.square().sum())(x);
+ * console.log(await value.item(), await grads[0]!.array()); // 9 [6]
+ * ```
+ */
+export function valueAndGrad<Args extends readonly Tensor[]>(
+  f: (...args: Args) => Tensor,
+): (...args: Args) => ValueAndGrad {
+  return (...args) => {
+    const value = f(...args);
+    return { value, grads: gradients(value, args) };
+  };
+}

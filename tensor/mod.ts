@@ -1,0 +1,42 @@
+/**
+ * The tensor library: what backends, networks and training see of it.
+ *
+ * @module
+ */
+
+export * from "./check_gradients.ts";
+export {
+  arange,
+  type FillOptions,
+  full,
+  type NestedData,
+  ones,
+  tensor,
+  type TensorData,
+  type TensorOptions,
+  zeros,
+} from "./create.ts";
+export type {
+  AnyOp,
+  Composite,
+  Declaration,
+  GradientContext,
+  GraphNode,
+  NoAttributes,
+  Primitive,
+  Spec,
+} from "./declare.ts";
+export {
+  type Backend,
+  Device,
+  type EvaluationRequest,
+  getDefaultDevice,
+  setDefaultDevice,
+  type Storage,
+} from "./device.ts";
+export type { DType, HostArray, Precision } from "./dtype.ts";
+export { gradients, type ValueAndGrad, valueAndGrad } from "./gradients.ts";
+export * from "./ops/mod.ts";
+export type { Padding, Pair, Shape } from "./shape.ts";
+export { InputSlot, Parameter, State } from "./state.ts";
+export { evaluate, type NestedArray, type Operand, Tensor, type Value } from "./tensor.ts";

@@ -1,0 +1,174 @@
+/**
+ * Convolution of images. The three passes are primitives, and the gradients of each are the other two, so gradients
+ * of any order come for free.
+ *
+ * @module
+ */
+
+import { applyOne, expectDType, expectRank, type Primitive, type Spec } from "../declare.ts";
+import { FLOATS } from "../dtype.ts";
+import { type Padding, type Pair, pair, type Shape, show, type Sides, sides, windows } from "../shape.ts";
+import type { Tensor } from "../tensor.ts";
+
+// ---- declarations -------------------------------------------------------------------------------------------
+
+/** How the windows lie. */
+export interface ConvGeometry {
+  readonly stride: readonly [number, number];
+  /** top, left, bottom, right */
+  readonly padding: Sides;
+  readonly dilation: readonly [number, number];
+  readonly groups: number;
+}
+
+/** Geometry, and the shape of the result that the operands do not tell. */
+export interface ConvGradientAttributes extends ConvGeometry {
+  readonly shape: Shape;
+}
+
+function outputShape(x: Shape, weight: Shape, { stride, padding, dilation, groups }: ConvGeometry): number[] {
+  const [batch, channels, height, width] = x as [number, number, number, number];
+  const [outChannels, groupChannels, windowY, windowX] = weight as [number, number, number, number];
+  if (channels !== groupChannels * groups) {
+    throw new TypeError(
+      `conv2d: weight expects ${groupChannels} input channels per group, ` +
+        `got ${channels / groups} (${channels} / ${groups})`,
+    );
+  }
+  if (outChannels % groups !== 0) {
+    throw new TypeError(`conv2d: ${outChannels} output channels do not divide into ${groups} groups`);
+  }
+  const [top, left, bottom, right] = padding;
+  return [
+    batch,
+    outChannels,
+    windows("conv2d", height, top + bottom, windowY, stride[0], dilation[0]),
+    windows("conv2d", width, left + right, windowX, stride[1], dilation[1]),
+  ];
+}
+
+function expectImages(name: string, x: Spec, other: Spec, otherLayout: string): void {
+  expectDType(name, x, FLOATS, "images");
+  expectDType(name, other, [x.dtype], otherLayout);
+  expectRank(name, x, 4, "images [N, channels, height, width]");
+  expectRank(name, other, 4, otherLayout);
+}
+
+/** Convolution, in the cross-correlation sense of the field. */
+export const conv2dOp: Primitive<"conv2d", ConvGeometry> = {
+  name: "conv2d",
+  doc:
+    "y[n,o,i,j] = sum over c,u,v of x[n, c, i*stride + u*dilation - padding, ...] * weight[o,c,u,v], within groups",
+  infer([x, weight], geometry) {
+    expectImages("conv2d", x!, weight!, "a weight [out, in / groups, height, width]");
+    return [{ shape: outputShape(x!.shape, weight!.shape, geometry), dtype: x!.dtype }];
+  },
+  gradient: ({ inputs: [x, weight], attributes, cotangent }) => [
+    conv2dInputGradient(cotangent, weight!, { ...attributes, shape: x!.shape }),
+    conv2dWeightGradient(x!, cotangent, { ...attributes, shape: weight!.shape }),
+  ],
+};
+
+/** The gradient of conv2d for its input. */
+export const conv2dInputGradientOp: Primitive<"conv2dInputGradient", ConvGradientAttributes> = {
+  name: "conv2dInputGradient",
+  doc:
+    "dx[n,c,y,x] = sum of dy[n,o,i,j] * weight[o,c,u,v] where i*stride + u*dilation - padding = y, likewise x",
+  infer([dy, weight], attributes) {
+    expectImages("conv2dInputGradient", dy!, weight!, "a weight [out, in / groups, height, width]");
+    expectOutput("conv2dInputGradient", dy!, outputShape(attributes.shape, weight!.shape, attributes));
+    return [{ shape: attributes.shape, dtype: dy!.dtype }];
+  },
+  gradient: ({ inputs: [dy, weight], attributes, cotangent }) => [
+    conv2d(cotangent, weight!, attributes),
+    conv2dWeightGradient(cotangent, dy!, { ...attributes, shape: weight!.shape }),
+  ],
+};
+
+/** The gradient of conv2d for its weight. */
+export const conv2dWeightGradientOp: Primitive<"conv2dWeightGradient", ConvGradientAttributes> = {
+  name: "conv2dWeightGradient",
+  doc: "dw[o,c,u,v] = sum over n,i,j of dy[n,o,i,j] * x[n, c, i*stride + u*dilation - padding, ...]",
+  infer([x, dy], attributes) {
+    expectImages("conv2dWeightGradient", x!, dy!, "output gradients [N, out, height, width]");
+    expectOutput("conv2dWeightGradient", dy!, outputShape(x!.shape, attributes.shape, attributes));
+    return [{ shape: attributes.shape, dtype: x!.dtype }];
+  },
+  gradient: ({ inputs: [x, dy], attributes, cotangent }) => [
+    conv2dInputGradient(dy!, cotangent, { ...attributes, shape: x!.shape }),
+    conv2d(x!, cotangent, attributes),
+  ],
+};
+
+function expectOutput(name: string, dy: Spec, shape: Shape): void {
+  if (show(dy.shape) !== show(shape)) {
+    throw new TypeError(`${name}: expects output gradients ${show(shape)}, got ${show(dy.shape)}`);
+  }
+}
+
+// ---- functions ----------------------------------------------------------------------------------------------
+
+/** What conv2d takes. */
+export interface Conv2dOptions {
+  /** Step of the windows, default 1. */
+  readonly stride?: Pair;
+  /** Zeros around the image, default 0. */
+  readonly padding?: Padding;
+  /** Step within a window, default 1. */
+  readonly dilation?: Pair;
+  /** Parts of the channels that do not see each other, default 1. */
+  readonly groups?: number;
+}
+
+/**
+ * Convolution of images (cross-correlation, as in all of deep learning).
+ *
+ * ```ts
+ * import { conv2d, device, ones } from "@fermi/fermi";
+ *
+ * const cpu = await device("cpu");
+ * const y = conv2d(ones([1, 1, 3, 3], { device: cpu }), ones([1, 1, 2, 2], { device: cpu }));
+ * console.log(await y.array()); // [[[[4, 4], [4, 4]]]]
+ * ```
+ *
+ * @param x images [N, in, height, width]
+ * @param weight [out, in / groups, height, width]
+ * @returns [N, out, floor((height + padding - reach) / stride) + 1, likewise width]
+ * @throws {TypeError} when channels, groups or dtypes do not fit.
+ * @throws {RangeError} when an option is out of range or the window does not fit into the image.
+ */
+export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions = {}): Tensor {
+  return applyOne(conv2dOp, [x, weight], geometry("conv2d", options));
+}
+
+/** The gradient of conv2d for its input, whose shape is given: dy [N, out, ...], weight as conv2d's. */
+export function conv2dInputGradient(
+  dy: Tensor,
+  weight: Tensor,
+  options: Conv2dOptions & { readonly shape: Shape },
+): Tensor {
+  const attributes = { ...geometry("conv2dInputGradient", options), shape: options.shape };
+  return applyOne(conv2dInputGradientOp, [dy, weight], attributes);
+}
+
+/** The gradient of conv2d for its weight, whose shape is given: x as conv2d's, dy [N, out, ...]. */
+export function conv2dWeightGradient(
+  x: Tensor,
+  dy: Tensor,
+  options: Conv2dOptions & { readonly shape: Shape },
+): Tensor {
+  const attributes = { ...geometry("conv2dWeightGradient", options), shape: options.shape };
+  return applyOne(conv2dWeightGradientOp, [x, dy], attributes);
+}
+
+function geometry(
+  op: string,
+  { stride = 1, padding = 0, dilation = 1, groups = 1 }: Conv2dOptions,
+): ConvGeometry {
+  return {
+    stride: pair(op, "stride", stride, 1),
+    padding: sides(op, padding),
+    dilation: pair(op, "dilation", dilation, 1),
+    groups: pair(op, "groups", groups, 1)[0],
+  };
+}

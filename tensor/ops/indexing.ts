@@ -1,0 +1,98 @@
+/**
+ * Ops that pick elements by index. `scatterAdd` is the gradient of `gather`, and the other way round.
+ *
+ * @module
+ */
+
+import { hostTensorLike } from "../create.ts";
+import { applyOne, expectDType, type Primitive } from "../declare.ts";
+import type { DType } from "../dtype.ts";
+import { normalizeAxis, sameShape, show } from "../shape.ts";
+import type { Tensor } from "../tensor.ts";
+import { cast, equal } from "./elementwise.ts";
+import { reshape } from "./movement.ts";
+
+/** The axis that is indexed. */
+export interface GatherAttributes {
+  readonly axis: number;
+}
+
+/** Picking along an axis. */
+export const gatherOp: Primitive<"gather", GatherAttributes> = {
+  name: "gather",
+  doc: "the slices of x along an axis that the indices name; an index out of range gives NaN (0 in integers)",
+  infer([x, indices], { axis }) {
+    expectDType("gather", indices!, ["i32"], "indices");
+    return [{
+      shape: [...x!.shape.slice(0, axis), ...indices!.shape, ...x!.shape.slice(axis + 1)],
+      dtype: x!.dtype,
+    }];
+  },
+  gradient: ({ inputs: [x, indices], attributes: { axis }, cotangent }) => [
+    applyOne(scatterAddOp, [cotangent, indices!], { axis, extent: x!.shape[axis]! }),
+    null,
+  ],
+};
+
+/** The axis that is indexed, and its extent. */
+export interface ScatterAttributes {
+  readonly axis: number;
+  readonly extent: number;
+}
+
+/** Adding up along an axis. */
+export const scatterAddOp: Primitive<"scatterAdd", ScatterAttributes> = {
+  name: "scatterAdd",
+  doc: "zeros to which each slice of x is added at its index; an index out of range is left out",
+  infer([x, indices], { axis, extent }) {
+    expectDType("scatterAdd", x!, ["f32", "f16", "i32", "u32"]);
+    expectDType("scatterAdd", indices!, ["i32"], "indices");
+    const end = axis + indices!.shape.length;
+    if (!sameShape(x!.shape.slice(axis, end), indices!.shape)) {
+      throw new TypeError(
+        `scatterAdd: ${show(x!.shape)} has no axes ${show(indices!.shape)} at axis ${axis}`,
+      );
+    }
+    return [{ shape: [...x!.shape.slice(0, axis), extent, ...x!.shape.slice(end)], dtype: x!.dtype }];
+  },
+  gradient: ({ inputs: [, indices], attributes: { axis }, cotangent }) => [
+    // In range by then: what scatterAdd left out must not come back as NaN.
+    applyOne(gatherInRangeOp, [cotangent, indices!], { axis }),
+    null,
+  ],
+};
+
+/** Picking along an axis, 0 out of range. */
+export const gatherInRangeOp: Primitive<"gatherInRange", GatherAttributes> = {
+  name: "gatherInRange",
+  doc: "gather in which an index out of range gives 0: the transpose of scatterAdd",
+  infer: (inputs, attributes) => gatherOp.infer(inputs, attributes),
+  gradient: ({ inputs: [x, indices], attributes: { axis }, cotangent }) => [
+    applyOne(scatterAddOp, [cotangent, indices!], { axis, extent: x!.shape[axis]! }),
+    null,
+  ],
+};
+
+/**
+ * The slices of x along `axis` (default 0) that `indices` (i32, any shape) name. An index out of range gives NaN in
+ * floats and 0 in integers.
+ *
+ * @throws {TypeError} when the indices are not i32.
+ */
+export function gather(x: Tensor, indices: Tensor, options: { readonly axis?: number } = {}): Tensor {
+  return applyOne(gatherOp, [x, indices], {
+    axis: normalizeAxis("gather", options.axis ?? 0, x.shape.length),
+  });
+}
+
+/**
+ * 1 at the index and 0 elsewhere, along a new last axis of `depth`: shape [...indices.shape, depth], dtype f32 unless
+ * told otherwise. An index out of range gives zeros.
+ *
+ * @throws {TypeError} when the indices are not i32.
+ */
+export function oneHot(indices: Tensor, depth: number, options: { readonly dtype?: DType } = {}): Tensor {
+  expectDType("oneHot", indices, ["i32"], "indices");
+  const classes = hostTensorLike(indices, Int32Array.from({ length: depth }, (_, i) => i));
+  return cast(equal(reshape(indices, [...indices.shape, 1]), classes), options.dtype ?? "f32");
+}

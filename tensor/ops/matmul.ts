@@ -1,0 +1,68 @@
+/**
+ * Matrix multiplication.
+ *
+ * @module
+ */
+
+import { applyOne, expectDType, type Primitive } from "../declare.ts";
+import { FLOATS } from "../dtype.ts";
+import { broadcastShapes, sameShape, show } from "../shape.ts";
+import type { Tensor } from "../tensor.ts";
+import { broadcastTo, reshape, transpose } from "./movement.ts";
+
+/** Products of matrices. */
+export const matmulOp: Primitive<"matmul"> = {
+  name: "matmul",
+  doc: "y[..., m, n] = sum over k of a[..., m, k] * b[..., k, n]",
+  infer([a, b]) {
+    expectDType("matmul", a!, FLOATS);
+    expectDType("matmul", b!, [a!.dtype]);
+    const [m, k] = a!.shape.slice(-2);
+    const [inner, n] = b!.shape.slice(-2);
+    if (k !== inner || !sameShape(a!.shape.slice(0, -2), b!.shape.slice(0, -2))) {
+      throw new TypeError(
+        `matmul: ${show(a!.shape)} by ${show(b!.shape)}: expects ${k} rows in the second, got ${inner}`,
+      );
+    }
+    return [{ shape: [...a!.shape.slice(0, -2), m!, n!], dtype: a!.dtype }];
+  },
+  gradient: (
+    { inputs: [a, b], cotangent },
+  ) => [matmul(cotangent, swapLast(b!)), matmul(swapLast(a!), cotangent)],
+};
+
+function swapLast(x: Tensor): Tensor {
+  const axes = [...x.shape.keys()];
+  return transpose(x, [...axes.slice(0, -2), axes.at(-1)!, axes.at(-2)!]);
+}
+
+/**
+ * The matrix product, as NumPy's: leading axes are batches and broadcast; a vector on the left is a row, on the right a
+ * column, and its axis disappears from the result.
+ *
+ * @throws {TypeError} when the inner extents differ or an operand is a scalar.
+ */
+export function matmul(a: Tensor, b: Tensor): Tensor {
+  if (a.shape.length === 0 || b.shape.length === 0) {
+    throw new TypeError("matmul: expects vectors or matrices, got a scalar");
+  }
+  if (a.shape.length === 1) {
+    const y = matmul(reshape(a, [1, a.size]), b);
+    return reshape(
+      y,
+      [...y.shape.slice(0, -2), ...y.shape.slice(-1)].slice(0, Math.max(0, b.shape.length - 1)),
+    );
+  }
+  if (b.shape.length === 1) {
+    const y = matmul(a, reshape(b, [b.size, 1]));
+    return reshape(y, y.shape.slice(0, -1));
+  }
+  if (b.shape.length === 2 && a.shape.length > 2) {
+    // One large product instead of many small ones with a repeated right side.
+    const rows = reshape(a, [-1, a.shape.at(-1)!]);
+    return reshape(matmul(rows, b), [...a.shape.slice(0, -1), b.shape[1]!]);
+  }
+  const batch = broadcastShapes("matmul", a.shape.slice(0, -2), b.shape.slice(0, -2));
+  const spread = (x: Tensor) => broadcastTo(x, [...batch, ...x.shape.slice(-2)]);
+  return applyOne(matmulOp, [spread(a), spread(b)], {});
+}

@@ -1,0 +1,313 @@
+/**
+ * Ops that move elements and compute nothing. The two of `pad` and `slice` are each other's gradients.
+ *
+ * @module
+ */
+
+import { scalarLike } from "../create.ts";
+import { applyOne, type Primitive } from "../declare.ts";
+import { checkShape, normalizeAxes, normalizeAxis, sameShape, type Shape, show, sizeOf } from "../shape.ts";
+import type { Tensor } from "../tensor.ts";
+import { sum } from "./reduction.ts";
+
+// ---- declarations -------------------------------------------------------------------------------------------
+
+/** A shape to take on. */
+export interface ShapeAttributes {
+  readonly shape: Shape;
+}
+
+/** The same elements under another shape. */
+export const reshapeOp: Primitive<"reshape", ShapeAttributes> = {
+  name: "reshape",
+  doc: "the same elements in the same order, in another shape",
+  infer([x], { shape }) {
+    if (sizeOf(shape) !== sizeOf(x!.shape)) {
+      throw new TypeError(
+        `reshape: ${show(x!.shape)} has ${sizeOf(x!.shape)} elements, ${show(shape)} wants ${sizeOf(shape)}`,
+      );
+    }
+    return [{ shape, dtype: x!.dtype }];
+  },
+  gradient: ({ inputs: [x], cotangent }) => [reshape(cotangent, x!.shape)],
+};
+
+/** Repetition along new axes and along axes of extent 1. */
+export const broadcastToOp: Primitive<"broadcastTo", ShapeAttributes> = {
+  name: "broadcastTo",
+  doc: "x repeated along new leading axes and along axes of extent 1",
+  infer([x], { shape }) {
+    const lead = shape.length - x!.shape.length;
+    if (lead < 0 || x!.shape.some((extent, axis) => extent !== 1 && extent !== shape[lead + axis])) {
+      throw new TypeError(`broadcastTo: ${show(x!.shape)} does not broadcast to ${show(shape)}`);
+    }
+    return [{ shape, dtype: x!.dtype }];
+  },
+  gradient: ({ inputs: [x], attributes: { shape }, cotangent }) => {
+    const lead = shape.length - x!.shape.length;
+    const repeated = [...shape.keys()].filter((axis) => axis < lead || x!.shape[axis - lead] !== shape[axis]);
+    return [reshape(sum(cotangent, { axis: repeated }), x!.shape)];
+  },
+};
+
+/** An order of axes. */
+export interface TransposeAttributes {
+  /** Output axis i is input axis `permutation[i]`. */
+  readonly permutation: readonly number[];
+}
+
+/** Reordered axes. */
+export const transposeOp: Primitive<"transpose", TransposeAttributes> = {
+  name: "transpose",
+  doc: "the axes in another order: output axis i is input axis permutation[i]",
+  infer([x], { permutation }) {
+    return [{ shape: permutation.map((axis) => x!.shape[axis]!), dtype: x!.dtype }];
+  },
+  gradient: ({ attributes: { permutation }, cotangent }) => [
+    transpose(cotangent, permutation.map((_, axis) => permutation.indexOf(axis))),
+  ],
+};
+
+/** Axes to reverse. */
+export interface FlipAttributes {
+  readonly axes: readonly number[];
+}
+
+/** Reversed axes. */
+export const flipOp: Primitive<"flip", FlipAttributes> = {
+  name: "flip",
+  doc: "the elements in reverse order along the given axes",
+  infer: ([x]) => [{ shape: x!.shape, dtype: x!.dtype }],
+  gradient: ({ attributes: { axes }, cotangent }) => [flip(cotangent, { axis: axes })],
+};
+
+/** A box in every axis: `start`, `start + step`, ... */
+export interface SliceAttributes {
+  readonly start: readonly number[];
+  readonly shape: Shape;
+  readonly step: readonly number[];
+}
+
+/** A regular part. */
+export const sliceOp: Primitive<"slice", SliceAttributes> = {
+  name: "slice",
+  doc: "y[i] = x[start + i * step]",
+  infer: ([x], { shape }) => [{ shape, dtype: x!.dtype }],
+  gradient: ({ inputs: [x], attributes: { start, shape, step }, cotangent }) => {
+    const end = shape.map((extent, axis) =>
+      start[axis]! + (extent === 0 ? 0 : (extent - 1) * step[axis]! + 1)
+    );
+    const after = x!.shape.map((extent, axis) => extent - end[axis]!);
+    return [
+      applyOne(padOp, [cotangent, scalarLike(0, cotangent, cotangent.dtype)], {
+        before: start,
+        after,
+        interior: step.map((s) => s - 1),
+      }),
+    ];
+  },
+};
+
+/** How many elements to add. */
+export interface PadAttributes {
+  readonly before: readonly number[];
+  readonly after: readonly number[];
+  /** Between each two neighbours. */
+  readonly interior: readonly number[];
+}
+
+/** Surrounding with a value. */
+export const padOp: Primitive<"pad", PadAttributes> = {
+  name: "pad",
+  doc: "x with a value (a scalar, the second operand) before, after and between its elements",
+  infer([x, value], { before, after, interior }) {
+    if (value!.shape.length !== 0 || value!.dtype !== x!.dtype) {
+      throw new TypeError(
+        `pad: expects a scalar value of ${x!.dtype}, got ${value!.dtype} ${show(value!.shape)}`,
+      );
+    }
+    const shape = x!.shape.map((extent, axis) =>
+      before[axis]! + extent + Math.max(0, extent - 1) * interior[axis]! + after[axis]!
+    );
+    return [{ shape, dtype: x!.dtype }];
+  },
+  gradient: ({ inputs: [x], attributes: { before, interior }, cotangent }) => {
+    const inner = applyOne(sliceOp, [cotangent], {
+      start: before,
+      shape: x!.shape,
+      step: interior.map((i) => i + 1),
+    });
+    return [inner, sum(cotangent).sub(sum(inner))];
+  },
+};
+
+/** The axis along which tensors are joined. */
+export interface ConcatAttributes {
+  readonly axis: number;
+}
+
+/** Joining along an axis. */
+export const concatOp: Primitive<"concat", ConcatAttributes> = {
+  name: "concat",
+  doc: "the tensors one after the other along an axis",
+  infer(inputs, { axis }) {
+    const first = inputs[0]!;
+    for (const input of inputs) {
+      const fits = input.shape.length === first.shape.length && input.dtype === first.dtype &&
+        input.shape.every((extent, i) => i === axis || extent === first.shape[i]);
+      if (!fits) {
+        throw new TypeError(
+          `concat: ${input.dtype} ${show(input.shape)} does not fit ${first.dtype} ${
+            show(first.shape)
+          } along axis ${axis}`,
+        );
+      }
+    }
+    const total = inputs.reduce((extent, input) => extent + input.shape[axis]!, 0);
+    return [{ shape: first.shape.map((extent, i) => i === axis ? total : extent), dtype: first.dtype }];
+  },
+  gradient: ({ inputs, attributes: { axis }, cotangent }) => {
+    let start = 0;
+    return inputs.map((input) => {
+      const begin = start;
+      start += input.shape[axis]!;
+      return slice(cotangent, { axis, start: begin, end: start });
+    });
+  },
+};
+
+// ---- functions ----------------------------------------------------------------------------------------------
+
+/**
+ * The same elements in another shape; one extent may be -1 and is worked out.
+ *
+ * @throws {TypeError} when the number of elements differs.
+ */
+export function reshape(x: Tensor, shape: Shape): Tensor {
+  const known = shape.reduce((size, extent) => extent === -1 ? size : size * extent, 1);
+  const resolved = shape.map((extent) => extent === -1 ? (known === 0 ? 0 : x.size / known) : extent);
+  if (
+    shape.filter((extent) => extent === -1).length > 1 || resolved.some((extent) => !Number.isInteger(extent))
+  ) {
+    throw new TypeError(`reshape: ${show(x.shape)} cannot take the shape ${show(shape)}`);
+  }
+  if (sameShape(resolved, x.shape)) return x;
+  return applyOne(reshapeOp, [x], { shape: checkShape("reshape", resolved) });
+}
+
+/** Repeats x to `shape` by NumPy's broadcasting rule. */
+export function broadcastTo(x: Tensor, shape: Shape): Tensor {
+  if (sameShape(x.shape, shape)) return x;
+  return applyOne(broadcastToOp, [x], { shape: [...checkShape("broadcastTo", shape)] });
+}
+
+/**
+ * Reorders the axes: axis i of the result is axis `permutation[i]` of x. Without a permutation the order is reversed.
+ *
+ * @throws {RangeError} when `permutation` does not name every axis once.
+ */
+export function transpose(x: Tensor, permutation?: readonly number[]): Tensor {
+  const rank = x.shape.length;
+  const order = permutation?.map((axis) => normalizeAxis("transpose", axis, rank)) ??
+    [...x.shape.keys()].reverse();
+  if (order.length !== rank || new Set(order).size !== rank) {
+    throw new RangeError(`transpose: permutation ${show(order)} must name each of ${rank} axes once`);
+  }
+  if (order.every((axis, i) => axis === i)) return x;
+  return applyOne(transposeOp, [x], { permutation: order });
+}
+
+/** Reverses the elements along `axis` (a number or a list; left out: all). */
+export function flip(x: Tensor, options: { readonly axis?: number | readonly number[] } = {}): Tensor {
+  return applyOne(flipOp, [x], { axes: normalizeAxes("flip", options.axis, x.shape.length) });
+}
+
+/** What `slice` takes: bounds along `axis` (left out: the leading axes, as many as there are bounds). */
+export interface SliceOptions {
+  /** The first index; negative counts from the end. Default 0. */
+  readonly start?: number | readonly number[];
+  /** The index after the last; negative counts from the end. Default: the end. */
+  readonly end?: number | readonly number[];
+  /** The distance between the elements taken, from 1. */
+  readonly step?: number | readonly number[];
+  /** The axes that the bounds belong to. */
+  readonly axis?: number | readonly number[];
+}
+
+/**
+ * A regular part of x: `slice(x, { axis: 0, start: 2, end: 5 })` is rows 2, 3 and 4. Bounds beyond the ends are clamped.
+ *
+ * @throws {RangeError} for a step below 1.
+ */
+export function slice(x: Tensor, options: SliceOptions): Tensor {
+  const list = (value: number | readonly number[] | undefined) => typeof value === "number" ? [value] : value;
+  const [starts, ends, steps] = [list(options.start), list(options.end), list(options.step)];
+  const count = Math.max(starts?.length ?? 0, ends?.length ?? 0, steps?.length ?? 0);
+  const axes = (list(options.axis) ?? [...Array(count).keys()]).map((axis) =>
+    normalizeAxis("slice", axis, x.shape.length)
+  );
+  if (axes.length < count) throw new RangeError(`slice: ${count} bounds for ${axes.length} axes`);
+  const start: number[] = x.shape.map(() => 0);
+  const step: number[] = x.shape.map(() => 1);
+  const shape: number[] = [...x.shape];
+  axes.forEach((axis, i) => {
+    const extent = x.shape[axis]!;
+    const clamp = (bound: number) => Math.min(extent, Math.max(0, bound < 0 ? bound + extent : bound));
+    start[axis] = clamp(starts?.[i] ?? 0);
+    step[axis] = steps?.[i] ?? 1;
+    if (!Number.isInteger(step[axis]) || step[axis]! < 1 || !Number.isInteger(start[axis])) {
+      throw new RangeError(
+        `slice: start must be a whole number and step one from 1, got ${starts?.[i]} and ${step[axis]}`,
+      );
+    }
+    shape[axis] = Math.max(0, Math.ceil((clamp(ends?.[i] ?? extent) - start[axis]!) / step[axis]!));
+  });
+  if (sameShape(shape, x.shape)) return x;
+  return applyOne(sliceOp, [x], { start, shape, step });
+}
+
+/** What `pad` takes; a number stands for every axis. */
+export interface PadOptions {
+  /** Elements before the first. */
+  readonly before?: number | readonly number[];
+  /** Elements after the last. */
+  readonly after?: number | readonly number[];
+  /** Elements between each two neighbours. */
+  readonly interior?: number | readonly number[];
+  /** What to pad with, default 0. */
+  readonly value?: number;
+}
+
+/**
+ * Surrounds x with a value.
+ *
+ * @throws {RangeError} for a negative amount or a list that does not have one entry an axis.
+ */
+export function pad(x: Tensor, options: PadOptions): Tensor {
+  const list = (value: number | readonly number[] = 0): readonly number[] => {
+    const each = typeof value === "number" ? x.shape.map(() => value) : value;
+    if (each.length !== x.shape.length || each.some((amount) => !Number.isInteger(amount) || amount < 0)) {
+      throw new RangeError(`pad: wants ${x.shape.length} whole numbers from 0, got ${show(each)}`);
+    }
+    return each;
+  };
+  const attributes = {
+    before: list(options.before),
+    after: list(options.after),
+    interior: list(options.interior),
+  };
+  return applyOne(padOp, [x, scalarLike(options.value ?? 0, x, x.dtype)], attributes);
+}
+
+/**
+ * Joins tensors along `axis`, default 0.
+ *
+ * @throws {TypeError} when another axis or the dtype differs, or the list is empty.
+ */
+export function concat(tensors: readonly Tensor[], options: { readonly axis?: number } = {}): Tensor {
+  const first = tensors[0];
+  if (first === undefined) throw new TypeError("concat: wants at least one tensor");
+  return applyOne(concatOp, tensors, {
+    axis: normalizeAxis("concat", options.axis ?? 0, first.shape.length),
+  });
+}

@@ -1,0 +1,112 @@
+/**
+ * Local response normalisation (Krizhevsky et al. 2012, section 3.3). Composite: the definition is here, in slices
+ * and sums; backends may do it in one pass.
+ *
+ * @module
+ */
+
+import { apply, applyOne, type Composite, expectDType, expectRank } from "../declare.ts";
+import { FLOATS } from "../dtype.ts";
+import { pair, type Shape } from "../shape.ts";
+import type { Tensor } from "../tensor.ts";
+import { add, mul, pow, square, sub } from "./elementwise.ts";
+import { pad, reshape, slice } from "./movement.ts";
+
+/** The paper's constants, and the towers whose maps do not see each other. */
+export interface LocalResponseNormAttributes {
+  readonly size: number;
+  readonly alpha: number;
+  readonly beta: number;
+  readonly k: number;
+  readonly groups: number;
+}
+
+/** Local response normalisation. */
+export const localResponseNormOp: Composite<"localResponseNorm", LocalResponseNormAttributes> = {
+  name: "localResponseNorm",
+  doc:
+    "y = a / scale^beta, and scale = k + alpha * sum of a^2 over `size` neighbouring maps of the same group",
+  infer([x], { groups }) {
+    expectDType("localResponseNorm", x!, FLOATS, "images");
+    expectRank("localResponseNorm", x!, 4, "images [N, channels, height, width]");
+    if (x!.shape[1]! % groups !== 0) {
+      throw new TypeError(`localResponseNorm: ${x!.shape[1]} channels do not divide into ${groups} groups`);
+    }
+    return [x!, x!].map(({ shape, dtype }) => ({ shape, dtype }));
+  },
+  decompose([x], attributes) {
+    const { alpha, beta, k } = attributes;
+    const scale = add(mul(neighbourSum(square(x!), attributes, "before"), alpha), k);
+    return [mul(x!, pow(scale, -beta)), scale];
+  },
+  gradient: ({ inputs: [x], outputs: [, scale], attributes, cotangents: [dy, dScale] }) => {
+    // Only y is public; the scale has a gradient of its own all the same, for gradients of gradients.
+    const throughY = dy && applyOne(localResponseNormGradientOp, [dy, x!, scale!], attributes);
+    const throughScale = dScale &&
+      mul(mul(x!, 2 * attributes.alpha), neighbourSum(dScale, attributes, "after"));
+    return [throughY && throughScale ? add(throughY, throughScale) : throughY ?? throughScale ?? null];
+  },
+};
+
+/** The gradient of `localResponseNorm`. */
+export const localResponseNormGradientOp: Composite<
+  "localResponseNormGradient",
+  LocalResponseNormAttributes
+> = {
+  name: "localResponseNormGradient",
+  doc: "dx = dy scale^-beta - 2 alpha beta x * sum over the neighbours of dy x scale^-(beta + 1)",
+  infer: ([, x]) => [{ shape: x!.shape, dtype: x!.dtype }],
+  decompose([dy, x, scale], attributes) {
+    const { alpha, beta } = attributes;
+    const direct = mul(dy!, pow(scale!, -beta));
+    const shares = mul(mul(dy!, x!), pow(scale!, -beta - 1));
+    return [sub(direct, mul(mul(x!, 2 * alpha * beta), neighbourSum(shares, attributes, "after")))];
+  },
+};
+
+/**
+ * The sum over the maps i - floor(size / 2) ... of `size` maps; for an even size the window reaches one further
+ * `before`. Its transpose, for the gradient, reaches one further `after`.
+ */
+function neighbourSum(
+  x: Tensor,
+  { size, groups }: LocalResponseNormAttributes,
+  longer: "before" | "after",
+): Tensor {
+  const [batch, channels, height, width] = x.shape as Shape & [number, number, number, number];
+  const maps = channels / groups;
+  const [long, short] = [Math.floor(size / 2), size - 1 - Math.floor(size / 2)];
+  const [before, after] = longer === "before" ? [long, short] : [short, long];
+  const towers = reshape(x, [batch, groups, maps, height * width]);
+  const padded = pad(towers, { before: [0, 0, before, 0], after: [0, 0, after, 0] });
+  const shifted = Array.from({ length: size }, (_, i) => slice(padded, { axis: 2, start: i, end: i + maps }));
+  return reshape(shifted.reduce((a, b) => add(a, b)), x.shape);
+}
+
+/** What localResponseNorm takes; the paper's values are the defaults. */
+export interface LocalResponseNormOptions {
+  /** How many neighbouring maps are summed, default 5. */
+  readonly size?: number;
+  /** Weight of the sum of squares, not divided by `size`; default 1e-4. */
+  readonly alpha?: number;
+  /** Exponent, default 0.75. */
+  readonly beta?: number;
+  /** Offset, default 2. */
+  readonly k?: number;
+  /** Towers: windows stay inside each of `groups` equal parts of the maps; default 1. */
+  readonly groups?: number;
+}
+
+/**
+ * Local response normalisation: `a / (k + alpha * sum(a^2 over size neighbouring maps))^beta` (Krizhevsky et al. 2012,
+ * section 3.3). Caffe, PyTorch and ONNX divide alpha by size: pass `alpha: theirs / size` to match them.
+ *
+ * @param x images [N, channels, height, width]
+ * @throws {TypeError} when the groups do not divide the channels.
+ */
+export function localResponseNorm(x: Tensor, options: LocalResponseNormOptions = {}): Tensor {
+  const { size = 5, alpha = 1e-4, beta = 0.75, k = 2, groups = 1 } = options;
+  pair("localResponseNorm", "size", size, 1);
+  pair("localResponseNorm", "groups", groups, 1);
+  return apply(localResponseNormOp, [x], { size, alpha, beta, k, groups })[0]!;
+}

@@ -1,0 +1,105 @@
+/**
+ * Softmax and the loss of classification. Composites: the definitions are here, backends may fuse them.
+ *
+ * @module
+ */
+
+import { applyOne, type Composite, expectDType, expectRank } from "../declare.ts";
+import { FLOATS } from "../dtype.ts";
+import { normalizeAxis, show } from "../shape.ts";
+import type { Tensor } from "../tensor.ts";
+import { add, exp, less, log, mul, sub, where } from "./elementwise.ts";
+import { gather, oneHot } from "./indexing.ts";
+import { reshape } from "./movement.ts";
+import { max, mean, sum } from "./reduction.ts";
+import { hostTensorLike } from "../create.ts";
+
+/** The axis of the classes. */
+export interface SoftmaxAttributes {
+  readonly axis: number;
+}
+
+/** Logarithm of the softmax. */
+export const logSoftmaxOp: Composite<"logSoftmax", SoftmaxAttributes> = {
+  name: "logSoftmax",
+  doc: "x - log(sum(e^x)) along an axis, shifted by the largest so that nothing overflows",
+  infer([x]) {
+    expectDType("logSoftmax", x!, FLOATS);
+    return [{ shape: x!.shape, dtype: x!.dtype }];
+  },
+  decompose([x], { axis }) {
+    const shifted = sub(x!, max(x!, { axis, keepDims: true }));
+    return [sub(shifted, log(sum(exp(shifted), { axis, keepDims: true })))];
+  },
+  gradient: ({ outputs: [y], attributes: { axis }, cotangent }) => [
+    sub(cotangent, mul(exp(y!), sum(cotangent, { axis, keepDims: true }))),
+  ],
+};
+
+/** Mean cross-entropy of a batch. */
+export const crossEntropyOp: Composite<"crossEntropy"> = {
+  name: "crossEntropy",
+  doc: "mean over the batch of -log softmax(logits)[label]; a label that is no class gives NaN",
+  infer([logits, labels]) {
+    expectDType("crossEntropy", logits!, FLOATS, "logits");
+    expectDType("crossEntropy", labels!, ["i32"], "labels");
+    expectRank("crossEntropy", logits!, 2, "logits [N, classes]");
+    const [batch, classes] = logits!.shape;
+    if (labels!.shape.length !== 1 || labels!.shape[0] !== batch) {
+      throw new TypeError(
+        `crossEntropy: logits ${show(logits!.shape)} want labels [${batch}], got ${show(labels!.shape)}`,
+      );
+    }
+    if (batch === 0 || classes === 0) {
+      throw new RangeError(`crossEntropy: logits ${show(logits!.shape)} are empty`);
+    }
+    return [{ shape: [], dtype: logits!.dtype }];
+  },
+  decompose([logits, labels]) {
+    // Picking from the flattened rows: index row * classes + label, out of range where the label is no class.
+    const [batch, classes] = logits!.shape as [number, number];
+    const flat = reshape(logSoftmax(logits!), [batch * classes]);
+    const rows = hostTensorLike(logits!, Int32Array.from({ length: batch }, (_, row) => row * classes));
+    const valid = where(less(labels!, 0), -1, where(less(labels!, classes), add(rows, labels!), -1));
+    return [mean(gather(flat, valid)).neg()];
+  },
+  gradient: ({ inputs: [logits, labels], cotangent }) => [
+    applyOne(crossEntropyGradientOp, [logits!, labels!, cotangent], {}),
+    null,
+  ],
+};
+
+/** The gradient of `crossEntropy` for the logits. */
+export const crossEntropyGradientOp: Composite<"crossEntropyGradient"> = {
+  name: "crossEntropyGradient",
+  doc: "(softmax(logits) - onehot(labels)) * cotangent / N",
+  infer: ([logits]) => [{ shape: logits!.shape, dtype: logits!.dtype }],
+  decompose([logits, labels, cotangent]) {
+    const [batch, classes] = logits!.shape as [number, number];
+    const error = sub(softmax(logits!), oneHot(labels!, classes, { dtype: logits!.dtype }));
+    return [mul(error, cotangent!.div(batch))];
+  },
+};
+
+/** The logarithm of the softmax along `axis`, default the last. */
+export function logSoftmax(x: Tensor, options: { readonly axis?: number } = {}): Tensor {
+  return applyOne(logSoftmaxOp, [x], {
+    axis: normalizeAxis("logSoftmax", options.axis ?? -1, x.shape.length),
+  });
+}
+
+/** e^x / sum(e^x) along `axis`, default the last. */
+export function softmax(x: Tensor, options: { readonly axis?: number } = {}): Tensor {
+  return exp(logSoftmax(x, options));
+}
+
+/**
+ * The mean over the batch of -log softmax(logits)[label].
+ *
+ * @param logits [N, classes]
+ * @param labels i32 [N]; a label that is no class makes the loss NaN
+ * @throws {TypeError} for other shapes or dtypes.
+ */
+export function crossEntropy(logits: Tensor, labels: Tensor): Tensor {
+  return applyOne(crossEntropyOp, [logits, labels], {});
+}

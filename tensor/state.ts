@@ -1,0 +1,145 @@
+/**
+ * The two kinds of slots whose content changes: parameters, which expressions update in place, and input
+ * slots, which the host refills. Nothing else is mutable.
+ *
+ * @module
+ */
+
+import { checkData, type TensorData } from "./create.ts";
+import type { Spec } from "./declare.ts";
+import { type Device, getDefaultDevice, type Storage } from "./device.ts";
+import type { DType } from "./dtype.ts";
+import { sameShape, type Shape, show, sizeOf } from "./shape.ts";
+import { Tensor } from "./tensor.ts";
+
+/** A tensor with memory of its own whose content changes; its version counts the changes. */
+export abstract class State extends Tensor {
+  /** The name that messages use. */
+  name: string;
+  /** Counts the changes of the content. */
+  version = 0;
+  /** The device memory. */
+  readonly storage: Storage;
+  #current: Tensor;
+
+  /** Makes the slot and its memory, zeroed. */
+  constructor(spec: Spec, device: Device, name: string) {
+    super(spec, device, null);
+    this.name = name;
+    this.storage = device.backend.createState(spec);
+    this.#current = this.#leaf();
+  }
+
+  /** The tensor that stands for the content as it is now: a queued update, or else the memory. */
+  override snapshot(): Tensor {
+    return this.#current;
+  }
+
+  /** Called when an update was queued: from now on the content is `value`. */
+  protected supersede(value: Tensor): void {
+    this.#current = value;
+  }
+
+  /** Called when the memory was overwritten with `value` (null: from the host). Old snapshots are stale from now on. */
+  updated(value: Tensor | null): void {
+    this.version++;
+    if (value !== null && value.value === null) {
+      value.setValue({ kind: "state", state: this, version: this.version });
+    }
+    this.#current = this.#leaf();
+  }
+
+  /** Forgets a queued update. */
+  revert(): void {
+    this.#current = this.#leaf();
+  }
+
+  #leaf(): Tensor {
+    const leaf = new Tensor(this, this.device, null);
+    leaf.setValue({ kind: "state", state: this, version: this.version });
+    return leaf;
+  }
+
+  /** Gives the device memory back. */
+  override dispose(): void {
+    this.storage.release();
+  }
+}
+
+/**
+ * A learnt tensor. It owns one buffer for its life; `assign` is carried out, in place, by the next evaluation
+ * of anything on its device.
+ *
+ * ```ts
+ * import { device, Parameter, tensor } from "@fermi/fermi";
+ *
+ * const cpu = await device("cpu");
+ * const w = new Parameter(tensor([1, 2], { device: cpu }), { name: "w" });
+ * w.assign(w.mul(10));
+ * console.log(await w.array()); // [10, 20]
+ * ```
+ */
+export class Parameter extends State {
+  /** Makes a parameter that starts as `initial`, an expression like any other. */
+  constructor(initial: Tensor, options: { readonly name?: string } = {}) {
+    super(initial, initial.device, options.name ?? "parameter");
+    this.assign(initial);
+  }
+
+  /**
+   * Queues `value` as the new content. Expressions made from now on see it.
+   *
+   * @throws {TypeError} for another shape, dtype or device.
+   */
+  assign(value: Tensor): void {
+    if (!sameShape(value.shape, this.shape) || value.dtype !== this.dtype || value.device !== this.device) {
+      throw new TypeError(
+        `assign: ${this.name} is ${this.dtype} ${show(this.shape)} on ${this.device.name}, ` +
+          `got ${value.dtype} ${show(value.shape)} on ${value.device.name}`,
+      );
+    }
+    const current = value.snapshot();
+    this.supersede(current);
+    this.device.queueUpdate(this, current);
+  }
+}
+
+/**
+ * A slot through which a batch enters: refilled by `write`, so that every step binds the same memory.
+ *
+ * ```ts
+ * import { device, InputSlot } from "@fermi/fermi";
+ *
+ * const cpu = await device("cpu");
+ * const x = new InputSlot([2], { device: cpu });
+ * x.write([3, 4]);
+ * console.log(await x.mul(2).array()); // [6, 8]
+ * ```
+ */
+export class InputSlot extends State {
+  /** Makes a slot of zeros. */
+  constructor(
+    shape: Shape,
+    options: { readonly dtype?: DType; readonly device?: Device; readonly name?: string } = {},
+  ) {
+    super(
+      { shape: [...shape], dtype: options.dtype ?? "f32" },
+      options.device ?? getDefaultDevice(),
+      options.name ?? "input slot",
+    );
+  }
+
+  /**
+   * Refills the slot. Expressions made from the old content can no longer be computed.
+   *
+   * @throws {TypeError} when the number of elements differs.
+   */
+  write(data: TensorData): void {
+    const { array } = checkData("write", data, { dtype: this.dtype, device: this.device });
+    if (array.length !== sizeOf(this.shape)) {
+      throw new TypeError(`write: ${this.name} holds ${sizeOf(this.shape)} elements, got ${array.length}`);
+    }
+    this.device.backend.writeState(this.storage, array);
+    this.updated(null);
+  }
+}

@@ -1,0 +1,375 @@
+/**
+ * The tensor: a description of numbers, and, once somebody asked, the numbers.
+ *
+ * @module
+ */
+
+import type { GraphNode, Spec } from "./declare.ts";
+import type { Device, Storage } from "./device.ts";
+import { type DType, type HostArray, hostArray } from "./dtype.ts";
+import * as elementwise from "./ops/elementwise.ts";
+import * as indexing from "./ops/indexing.ts";
+import * as linear from "./ops/matmul.ts";
+import * as movement from "./ops/movement.ts";
+import * as reduction from "./ops/reduction.ts";
+import * as softmaxes from "./ops/softmax.ts";
+import { type Shape, sizeOf, stridesOf } from "./shape.ts";
+import type { State } from "./state.ts";
+
+/** Where a tensor's numbers are. Host data is the truth; device copies of it are a backend's caches. */
+export type Value =
+  | { readonly kind: "host"; readonly data: HostArray }
+  | { readonly kind: "resident"; readonly storage: Storage }
+  | { readonly kind: "state"; readonly state: State; readonly version: number };
+
+/** An operand: a tensor, or a number that takes the other operand's dtype and device. */
+export type Operand = Tensor | number;
+
+/** Nested lists of numbers, as deep as the tensor has axes. */
+export type NestedArray = number | NestedArray[];
+
+/**
+ * Computes tensors on their devices without reading them back; reading one afterwards costs only the transfer. Values
+ * stay on the device, the oldest of many move to the host by themselves.
+ *
+ * ```ts
+ * import { device, evaluate, ones } from "@fermi/fermi";
+ *
+ * const x = ones([2], { device: await device("cpu") }).add(1);
+ * await evaluate(x);
+ * ```
+ */
+export async function evaluate(...tensors: readonly Tensor[]): Promise<void> {
+  const devices = [...new Set(tensors.map((tensor) => tensor.device))];
+  await Promise.all(
+    devices.map((device) => device.evaluate(tensors.filter((tensor) => tensor.device === device), false)),
+  );
+}
+
+/**
+ * An n-dimensional array that is described first and computed when its numbers are asked for.
+ *
+ * ```ts
+ * import { device, tensor } from "@fermi/fermi";
+ *
+ * const x = tensor([[1, 2], [3, 4]], { device: await device("cpu") });
+ * console.log(await x.matmul(x).add(1).array()); // [[8, 11], [16, 23]]
+ * ```
+ */
+export class Tensor {
+  /** The extents of the axes. */
+  readonly shape: Shape;
+  /** The type of the elements. */
+  readonly dtype: DType;
+  /** Where it lives. */
+  readonly device: Device;
+  /** How it is computed; null for a leaf. Reading the tensor does not change this. */
+  readonly node: GraphNode | null;
+  /** The numbers, where they are known. */
+  value: Value | null = null;
+  /** Settles when an evaluation that was submitted has set `value`. */
+  arriving: Promise<void> | null = null;
+  /** The tensor on another device that this one is a copy of. */
+  readonly origin: Tensor | null;
+
+  /** Tensors are made by `tensor(...)` and by ops. */
+  constructor(spec: Spec, device: Device, node: GraphNode | null, origin: Tensor | null = null) {
+    this.shape = spec.shape;
+    this.dtype = spec.dtype;
+    this.device = device;
+    this.node = node;
+    this.origin = origin;
+  }
+
+  /** The number of elements. */
+  get size(): number {
+    return sizeOf(this.shape);
+  }
+
+  /** The immutable tensor that stands for the present content: itself, unless it is a parameter or an input slot. */
+  snapshot(): Tensor {
+    return this;
+  }
+
+  /** Sets where the numbers are, and releases what held them before. */
+  setValue(value: Value): void {
+    if (this.value?.kind === "resident") this.value.storage.release();
+    this.value = value;
+  }
+
+  /** Fetches the numbers of a copy from its device of origin. */
+  async fetchOrigin(): Promise<void> {
+    if (this.origin === null) throw new TypeError("the tensor's memory was released by dispose()");
+    const data = await this.origin.data();
+    const copy = hostArray(this.dtype, data.length, this.device.precision);
+    copy.set(data);
+    this.setValue({ kind: "host", data: copy });
+  }
+
+  /** The elements in row-major order, a copy: Float32Array, Int32Array, Uint32Array, Uint8Array, or Float64Array on an f64 device. */
+  async data(): Promise<HostArray> {
+    const current = this.snapshot();
+    if (current.value?.kind !== "host") await this.device.evaluate([current], true);
+    const value = current.value as Value | null;
+    if (value?.kind !== "host") throw new TypeError("data: the tensor was disposed of while it was read");
+    return value.data.slice();
+  }
+
+  /** The elements as nested lists. */
+  async array(): Promise<NestedArray> {
+    const data = await this.data();
+    const strides = stridesOf(this.shape);
+    const nest = (axis: number, offset: number): NestedArray =>
+      axis === this.shape.length
+        ? data[offset]!
+        : Array.from({ length: this.shape[axis]! }, (_, i) => nest(axis + 1, offset + i * strides[axis]!));
+    return nest(0, 0);
+  }
+
+  /**
+   * The only element.
+   *
+   * @throws {TypeError} when there is more than one, or none.
+   */
+  async item(): Promise<number> {
+    if (this.size !== 1) throw new TypeError(`item: the tensor has ${this.size} elements, wants one`);
+    return (await this.data())[0]!;
+  }
+
+  /** The same numbers on another device; gradients flow through. */
+  to(device: Device): Tensor {
+    if (device === this.device) return this;
+    if (!device.supports(this.dtype)) {
+      throw new TypeError(`to: ${device.name} does not support ${this.dtype}`);
+    }
+    return new Tensor(this, device, null, this.snapshot());
+  }
+
+  /** The same numbers, through which no gradient flows. Of a tensor that was read, the result also forgets the history. */
+  detach(): Tensor {
+    const current = this.snapshot();
+    if (current.value?.kind !== "host") return elementwise.detach(current);
+    const leaf = new Tensor(this, this.device, null);
+    leaf.value = current.value;
+    return leaf;
+  }
+
+  /** Gives back the device memory of an evaluated tensor now; nothing needs it, the memory comes back by itself. */
+  dispose(): void {
+    if (this.value?.kind !== "resident") return;
+    this.value.storage.release();
+    this.value = null;
+  }
+
+  /** `using t = ...` disposes of it. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  // ---- ops that read well as methods; their docs stand at the functions ----------------------------------------
+
+  /** max(x, 0). */
+  relu(): Tensor {
+    return elementwise.relu(this);
+  }
+
+  /** The hyperbolic tangent. */
+  tanh(): Tensor {
+    return elementwise.tanh(this);
+  }
+
+  /** 1 / (1 + e^-x). */
+  sigmoid(): Tensor {
+    return elementwise.sigmoid(this);
+  }
+
+  /** e^x. */
+  exp(): Tensor {
+    return elementwise.exp(this);
+  }
+
+  /** The natural logarithm. */
+  log(): Tensor {
+    return elementwise.log(this);
+  }
+
+  /** The square root. */
+  sqrt(): Tensor {
+    return elementwise.sqrt(this);
+  }
+
+  /** 1 / sqrt(x). */
+  rsqrt(): Tensor {
+    return elementwise.rsqrt(this);
+  }
+
+  /** |x|. */
+  abs(): Tensor {
+    return elementwise.abs(this);
+  }
+
+  /** -x. */
+  neg(): Tensor {
+    return elementwise.neg(this);
+  }
+
+  /** x * x. */
+  square(): Tensor {
+    return elementwise.square(this);
+  }
+
+  /** -1, 0 or 1. */
+  sign(): Tensor {
+    return elementwise.sign(this);
+  }
+
+  /** The largest whole number that is not above x. */
+  floor(): Tensor {
+    return elementwise.floor(this);
+  }
+
+  /** this + other. */
+  add(other: Operand): Tensor {
+    return elementwise.add(this, other);
+  }
+
+  /** this - other. */
+  sub(other: Operand): Tensor {
+    return elementwise.sub(this, other);
+  }
+
+  /** this * other. */
+  mul(other: Operand): Tensor {
+    return elementwise.mul(this, other);
+  }
+
+  /** this / other. */
+  div(other: Operand): Tensor {
+    return elementwise.div(this, other);
+  }
+
+  /** this ^ other. */
+  pow(other: Operand): Tensor {
+    return elementwise.pow(this, other);
+  }
+
+  /** The larger of this and other. */
+  maximum(other: Operand): Tensor {
+    return elementwise.maximum(this, other);
+  }
+
+  /** The smaller of this and other. */
+  minimum(other: Operand): Tensor {
+    return elementwise.minimum(this, other);
+  }
+
+  /** this == other. */
+  equal(other: Operand): Tensor {
+    return elementwise.equal(this, other);
+  }
+
+  /** this < other. */
+  less(other: Operand): Tensor {
+    return elementwise.less(this, other);
+  }
+
+  /** this > other. */
+  greater(other: Operand): Tensor {
+    return elementwise.greater(this, other);
+  }
+
+  /** This, a condition, chooses between a and b. */
+  where(a: Operand, b: Operand): Tensor {
+    return elementwise.where(this, a, b);
+  }
+
+  /** In another dtype. */
+  cast(dtype: DType): Tensor {
+    return elementwise.cast(this, dtype);
+  }
+
+  /** The sum along `axis`. */
+  sum(options: reduction.ReduceOptions = {}): Tensor {
+    return reduction.sum(this, options);
+  }
+
+  /** The mean along `axis`. */
+  mean(options: reduction.ReduceOptions = {}): Tensor {
+    return reduction.mean(this, options);
+  }
+
+  /** The largest along `axis`. */
+  max(options: reduction.ReduceOptions = {}): Tensor {
+    return reduction.max(this, options);
+  }
+
+  /** The smallest along `axis`. */
+  min(options: reduction.ReduceOptions = {}): Tensor {
+    return reduction.min(this, options);
+  }
+
+  /** The product along `axis`. */
+  prod(options: reduction.ReduceOptions = {}): Tensor {
+    return reduction.prod(this, options);
+  }
+
+  /** The index of the largest along `axis`. */
+  argmax(options: reduction.ReduceOptions = {}): Tensor {
+    return reduction.argmax(this, options);
+  }
+
+  /** The index of the smallest along `axis`. */
+  argmin(options: reduction.ReduceOptions = {}): Tensor {
+    return reduction.argmin(this, options);
+  }
+
+  /** The matrix product. */
+  matmul(other: Tensor): Tensor {
+    return linear.matmul(this, other);
+  }
+
+  /** In another shape; one extent may be -1. */
+  reshape(shape: Shape): Tensor {
+    return movement.reshape(this, shape);
+  }
+
+  /** With the axes in another order, default reversed. */
+  transpose(permutation?: readonly number[]): Tensor {
+    return movement.transpose(this, permutation);
+  }
+
+  /** Repeated to `shape`. */
+  broadcastTo(shape: Shape): Tensor {
+    return movement.broadcastTo(this, shape);
+  }
+
+  /** A regular part. */
+  slice(options: movement.SliceOptions): Tensor {
+    return movement.slice(this, options);
+  }
+
+  /** Surrounded with a value. */
+  pad(options: movement.PadOptions): Tensor {
+    return movement.pad(this, options);
+  }
+
+  /** Reversed along `axis`. */
+  flip(options: { readonly axis?: number | readonly number[] } = {}): Tensor {
+    return movement.flip(this, options);
+  }
+
+  /** The slices that `indices` name. */
+  gather(indices: Tensor, options: { readonly axis?: number } = {}): Tensor {
+    return indexing.gather(this, indices, options);
+  }
+
+  /** e^x / sum(e^x) along `axis`, default the last. */
+  softmax(options: { readonly axis?: number } = {}): Tensor {
+    return softmaxes.softmax(this, options);
+  }
+
+  /** The logarithm of the softmax along `axis`, default the last. */
+  logSoftmax(options: { readonly axis?: number } = {}): Tensor {
+    return softmaxes.logSoftmax(this, options);
+  }
+}
