@@ -56,7 +56,9 @@ function backpropagate(
 
   // A node is differentiated at the first of its outputs in the order: every consumer of any of them stands behind.
   const firstOutput = new Map<GraphNode, Tensor>();
-  for (const tensor of order) if (tensor.node && !firstOutput.has(tensor.node)) firstOutput.set(tensor.node, tensor);
+  for (const tensor of order) {
+    if (tensor.node && !firstOutput.has(tensor.node)) firstOutput.set(tensor.node, tensor);
+  }
 
   const cotangents = new Map(roots);
   const arrive = (at: Tensor, cotangent: Tensor | null | undefined) => {
@@ -109,10 +111,19 @@ function differentiate(node: GraphNode, cotangents: readonly (Tensor | null)[]):
 }
 
 /** A composite without a rule: its definition is differentiated, down to the node's inputs and no further. */
-function throughDefinition(node: GraphNode, cotangents: readonly (Tensor | null)[]): readonly (Tensor | null)[] {
+function throughDefinition(
+  node: GraphNode,
+  cotangents: readonly (Tensor | null)[],
+): readonly (Tensor | null)[] {
   const inputs = new Set(node.inputs);
-  const roots = definitionOf(node).flatMap((output, i) => cotangents[i] ? [[output, cotangents[i]] as const] : []);
-  return backpropagate(new Map(roots), node.inputs, (tensor) => inputs.has(tensor) ? [] : description(tensor));
+  const roots = definitionOf(node).flatMap((output, i) =>
+    cotangents[i] ? [[output, cotangents[i]] as const] : []
+  );
+  return backpropagate(
+    new Map(roots),
+    node.inputs,
+    (tensor) => inputs.has(tensor) ? [] : description(tensor),
+  );
 }
 
 /** A value and its gradients, one an argument. */
