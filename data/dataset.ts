@@ -1,0 +1,53 @@
+/**
+ * What a dataset of labelled images is, however it is stored.
+ *
+ * @module
+ */
+
+import type { Tensor } from "../tensor/mod.ts";
+
+/** Labelled images, in an order of their own. */
+export interface Split {
+  /** How many there are. */
+  readonly count: number;
+  /** Writes the bytes of image `index` (channels, height, width) into `target` from `offset` on. */
+  copyImage(index: number, target: Uint8Array, offset: number): void;
+  /** The class of image `index`, from 0. */
+  label(index: number): number;
+}
+
+/** Images to learn from and images to be tested with. */
+export interface Dataset {
+  readonly name: string;
+  /** channels, height, width */
+  readonly shape: readonly [number, number, number];
+  readonly classes: number;
+  readonly train: Split;
+  readonly test: Split;
+}
+
+/** A dataset that cannot be used: a file is missing, damaged or does not fit the others. */
+export class DataError extends Error {
+  /** The message names the file. */
+  override readonly name = "DataError";
+}
+
+/** The first `count` images of a split, or all of them where there are fewer. */
+export function take(split: Split, count: number): Split {
+  return {
+    count: Math.min(count, split.count),
+    copyImage: (index, target, offset) => split.copyImage(index, target, offset),
+    label: (index) => split.label(index),
+  };
+}
+
+/**
+ * Bytes as what networks see: x / 255 - 0.5. It is worked out as (x - 127.5) * (1 / 255), which no compiler can
+ * contract to a fused multiply-add: the subtraction is exact and every backend rounds the product alike.
+ *
+ * @param bytes u8, any shape
+ * @returns f32 from -0.5 to 0.5
+ */
+export function normalise(bytes: Tensor): Tensor {
+  return bytes.cast("f32").sub(127.5).mul(1 / 255);
+}

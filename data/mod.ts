@@ -1,0 +1,11 @@
+/**
+ * Datasets and batches.
+ *
+ * @module
+ */
+
+export { DataError, type Dataset, normalise, type Split, take } from "./dataset.ts";
+export { fashionMnist, type FashionMnistOptions } from "./fashion_mnist.ts";
+export { type Idx, parseIdx } from "./idx.ts";
+export { type Batch, batches, type BatchOptions, shuffledOrder } from "./loader.ts";
+export { synthetic, type SyntheticOptions } from "./synthetic.ts";

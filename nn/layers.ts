@@ -1,0 +1,102 @@
+/**
+ * The layers with parameters: convolution and the fully connected layer.
+ *
+ * @module
+ */
+
+import {
+  conv2d,
+  type Conv2dOptions,
+  type DType,
+  foldIn,
+  matmul,
+  type Pair,
+  Parameter,
+  type Shape,
+  type Tensor,
+} from "../tensor/mod.ts";
+import { constant, he, type Initialiser } from "./initialisers.ts";
+import { Module } from "./module.ts";
+
+/** What every layer with parameters takes. */
+export interface LayerOptions {
+  /** The key of this layer: its weight is drawn from `foldIn(key, 0)`, its bias from `foldIn(key, 1)`. Its device is the layer's. */
+  readonly key: Tensor;
+  /** How the weight starts, default `he()`. */
+  readonly weight?: Initialiser;
+  /** How the bias starts, default zeros; `null` for no bias. */
+  readonly bias?: Initialiser | null;
+  /** `f32` (default) or `f16`. */
+  readonly dtype?: DType;
+}
+
+function makeWeight(shape: Shape, { key, weight = he(), dtype = "f32" }: LayerOptions): Parameter {
+  return new Parameter(weight(shape, foldIn(key, 0), { dtype }), { name: "weight" });
+}
+
+function makeBias(size: number, { key, bias = constant(0), dtype = "f32" }: LayerOptions): Parameter | null {
+  return bias && new Parameter(bias([size], foldIn(key, 1), { dtype }), { name: "bias" });
+}
+
+/**
+ * Convolution of images [N, in, height, width] with a weight [out, in / groups, window, window], and a bias an output map.
+ */
+export class Conv2d extends Module {
+  /** [out, in / groups, height, width] */
+  readonly weight: Parameter;
+  /** [out], or null */
+  readonly bias: Parameter | null;
+  /** Stride, padding, dilation and groups. */
+  readonly geometry: Conv2dOptions;
+
+  /**
+   * Makes the layer; its parameters are described, not computed.
+   *
+   * @throws {TypeError} when the groups do not divide the channels.
+   */
+  constructor(
+    inChannels: number,
+    outChannels: number,
+    options: LayerOptions & Conv2dOptions & {
+      /** Extent of the windows. */
+      readonly window: Pair;
+    },
+  ) {
+    super();
+    const { stride = 1, padding = 0, dilation = 1, groups = 1, window } = options;
+    const [height, width] = typeof window === "number" ? [window, window] : window;
+    if (inChannels % groups !== 0 || outChannels % groups !== 0) {
+      throw new TypeError(`Conv2d: ${groups} groups do not divide ${inChannels} and ${outChannels} channels`);
+    }
+    this.geometry = { stride, padding, dilation, groups };
+    this.weight = makeWeight([outChannels, inChannels / groups, height, width], options);
+    this.bias = makeBias(outChannels, options);
+  }
+
+  /** [N, in, height, width] to [N, out, ...]. */
+  override forward(x: Tensor): Tensor {
+    const y = conv2d(x, this.weight, this.geometry);
+    return this.bias ? y.add(this.bias.reshape([1, -1, 1, 1])) : y;
+  }
+}
+
+/** The fully connected layer: x weight^T + bias. */
+export class Linear extends Module {
+  /** [out, in] */
+  readonly weight: Parameter;
+  /** [out], or null */
+  readonly bias: Parameter | null;
+
+  /** Makes the layer; its parameters are described, not computed. */
+  constructor(inFeatures: number, outFeatures: number, options: LayerOptions) {
+    super();
+    this.weight = makeWeight([outFeatures, inFeatures], options);
+    this.bias = makeBias(outFeatures, options);
+  }
+
+  /** [..., in] to [..., out]. */
+  override forward(x: Tensor): Tensor {
+    const y = matmul(x, this.weight.transpose());
+    return this.bias ? y.add(this.bias) : y;
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * What a network costs, worked out from its table.
+ *
+ * @module
+ */
+
+import { type ModelTable, trace, type TracedRow } from "./table.ts";
+
+/** What one layer costs. */
+export interface LayerSummary {
+  readonly name: string;
+  /** Without the batch: [channels, height, width] or [features]. */
+  readonly output: readonly number[];
+  readonly parameters: number;
+  /** Outputs that are weighted sums: those of convolutions and fully connected layers. */
+  readonly neurons: number;
+  /** Of one image, forward; biases are not counted. */
+  readonly multiplyAdds: number;
+}
+
+/** What a network costs. */
+export interface ModelSummary {
+  readonly model: string;
+  readonly layers: readonly LayerSummary[];
+  readonly parameters: number;
+  readonly neurons: number;
+  readonly multiplyAdds: number;
+}
+
+/** Sums up a model. */
+export function summarise(table: ModelTable): ModelSummary {
+  const layers = trace(table).map(summariseRow);
+  const total = (field: "parameters" | "neurons" | "multiplyAdds") =>
+    layers.reduce((sum, layer) => sum + layer[field], 0);
+  return {
+    model: table.name,
+    layers,
+    parameters: total("parameters"),
+    neurons: total("neurons"),
+    multiplyAdds: total("multiplyAdds"),
+  };
+}
+
+function summariseRow({ row, input, output }: TracedRow): LayerSummary {
+  if (row.layer !== "conv2d" && row.layer !== "linear") {
+    return { name: row.name, output, parameters: 0, neurons: 0, multiplyAdds: 0 };
+  }
+  const fanIn = row.layer === "linear" ? input[0]! : input[0]! / (row.groups ?? 1) * row.window * row.window;
+  const neurons = output.reduce((size, extent) => size * extent, 1);
+  return {
+    name: row.name,
+    output,
+    parameters: row.outputs * (fanIn + 1),
+    neurons,
+    multiplyAdds: neurons * fanIn,
+  };
+}
+
+/** The summary as a table for people, ending with the totals. */
+export function formatSummary(summary: ModelSummary): string {
+  const number = (value: number) => value === 0 ? "" : value.toLocaleString("en-US");
+  const rows = [
+    ["layer", "output shape", "parameters", "neurons", "multiply-adds"],
+    ...summary.layers.map((layer) => [
+      layer.name,
+      layer.output.join(" x "),
+      number(layer.parameters),
+      number(layer.neurons),
+      number(layer.multiplyAdds),
+    ]),
+    ["total", "", number(summary.parameters), number(summary.neurons), number(summary.multiplyAdds)],
+  ];
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  const rule = widths.map((width) => "-".repeat(width)).join("  ");
+  const lines = rows.map((row) =>
+    row.map((cell, column) => column < 2 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!))
+      .join("  ")
+      .trimEnd()
+  );
+  return [lines[0], rule, ...lines.slice(1, -1), rule, lines.at(-1)].join("\n");
+}

@@ -1,0 +1,94 @@
+/**
+ * What a layer is: something with named parameters that takes a tensor forward.
+ *
+ * @module
+ */
+
+import { foldIn, Parameter, type Tensor } from "../tensor/mod.ts";
+
+/**
+ * How a forward pass is meant: in training, layers that draw random numbers take a key of their own from it, in the
+ * order in which they are reached, so a fresh context with the same key repeats the pass bit for bit.
+ */
+export class ForwardContext {
+  /** Whether this pass trains. */
+  readonly training: boolean;
+  /** The key of the pass; null where nothing is drawn. */
+  readonly key: Tensor | null;
+  #drawn = 0;
+
+  /** Contexts are made by `training(key)`; `evaluation` is the one for testing. */
+  constructor(training: boolean, key: Tensor | null) {
+    this.training = training;
+    this.key = key;
+  }
+
+  /**
+   * The key for the next layer that draws: `foldIn(key, i)` for the i-th one, from 0.
+   *
+   * @throws {TypeError} when the pass has no key.
+   */
+  nextKey(): Tensor {
+    if (this.key === null) {
+      throw new TypeError("forward: a pass that draws random numbers wants a key, got none");
+    }
+    return foldIn(this.key, this.#drawn++);
+  }
+}
+
+/** The context of a test: nothing is dropped, nothing is drawn. */
+export const evaluation: ForwardContext = new ForwardContext(false, null);
+
+/** The context of a training pass that draws its random numbers from `key`; make a new one for each pass. */
+export function training(key: Tensor | null = null): ForwardContext {
+  return new ForwardContext(true, key);
+}
+
+/**
+ * The base of layers and networks. Parameters are found by walking a module's own properties; a module inside gives
+ * its own parameters a prefix, an array of modules gives them an index.
+ *
+ * ```ts
+ * import { device, nn, randomKey, type Tensor } from "@fermi/fermi";
+ *
+ * class Twice extends nn.Module {
+ *   readonly inner: nn.Linear;
+ *   constructor(key: Tensor) {
+ *     super();
+ *     this.inner = new nn.Linear(4, 4, { key });
+ *   }
+ *   forward(x: Tensor): Tensor {
+ *     return this.inner.forward(this.inner.forward(x).relu());
+ *   }
+ * }
+ * const key = randomKey(0, { device: await device("cpu") });
+ * console.log([...new Twice(key).parameters().keys()]); // ["inner.weight", "inner.bias"]
+ * ```
+ */
+export abstract class Module {
+  /** The output for `x`; without a context the pass is a test. */
+  abstract forward(x: Tensor, context?: ForwardContext): Tensor;
+
+  /** The parameters by name, such as `conv1.weight`, in the order of the layers. Each is told its name, for messages. */
+  parameters(): Map<string, Parameter> {
+    const found = new Map<string, Parameter>();
+    for (const [name, part] of this.parts()) {
+      if (part instanceof Parameter) found.set(name, part);
+      else for (const [inner, parameter] of part.parameters()) found.set(`${name}.${inner}`, parameter);
+    }
+    for (const [name, parameter] of found) parameter.name = name;
+    return found;
+  }
+
+  /** What this module directly consists of. */
+  protected parts(): (readonly [string, Parameter | Module])[] {
+    return Object.entries(this).flatMap(([name, value]: [string, unknown]) => {
+      if (Array.isArray(value)) return value.map((item: unknown, i) => [`${name}.${i}`, item] as const);
+      return [[name, value] as const];
+    }).filter(isPart);
+  }
+}
+
+function isPart(entry: readonly [string, unknown]): entry is readonly [string, Parameter | Module] {
+  return entry[1] instanceof Parameter || entry[1] instanceof Module;
+}

@@ -1,0 +1,55 @@
+/**
+ * Layers one after the other, each with a name.
+ *
+ * @module
+ */
+
+import type { Parameter, Tensor } from "../tensor/mod.ts";
+import { evaluation, type ForwardContext, Module } from "./module.ts";
+
+/**
+ * A network whose layers follow each other. Its parameters are named after the layers, as in `conv1.weight`.
+ *
+ * ```ts
+ * import { device, nn, ones, randomKey, splitKey } from "@fermi/fermi";
+ *
+ * const cpu = await device("cpu");
+ * const [a, b] = splitKey(randomKey(0, { device: cpu }), 2);
+ * const network = new nn.Sequential({
+ *   hidden: new nn.Linear(3, 8, { key: a! }),
+ *   relu: new nn.ReLU(),
+ *   output: new nn.Linear(8, 2, { key: b! }),
+ * });
+ * console.log(network.forward(ones([5, 3], { device: cpu })).shape); // [5, 2]
+ * ```
+ */
+export class Sequential extends Module {
+  /** The layers in order. */
+  readonly layers: ReadonlyMap<string, Module>;
+
+  /**
+   * Makes the network.
+   *
+   * @throws {RangeError} for a name made of digits alone, which JavaScript would put before the others.
+   */
+  constructor(layers: Readonly<Record<string, Module>>) {
+    super();
+    for (const name of Object.keys(layers)) {
+      if (/^\d+$/.test(name)) throw new RangeError(`Sequential: a layer's name needs a letter, got ${name}`);
+    }
+    this.layers = new Map(Object.entries(layers));
+    this.parameters();
+  }
+
+  /** Each layer's output is the next one's input. */
+  override forward(x: Tensor, context: ForwardContext = evaluation): Tensor {
+    let y = x;
+    for (const layer of this.layers.values()) y = layer.forward(y, context);
+    return y;
+  }
+
+  /** The layers. */
+  protected override parts(): (readonly [string, Parameter | Module])[] {
+    return [...this.layers];
+  }
+}
