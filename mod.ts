@@ -15,4 +15,6 @@
  */
 
 export { device, type DeviceOptions } from "./backends/mod.ts";
+export * as nn from "./nn/mod.ts";
 export * from "./tensor/mod.ts";
+export { SGD, type SGDOptions } from "./train/sgd.ts";

@@ -1,0 +1,167 @@
+/**
+ * The command line: `deno run -P train.ts`. Arguments only; the work is done in `train/` and `data/`.
+ *
+ * @module
+ */
+
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import process from "node:process";
+import { device } from "./backends/mod.ts";
+import { formatSummary, type InitName, type ModelName, models, summarise } from "./nn/mod.ts";
+import {
+  type DatasetName,
+  jsonReporter,
+  listenForInterrupt,
+  prepareJob,
+  runJob,
+  textReporter,
+  UsageError,
+} from "./train/mod.ts";
+
+const BAD_USAGE = 2;
+const FAILED = 1;
+
+interface Flags {
+  readonly backend: "auto" | "cpu" | "webgpu";
+  readonly gpu: "auto" | "dawn";
+  readonly model: ModelName;
+  readonly dataset: DatasetName;
+  readonly data?: string;
+  readonly epochs?: number;
+  readonly steps?: number;
+  readonly batch?: number;
+  readonly limit?: number;
+  readonly lr?: number;
+  readonly momentum?: number;
+  readonly weightDecay?: number;
+  readonly dropout?: number;
+  readonly init?: InitName;
+  readonly seed: number;
+  readonly evalEvery?: number;
+  readonly json: boolean;
+  readonly quiet: boolean;
+  readonly summary: boolean;
+}
+
+/** Reads a number, and asks that it passes `test`. */
+function number(wanted: string, test: (value: number) => boolean): (text: string) => number {
+  return (text) => {
+    const value = text.trim() === "" ? NaN : Number(text);
+    if (!test(value)) throw new InvalidArgumentError(`It must be ${wanted}.`);
+    return value;
+  };
+}
+
+const count = number("a whole number from 1", (value) => Number.isSafeInteger(value) && value >= 1);
+const fraction = number("a number from 0 to below 1", (value) => value >= 0 && value < 1);
+
+function command(): Command {
+  const option = (flags: string, text: string) => new Option(flags, text);
+  return new Command("train")
+    .description("Trains a convolutional network. What is not given comes from the network's recipe.")
+    .addOption(
+      option("--backend <name>", "where to compute").choices(["auto", "cpu", "webgpu"]).default("auto"),
+    )
+    .addOption(option("--gpu <name>", "which WebGPU").choices(["auto", "dawn"]).default("auto"))
+    .addOption(option("--model <name>", "the network").choices(Object.keys(models)).default("alexnet_mini"))
+    .addOption(
+      option("--dataset <name>", "the images").choices(["fashion-mnist", "synthetic"]).default(
+        "fashion-mnist",
+      ),
+    )
+    .addOption(option("--data <folder>", "the four published IDX files, default: the embedded subset"))
+    .addOption(option("--epochs <n>", "passes over the training images").argParser(count))
+    .addOption(option("--steps <n>", "end after this many steps").argParser(count))
+    .addOption(option("--batch <n>", "images a step").argParser(count))
+    .addOption(option("--limit <n>", "use only the first training images").argParser(count))
+    .addOption(
+      option("--lr <rate>", "learning rate").argParser(
+        number("a number above 0", (value) => value > 0 && value < Infinity),
+      ),
+    )
+    .addOption(option("--momentum <fraction>", "momentum").argParser(fraction))
+    .addOption(
+      option("--weight-decay <rate>", "weight decay").argParser(
+        number("a number from 0", (value) => value >= 0 && value < Infinity),
+      ),
+    )
+    .addOption(option("--dropout <fraction>", "probability of dropout").argParser(fraction))
+    .addOption(option("--init <name>", "how weights start").choices(["paper", "he"]))
+    .addOption(
+      option("--seed <n>", "all that is random comes from it").default(0).argParser(
+        number("a whole number from 0", (value) => Number.isSafeInteger(value) && value >= 0),
+      ),
+    )
+    .addOption(
+      option("--eval-every <steps>", "measure that often, besides after each epoch").argParser(count),
+    )
+    .addOption(option("--json", "one JSON object a line, and nothing else on stdout").default(false))
+    .addOption(option("--quiet", "the result only; with --json, everything but the steps").default(false))
+    .addOption(option("--summary", "print the network's layers, and end").default(false))
+    .helpOption("--help", "print this, and end")
+    .allowExcessArguments(false)
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(oneLine(text) + "\n") });
+}
+
+async function main(args: readonly string[]): Promise<void> {
+  const flags = command().parse(args, { from: "user" }).opts<Flags>();
+  if (flags.summary) return printSummary(flags);
+  const { model, dataset, seed, steps, limit, evalEvery, batch, lr, momentum, weightDecay, dropout, init } =
+    flags;
+  const recipe = { batch, lr, momentum, weightDecay, dropout, init, epochs: flags.epochs };
+  const job = await prepareJob({ model, dataset, folder: flags.data, seed, steps, limit, evalEvery, recipe });
+
+  const log = flags.quiet ? () => {} : console.error;
+  const where = await device(flags.backend, { gpu: flags.gpu, log });
+  const interrupt = await listenForInterrupt();
+  const makeReporter = flags.json ? jsonReporter : textReporter;
+  try {
+    await runJob(
+      flags.backend === "auto" && where.name === "cpu" ? oneEpoch(job, log) : job,
+      where,
+      makeReporter(process.stdout, { quiet: flags.quiet }),
+      interrupt.signal,
+    );
+  } finally {
+    interrupt.release();
+    where.destroy();
+  }
+}
+
+type Job = Awaited<ReturnType<typeof prepareJob>>;
+
+/** Without an adapter the network is trained all the same, as far as patience allows. */
+function oneEpoch(job: Job, log: (line: string) => void): Job {
+  if (job.settings.recipe.epochs !== undefined || job.settings.steps !== undefined) return job;
+  log("the CPU backend is slow: training for one epoch only, ask for more with --epochs");
+  return { ...job, recipe: { ...job.recipe, epochs: 1 } };
+}
+
+function printSummary({ model, json }: Flags): void {
+  const summary = summarise(models[model]);
+  const text = json ? JSON.stringify({ event: "summary", ...summary }) : formatSummary(summary);
+  process.stdout.write(text + "\n");
+}
+
+function oneLine(text: string): string {
+  return text.trim().replace(/\s*\n\s*/g, " ");
+}
+
+// A reader that has seen enough, as in `train.ts --json | head`, is no error.
+process.stdout.on("error", (error: Error & { code?: string }) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit(0);
+});
+
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  if (error instanceof CommanderError) {
+    // Commander has written its own line.
+    process.exitCode = error.exitCode === 0 ? 0 : BAD_USAGE;
+  } else {
+    process.stderr.write(`error: ${oneLine(error instanceof Error ? error.message : String(error))}\n`);
+    process.exitCode = error instanceof UsageError ? BAD_USAGE : FAILED;
+  }
+}

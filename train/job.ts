@@ -1,0 +1,157 @@
+/**
+ * A whole run, from a few settings: which network, which images, how. The settings and the files are checked before a
+ * device is opened.
+ *
+ * @module
+ */
+
+import { type Dataset, fashionMnist, synthetic, take } from "../data/mod.ts";
+import { build, type ModelName, models, type ModelTable } from "../nn/mod.ts";
+import { type Device, foldIn, randomKey, type Tensor } from "../tensor/mod.ts";
+import type { Reporter } from "./events.ts";
+import { train, type TrainResult } from "./loop.ts";
+import { type Recipe, recipes } from "./recipes.ts";
+import { makeSchedule } from "./schedule.ts";
+import { SGD } from "./sgd.ts";
+
+/** A dataset of the house. */
+export type DatasetName = "fashion-mnist" | "synthetic";
+
+/** What a run is made from; what is left out comes from the network's recipe. */
+export interface JobSettings {
+  readonly model: ModelName;
+  readonly dataset: DatasetName;
+  /** The folder with the published files; default: the embedded subset. */
+  readonly folder?: string | undefined;
+  /** Everything random comes from it. */
+  readonly seed: number;
+  readonly recipe: { readonly [K in keyof Recipe]?: Recipe[K] | undefined };
+  /** Ends the run after this many steps, in as many epochs as that takes unless the recipe says how many. */
+  readonly steps?: number | undefined;
+  /** Use only the first training images. */
+  readonly limit?: number | undefined;
+  readonly evalEvery?: number | undefined;
+}
+
+/** Settings that do not go together. */
+export class UsageError extends Error {
+  /** The message says what to do. */
+  override readonly name = "UsageError";
+}
+
+/** A run that is ready to go. */
+export interface Job {
+  readonly settings: JobSettings;
+  readonly recipe: Recipe;
+  /** The images; made-up ones are drawn from the key. */
+  readonly load: (key: Tensor) => Promise<Dataset>;
+}
+
+/** The seed's parts. Numbers for different purposes are drawn from different keys, so none depends on another. */
+const PURPOSE = { init: 0, dropout: 1, shuffle: 2, synthetic: 3 } as const;
+
+/**
+ * Checks the settings and reads the images.
+ *
+ * @throws {UsageError} when the settings do not go together.
+ * @throws {DataError} when a file is missing or damaged.
+ */
+export async function prepareJob(settings: JobSettings): Promise<Job> {
+  const table = models[settings.model];
+  const given = Object.entries(settings.recipe).filter(([, value]) => value !== undefined);
+  const recipe: Recipe = { ...recipes[settings.model], ...Object.fromEntries(given) };
+  const load = await loader(settings, table);
+  return { settings, recipe, load };
+}
+
+const SYNTHETIC_COUNTS = { trainCount: 1024, testCount: 64 };
+
+async function loader(settings: JobSettings, table: ModelTable): Promise<Job["load"]> {
+  const { dataset, folder, limit = Infinity } = settings;
+  const batch = settings.recipe.batch ?? recipes[settings.model].batch;
+  if (dataset === "synthetic") {
+    if (folder !== undefined) {
+      throw new UsageError("--data belongs to --dataset=fashion-mnist, not to synthetic");
+    }
+    checkBatch(batch, Math.min(limit, SYNTHETIC_COUNTS.trainCount));
+    return async (key) => {
+      const { input: shape, classes } = table;
+      const made = await synthetic({ key, shape, classes, ...SYNTHETIC_COUNTS });
+      return { ...made, train: take(made.train, limit) };
+    };
+  }
+  const [channels, height, width] = table.input;
+  if (channels !== 1 || height !== 28 || width !== 28) {
+    throw new UsageError(
+      `${table.name} takes ${channels}x${height}x${width} images, ${dataset} has 1x28x28: use --dataset=synthetic`,
+    );
+  }
+  const read = await fashionMnist({ folder });
+  const limited = { ...read, train: take(read.train, limit) };
+  checkBatch(batch, limited.train.count);
+  return () => Promise.resolve(limited);
+}
+
+function checkBatch(batch: number, images: number): void {
+  if (images < batch) throw new UsageError(`${images} training images do not fill a batch of ${batch}`);
+}
+
+/** Runs a job on a device: builds the network, trains it and tells the reporter. */
+export async function runJob(
+  { settings, recipe, load }: Job,
+  device: Device,
+  report: Reporter,
+  signal?: AbortSignal,
+): Promise<TrainResult> {
+  const began = performance.now();
+  const { seed, evalEvery } = settings;
+  const seedKey = randomKey(seed, { device });
+  const keyFor = (purpose: keyof typeof PURPOSE) => foldIn(seedKey, PURPOSE[purpose]);
+  const dataset = await load(keyFor("synthetic"));
+  const model = build(models[settings.model], { ...recipe, key: keyFor("init") });
+  const parameters = [...model.parameters().values()];
+  const stepsPerEpoch = Math.floor(dataset.train.count / recipe.batch);
+  // `--steps` alone goes on for as many epochs as it takes; with `--epochs` the shorter one counts.
+  const epochSteps = settings.steps !== undefined && settings.recipe.epochs === undefined
+    ? Infinity
+    : recipe.epochs * stepsPerEpoch;
+  const steps = Math.min(settings.steps ?? Infinity, epochSteps);
+  report({
+    event: "start",
+    model: settings.model,
+    parameters: parameters.reduce((sum, parameter) => sum + parameter.size, 0),
+    dataset: dataset.name,
+    trainImages: dataset.train.count,
+    testImages: dataset.test.count,
+    backend: device.name,
+    device: device.description,
+    seed,
+    stepsPerEpoch,
+    ...recipe,
+    epochs: Math.ceil(steps / stepsPerEpoch),
+    steps,
+  });
+  const result = await train({
+    device,
+    model,
+    dataset,
+    optimiser: new SGD(parameters, recipe),
+    schedule: makeSchedule(recipe.schedule, recipe.lr),
+    batch: recipe.batch,
+    steps,
+    evalEvery,
+    dropoutKey: keyFor("dropout"),
+    shuffleKey: keyFor("shuffle"),
+    report,
+    signal,
+  });
+  report({
+    event: "done",
+    interrupted: result.interrupted,
+    steps: result.steps,
+    accuracy: result.evaluation?.accuracy ?? null,
+    loss: result.evaluation?.loss ?? null,
+    seconds: (performance.now() - began) / 1000,
+  });
+  return result;
+}

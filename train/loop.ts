@@ -1,0 +1,141 @@
+/**
+ * The training loop, the same for every network, dataset and device.
+ *
+ * @module
+ */
+
+import { batches, type Dataset, shuffledOrder } from "../data/mod.ts";
+import type { Module } from "../nn/mod.ts";
+import { type Device, foldIn, type Tensor } from "../tensor/mod.ts";
+import { type Evaluation, Evaluator } from "./evaluate.ts";
+import type { Reporter } from "./events.ts";
+import { Pipeline } from "./pipeline.ts";
+import type { Schedule } from "./schedule.ts";
+import type { SGD } from "./sgd.ts";
+import { type StepResult, TrainingStep } from "./step.ts";
+import { Throughput } from "./throughput.ts";
+
+/** What the loop takes. */
+export interface TrainOptions {
+  readonly device: Device;
+  readonly model: Module;
+  readonly optimiser: SGD;
+  readonly schedule: Schedule;
+  readonly dataset: Dataset;
+  /** Images a step; the last images of an epoch that do not fill a batch are left out. */
+  readonly batch: number;
+  /** How many steps; epochs go on until then. */
+  readonly steps: number;
+  /** Measure after this many steps too, not only after each epoch and at the end. */
+  readonly evalEvery?: number | undefined;
+  /** Step s drops out with the key `foldIn(dropoutKey, s)`. */
+  readonly dropoutKey: Tensor;
+  /** Epoch e is shuffled with the key `foldIn(shuffleKey, e)`. */
+  readonly shuffleKey: Tensor;
+  readonly report: Reporter;
+  /** Ends the run after the step under way; the network is measured and reported all the same. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** How a run ended. */
+export interface TrainResult {
+  readonly steps: number;
+  /** The last evaluation; null when there was none. */
+  readonly evaluation: Evaluation | null;
+  readonly interrupted: boolean;
+}
+
+/**
+ * Trains a network. The parameters are updated in place.
+ *
+ * @throws {RangeError} when the training images do not fill one batch.
+ * @throws {Error} when the loss is no longer finite.
+ */
+export async function train(options: TrainOptions): Promise<TrainResult> {
+  const { dataset, batch, steps, signal } = options;
+  if (dataset.train.count < batch) {
+    throw new RangeError(`train: ${dataset.train.count} training images do not fill a batch of ${batch}`);
+  }
+  const run = new Run(options);
+  await run.prepare();
+  for (let epoch = 1; run.step < steps && !signal?.aborted; epoch++) await run.epoch(epoch);
+  run.dispose();
+  return { steps: run.step, evaluation: run.evaluation, interrupted: run.step < steps };
+}
+
+interface Arrival extends StepResult {
+  readonly step: number;
+  readonly epoch: number;
+  readonly lr: number;
+}
+
+class Run {
+  readonly #options: TrainOptions;
+  readonly #training: TrainingStep;
+  readonly #evaluator: Evaluator;
+  readonly #throughput = new Throughput();
+  readonly #pipeline: Pipeline<Arrival>;
+  /** Steps queued so far. */
+  step = 0;
+  evaluation: Evaluation | null = null;
+  #evaluatedAt = 0;
+
+  constructor(options: TrainOptions) {
+    this.#options = options;
+    const { dataset: { shape, classes, test: split } } = options;
+    this.#training = new TrainingStep({ ...options, shape });
+    this.#evaluator = new Evaluator({ ...options, shape, classes, split });
+    this.#pipeline = new Pipeline((arrival) => this.#arrived(arrival));
+  }
+
+  async prepare(): Promise<void> {
+    // Read once: from then on the key of a step is one small operation away.
+    await this.#options.dropoutKey.data();
+    await this.#training.prepare();
+  }
+
+  async epoch(epoch: number): Promise<void> {
+    const { dataset, batch, steps, schedule, evalEvery, dropoutKey, shuffleKey, signal } = this.#options;
+    const order = await shuffledOrder(shuffleKey, epoch, dataset.train.count);
+    this.#throughput.reset();
+    for (const { images, labels } of batches(dataset.train, dataset.shape, { batch, order, last: "drop" })) {
+      if (this.step === steps || signal?.aborted) break;
+      const lr = schedule.rate(this.step / steps);
+      const step = ++this.step;
+      const result = this.#training.run(images, labels, lr, foldIn(dropoutKey, step));
+      await this.#pipeline.push(result.then((values) => ({ ...values, step, epoch, lr })));
+      if (evalEvery !== undefined && step % evalEvery === 0) await this.#evaluate(epoch);
+    }
+    if (this.step > 0) await this.#evaluate(epoch);
+    if (this.evaluation) schedule.epochEnded(this.evaluation.accuracy);
+  }
+
+  #arrived({ step, epoch, lr, loss, correct }: Arrival): void {
+    const { batch, report } = this.#options;
+    if (!Number.isFinite(loss)) {
+      throw new Error(`the loss is not finite at step ${step}: a smaller learning rate may help`);
+    }
+    const imagesPerSecond = this.#throughput.add(batch);
+    report({ event: "step", step, epoch, loss, accuracy: correct / batch, lr, imagesPerSecond });
+  }
+
+  async #evaluate(epoch: number): Promise<void> {
+    await this.#pipeline.drain();
+    const { step } = this;
+    if (this.#evaluatedAt === step) return;
+    this.evaluation = await this.#evaluator.run();
+    this.#evaluatedAt = step;
+    const { accuracy, loss } = this.evaluation;
+    if (!Number.isFinite(loss)) {
+      throw new Error(`the test loss is not finite after step ${step}: a smaller learning rate may help`);
+    }
+    const images = this.#options.dataset.test.count;
+    this.#options.report({ event: "eval", epoch, step, accuracy, loss, images });
+    this.#throughput.reset();
+  }
+
+  dispose(): void {
+    this.#training.dispose();
+    this.#evaluator.dispose();
+  }
+}

@@ -1,0 +1,16 @@
+/**
+ * Training: optimiser, loop, evaluation, and the jobs of the command line.
+ *
+ * @module
+ */
+
+export { type Evaluation, Evaluator, type EvaluatorOptions } from "./evaluate.ts";
+export type { DoneEvent, EvalEvent, Reporter, StartEvent, StepEvent, TrainEvent } from "./events.ts";
+export { type Interrupt, listenForInterrupt } from "./interrupt.ts";
+export { type DatasetName, type Job, type JobSettings, prepareJob, runJob, UsageError } from "./job.ts";
+export { train, type TrainOptions, type TrainResult } from "./loop.ts";
+export { type Recipe, recipes } from "./recipes.ts";
+export { jsonReporter, type TextOutput, textReporter } from "./report.ts";
+export { makeSchedule, type Schedule, type ScheduleName } from "./schedule.ts";
+export { SGD, type SGDOptions } from "./sgd.ts";
+export { type StepOptions, type StepResult, TrainingStep } from "./step.ts";

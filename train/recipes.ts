@@ -1,0 +1,60 @@
+/**
+ * How each network is trained when nobody says otherwise.
+ *
+ * @module
+ */
+
+import type { InitName, ModelName } from "../nn/mod.ts";
+import type { ScheduleName } from "./schedule.ts";
+
+/** The settings of a training run. */
+export interface Recipe {
+  /** Images a step. */
+  readonly batch: number;
+  /** Passes over the training images. */
+  readonly epochs: number;
+  /** The learning rate at the start. */
+  readonly lr: number;
+  /** How the rate changes. */
+  readonly schedule: ScheduleName;
+  readonly momentum: number;
+  readonly weightDecay: number;
+  /** The probability of dropout. */
+  readonly dropout: number;
+  /** How the weights start. */
+  readonly init: InitName;
+}
+
+/** The recipes: `alexnet` has the paper's (section 5), the others learn fast on the embedded images. */
+export const recipes: Readonly<Record<ModelName, Recipe>> = {
+  alexnet: {
+    batch: 128,
+    epochs: 90,
+    lr: 0.01,
+    schedule: "plateau",
+    momentum: 0.9,
+    weightDecay: 0.0005,
+    dropout: 0.5,
+    init: "paper",
+  },
+  alexnet_mini: {
+    batch: 32,
+    epochs: 6,
+    lr: 0.01,
+    schedule: "linear",
+    momentum: 0.9,
+    weightDecay: 0.0005,
+    dropout: 0.2,
+    init: "he",
+  },
+  lenet5: {
+    batch: 32,
+    epochs: 6,
+    lr: 0.02,
+    schedule: "linear",
+    momentum: 0.9,
+    weightDecay: 0.0005,
+    dropout: 0,
+    init: "paper",
+  },
+};

@@ -1,0 +1,131 @@
+/**
+ * Telling what happens: JSON lines for programs, a live progress line for people.
+ *
+ * @module
+ */
+
+import type { DoneEvent, EvalEvent, Reporter, StartEvent, StepEvent } from "./events.ts";
+
+/** Where text goes; `process.stdout` is one. */
+export interface TextOutput {
+  write(text: string): unknown;
+  /** Whether it is a terminal, on which a line can be written over. */
+  readonly isTTY?: boolean;
+  /** The width of the terminal. */
+  readonly columns?: number;
+}
+
+/** One JSON object a line. `quiet` leaves the steps out. */
+export function jsonReporter(output: TextOutput, options: { readonly quiet: boolean }): Reporter {
+  return (event) => {
+    if (options.quiet && event.event === "step") return;
+    output.write(JSON.stringify(event) + "\n");
+  };
+}
+
+/** Lines for people. `quiet` leaves everything out but the last one. */
+export function textReporter(output: TextOutput, options: { readonly quiet: boolean }): Reporter {
+  const progress = new Progress(output);
+  return (event) => {
+    if (options.quiet && event.event !== "done") return;
+    switch (event.event) {
+      case "start":
+        return progress.start(event);
+      case "step":
+        return progress.step(event);
+      case "eval":
+        return progress.line(evalLine(event));
+      case "done":
+        return progress.line(doneLine(event));
+      default:
+        event satisfies never;
+    }
+  };
+}
+
+/** Milliseconds between two progress lines: on a terminal they overwrite each other, elsewhere they pile up. */
+const INTERVAL = { live: 100, piled: 10_000 };
+
+class Progress {
+  readonly #output: TextOutput;
+  readonly #interval: number;
+  #start: StartEvent | null = null;
+  #shown = -Infinity;
+  #epoch = { number: 0, steps: 0, accuracy: 0 };
+  #live = false;
+
+  constructor(output: TextOutput) {
+    this.#output = output;
+    this.#interval = output.isTTY ? INTERVAL.live : INTERVAL.piled;
+  }
+
+  start(event: StartEvent): void {
+    this.#start = event;
+    this.#shown = performance.now();
+    for (const line of startLines(event)) this.line(line);
+  }
+
+  step(event: StepEvent): void {
+    if (event.epoch !== this.#epoch.number) this.#epoch = { number: event.epoch, steps: 0, accuracy: 0 };
+    this.#epoch.steps++;
+    this.#epoch.accuracy += event.accuracy;
+    const now = performance.now();
+    const start = this.#start;
+    if (start === null || now - this.#shown < this.#interval) return;
+    this.#shown = now;
+    const text = progressText(start, event, this.#epoch.accuracy / this.#epoch.steps);
+    if (!this.#output.isTTY) return this.line(text);
+    this.#output.write(`\r\x1b[K${text.slice(0, (this.#output.columns ?? 80) - 1)}`);
+    this.#live = true;
+  }
+
+  line(text: string): void {
+    this.#output.write(`${this.#live ? "\r\x1b[K" : ""}${text}\n`);
+    this.#live = false;
+  }
+}
+
+function startLines(start: StartEvent): string[] {
+  const count = (value: number) => value.toLocaleString("en-US");
+  return [
+    `${start.model}: ${count(start.parameters)} parameters, on ${start.backend} (${start.device})`,
+    `${start.dataset}: ${count(start.trainImages)} training images, ${count(start.testImages)} test images`,
+    `${
+      count(start.steps)
+    } steps of ${start.batch} images, ${start.stepsPerEpoch} an epoch; rate ${start.lr} (${start.schedule}), ` +
+    `momentum ${start.momentum}, weight decay ${start.weightDecay}, dropout ${start.dropout}, ` +
+    `init ${start.init}, seed ${start.seed}`,
+  ];
+}
+
+function progressText(
+  start: StartEvent,
+  { epoch, step, loss, imagesPerSecond }: StepEvent,
+  accuracy: number,
+): string {
+  const epochs = Math.ceil(start.steps / start.stepsPerEpoch);
+  const left = (start.steps - step) * start.batch / imagesPerSecond;
+  const speed = imagesPerSecond < 10 ? imagesPerSecond.toFixed(1) : imagesPerSecond.toFixed(0);
+  return `epoch ${epoch}/${epochs}  step ${step}/${start.steps}  loss ${loss.toFixed(4)}  ` +
+    `accuracy ${accuracy.toFixed(3)}  ${speed} images/s  ${duration(left)} left`;
+}
+
+function evalLine({ epoch, step, accuracy, loss }: EvalEvent): string {
+  return `epoch ${epoch}, step ${step}: test accuracy ${accuracy.toFixed(4)}, test loss ${loss.toFixed(4)}`;
+}
+
+function doneLine({ interrupted, steps, accuracy, loss, seconds }: DoneEvent): string {
+  const measured = accuracy === null || loss === null
+    ? "nothing was measured"
+    : `test accuracy ${accuracy.toFixed(4)}, test loss ${loss.toFixed(4)}`;
+  return `${interrupted ? "stopped" : "done"} after ${steps} steps and ${duration(seconds)}: ${measured}`;
+}
+
+/** Minutes and seconds, and hours where there are any: 1:02:03. */
+function duration(seconds: number): string {
+  if (!Number.isFinite(seconds)) return "?";
+  const whole = Math.round(seconds);
+  const pad = (value: number) => String(value).padStart(2, "0");
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
+  return `${hours > 0 ? `${hours}:${pad(minutes)}` : minutes}:${pad(whole % 60)}`;
+}

@@ -1,0 +1,78 @@
+/**
+ * Stochastic gradient descent as the paper has it.
+ *
+ * @module
+ */
+
+import { Parameter, type Tensor, zeros } from "../tensor/mod.ts";
+
+/** What `SGD` takes; the paper's values are the defaults. */
+export interface SGDOptions {
+  /** Default 0.9. */
+  readonly momentum?: number;
+  /** Default 0.0005. */
+  readonly weightDecay?: number;
+}
+
+/**
+ * SGD with momentum and weight decay (Krizhevsky et al. 2012, section 5), the rate inside the momentum:
+ * `v = momentum v - weightDecay lr w - lr g; w = w + v`.
+ *
+ * ```ts
+ * import { device, gradients, Parameter, SGD, tensor } from "@fermi/fermi";
+ *
+ * const w = new Parameter(tensor([4], { device: await device("cpu") }));
+ * const sgd = new SGD([w], { weightDecay: 0 });
+ * sgd.step(gradients(w.square().sum(), [w]), 0.25);
+ * console.log(await w.array()); // [2]
+ * ```
+ */
+export class SGD {
+  /** What is learnt. */
+  readonly parameters: readonly Parameter[];
+  /** The velocity of each parameter, zeros at first. */
+  readonly velocities: readonly Parameter[];
+  /** The share of the velocity that stays. */
+  readonly momentum: number;
+  /** The share of the weight, times the rate, that is lost each step. */
+  readonly weightDecay: number;
+
+  /**
+   * Makes the optimiser.
+   *
+   * @throws {RangeError} unless 0 <= momentum < 1 and weightDecay >= 0.
+   */
+  constructor(parameters: Iterable<Parameter>, options: SGDOptions = {}) {
+    const { momentum = 0.9, weightDecay = 0.0005 } = options;
+    if (!(momentum >= 0 && momentum < 1)) {
+      throw new RangeError(`SGD: momentum must be in [0, 1), got ${momentum}`);
+    }
+    if (!(weightDecay >= 0 && weightDecay < Infinity)) {
+      throw new RangeError(`SGD: weightDecay must be a number from 0, got ${weightDecay}`);
+    }
+    this.parameters = [...parameters];
+    this.velocities = this.parameters.map(({ shape, dtype, device, name }) =>
+      new Parameter(zeros(shape, { dtype, device }), { name: `velocity of ${name}` })
+    );
+    this.momentum = momentum;
+    this.weightDecay = weightDecay;
+  }
+
+  /**
+   * Queues one step, which the next evaluation on the device carries out.
+   *
+   * @param gradients one a parameter, in their order
+   * @param lr the learning rate; another one does not change the plan of a step
+   * @throws {TypeError} when there are more or fewer gradients than parameters.
+   */
+  step(gradients: readonly Tensor[], lr: number): void {
+    if (gradients.length !== this.parameters.length) {
+      throw new TypeError(`SGD: ${this.parameters.length} parameters, got ${gradients.length} gradients`);
+    }
+    this.parameters.forEach((w, i) => {
+      const v = this.velocities[i]!;
+      v.assign(v.mul(this.momentum).sub(w.mul(this.weightDecay * lr)).sub(gradients[i]!.mul(lr)));
+      w.assign(w.add(v));
+    });
+  }
+}
