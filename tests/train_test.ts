@@ -1,0 +1,221 @@
+// The update, the loop, and the trajectory that PyTorch took.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { batches, type Dataset, fashionMnist, synthetic, take } from "../data/mod.ts";
+import { type Device, foldIn, gradients, nn, Parameter, randomKey, SGD, tensor } from "../mod.ts";
+import {
+  Evaluator,
+  jsonReporter,
+  makeSchedule,
+  prepareJob,
+  runJob,
+  textReporter,
+  train,
+  type TrainEvent,
+  TrainingStep,
+} from "../train/mod.ts";
+import { devices } from "./devices.ts";
+import { fill, loadTrajectory } from "./fixtures/mod.ts";
+
+const all = await devices();
+
+test("sgd: v = m v - wd lr w - lr g; w = w + v", async () => {
+  for (const device of all) {
+    const w = new Parameter(tensor([4, -2], { device }), { name: "w" });
+    const sgd = new SGD([w], { momentum: 0.5, weightDecay: 0.25 });
+    // The loss w^2 has the gradient 2 w.
+    sgd.step(gradients(w.square().sum(), [w]), 0.5);
+    assert.deepEqual(await sgd.velocities[0]!.array(), [-4.5, 2.25]);
+    assert.deepEqual(await w.array(), [-0.5, 0.25]);
+    sgd.step(gradients(w.square().sum(), [w]), 0.25);
+    assert.deepEqual(await sgd.velocities[0]!.array(), [-1.96875, 0.984375]);
+    assert.deepEqual(await w.array(), [-2.46875, 1.234375]);
+    assert.throws(() => sgd.step([], 1), /SGD: 1 parameters, got 0 gradients/);
+    assert.throws(() => new SGD([w], { momentum: 1 }), RangeError);
+    assert.throws(() => new SGD([w], { weightDecay: NaN }), RangeError);
+  }
+});
+
+test("schedules", () => {
+  const linear = makeSchedule("linear", 0.1);
+  assert.deepEqual([linear.rate(0), linear.rate(0.5)], [0.1, 0.05]);
+  const plateau = makeSchedule("plateau", 1);
+  for (const accuracy of [0.1, 0.2, 0.2, 0.15]) plateau.epochEnded(accuracy);
+  assert.equal(plateau.rate(0.9), 1);
+  plateau.epochEnded(0.2);
+  assert.equal(plateau.rate(0.9), 0.1);
+});
+
+/** The small AlexNet with the fixture's weights, and the first losses of its training. */
+async function followTrajectory(
+  device: Device,
+  steps: number,
+): Promise<{ losses: number[]; model: nn.Module }> {
+  const fixture = await loadTrajectory();
+  const model = nn.build(nn.models.alexnet_mini, { key: randomKey(0, { device }), dropout: 0 });
+  const parameters = model.parameters();
+  for (const [name, { shape, seed, scale }] of Object.entries(fixture.parameters)) {
+    parameters.get(name)!.assign(tensor(fill(shape, seed, scale), { shape, device }));
+  }
+  const { train, shape } = await fashionMnist();
+  const optimiser = new SGD(parameters.values(), fixture);
+  const step = new TrainingStep({ device, model, optimiser, batch: fixture.batch, shape });
+  await step.prepare();
+  const arriving = [];
+  for (
+    const { images, labels } of batches(take(train, steps * fixture.batch), shape, {
+      batch: 64,
+      last: "drop",
+    })
+  ) {
+    arriving.push(step.run(images, labels, fixture.lr, null));
+  }
+  return { losses: (await Promise.all(arriving)).map(({ loss }) => loss), model };
+}
+
+for (const device of all) {
+  // The CPU backend is slow; it goes to the end where that is asked for.
+  const whole = device.name !== "cpu" || await asked("FERMI_SLOW_TESTS");
+  const steps = whole ? 20 : 4;
+  test(`trajectory: ${steps} steps as PyTorch takes them, ${device.name}`, async () => {
+    const fixture = await loadTrajectory();
+    const { losses, model } = await followTrajectory(device, steps);
+    assert.equal(losses.length, steps);
+    losses.forEach((loss, i) => {
+      const expected = fixture.losses[i]!;
+      const error = Math.abs(loss - expected) / expected;
+      assert(error <= (i < 8 ? 1e-5 : 0.02), `step ${i + 1}: ${loss} is ${error} away from ${expected}`);
+    });
+    if (steps < 20) return;
+    for (const [name, parameter] of model.parameters()) {
+      const norm = await parameter.square().sum().sqrt().item();
+      const expected = fixture.finalNorms[name]!;
+      assert(Math.abs(norm - expected) <= 0.02 * expected, `${name} has the norm ${norm}, wants ${expected}`);
+    }
+  });
+}
+
+async function asked(variable: string): Promise<boolean> {
+  const { default: process } = await import("node:process");
+  return process.env[variable] !== undefined;
+}
+
+/** A tiny network on tiny images. */
+async function tiny(device: Device): Promise<{ model: nn.Module; dataset: Dataset; optimiser: SGD }> {
+  const key = randomKey(5, { device });
+  const dataset = await synthetic({ key, shape: [1, 8, 8], classes: 4, trainCount: 42, testCount: 22 });
+  const model = new nn.Sequential({
+    flatten: new nn.Flatten(),
+    hidden: new nn.Linear(64, 16, { key: foldIn(key, 10) }),
+    relu: new nn.ReLU(),
+    dropout: new nn.Dropout({ p: 0.25 }),
+    output: new nn.Linear(16, 4, { key: foldIn(key, 11) }),
+  });
+  return { model, dataset, optimiser: new SGD(model.parameters().values()) };
+}
+
+async function runTiny(
+  device: Device,
+  options: { steps: number; lr?: number; evalEvery?: number; signal?: AbortSignal; onStep?: () => void },
+): Promise<{ events: TrainEvent[]; result: Awaited<ReturnType<typeof train>> }> {
+  const events: TrainEvent[] = [];
+  const result = await train({
+    ...await tiny(device),
+    ...options,
+    device,
+    schedule: makeSchedule("linear", options.lr ?? 0.05),
+    batch: 8,
+    dropoutKey: randomKey(1, { device }),
+    shuffleKey: randomKey(2, { device }),
+    report: (event) => {
+      events.push(event);
+      if (event.event === "step") options.onStep?.();
+    },
+  });
+  return { events, result };
+}
+
+const sequence = (events: TrainEvent[]) =>
+  events.map((event) =>
+    event.event === "step" || event.event === "eval" ? `${event.event} ${event.step}` : event.event
+  );
+
+test("loop: steps in order, the last partial batch dropped, evaluations where they belong", async () => {
+  for (const device of all) {
+    const { events, result } = await runTiny(device, { steps: 12, evalEvery: 3 });
+    const expected = [1, 2, 3, "e3", 4, 5, "e5", 6, "e6", 7, 8, 9, "e9", 10, "e10", 11, 12, "e12"].map((
+      entry,
+    ) => typeof entry === "number" ? `step ${entry}` : `eval ${entry.slice(1)}`);
+    assert.deepEqual(sequence(events), expected);
+    assert.deepEqual([result.steps, result.interrupted], [12, false]);
+    const epochs = events.flatMap((event) => event.event === "step" ? [event.epoch] : []);
+    assert.deepEqual(epochs, [1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 3, 3]);
+  }
+});
+
+test("loop: learns, and a seed is a run", async () => {
+  for (const device of all) {
+    const [first, again] = [await runTiny(device, { steps: 40 }), await runTiny(device, { steps: 40 })];
+    const losses = ({ events }: typeof first) =>
+      events.flatMap((event) => event.event === "step" ? [event.loss] : []);
+    assert.deepEqual(losses(first), losses(again));
+    assert(first.result.evaluation!.accuracy > 0.9, `${first.result.evaluation!.accuracy}`);
+  }
+});
+
+test("loop: a signal ends it with what was learned", async () => {
+  const controller = new AbortController();
+  let seen = 0;
+  const { events, result } = await runTiny(all[0]!, {
+    steps: 1000,
+    signal: controller.signal,
+    onStep: () => ++seen === 7 && controller.abort(),
+  });
+  assert(result.interrupted);
+  assert(result.steps >= 7 && result.steps < 30);
+  assert.equal(sequence(events).at(-1), `eval ${result.steps}`);
+  assert.equal(result.evaluation !== null, true);
+});
+
+test("loop: a loss that is not finite ends it with one sentence", async () => {
+  for (const device of all) {
+    await assert.rejects(runTiny(device, { steps: 40, lr: 1e30 }), /loss is not finite (at|after) step \d+/);
+  }
+});
+
+test("evaluation: every image counts once, whatever the batch", async () => {
+  for (const device of all) {
+    const { model, dataset } = await tiny(device);
+    const { shape, classes, test: split } = dataset;
+    const measure = (batch: number) => new Evaluator({ model, device, split, shape, classes, batch }).run();
+    const [one, seven, many] = [await measure(1), await measure(7), await measure(100)];
+    assert.equal(one.accuracy, seven.accuracy);
+    assert.equal(one.accuracy, many.accuracy);
+    assert(Math.abs(one.loss - seven.loss) < 1e-6 * one.loss);
+    assert(Math.abs(one.loss - many.loss) < 1e-6 * one.loss);
+  }
+});
+
+test("job: reports as JSON lines and as text", async () => {
+  const recipe = { batch: 16 };
+  const job = await prepareJob({
+    model: "lenet5",
+    dataset: "synthetic",
+    seed: 1,
+    steps: 2,
+    limit: 40,
+    recipe,
+  });
+  let [json, quiet, text] = ["", "", ""];
+  const reporters = [
+    jsonReporter({ write: (part) => json += part }, { quiet: false }),
+    textReporter({ write: (part) => quiet += part }, { quiet: true }),
+    textReporter({ write: (part) => text += part }, { quiet: false }),
+  ];
+  await runJob(job, all[0]!, (event) => reporters.forEach((reporter) => reporter(event)));
+  const events = json.trimEnd().split("\n").map((line) => JSON.parse(line) as TrainEvent);
+  assert.deepEqual(sequence(events), ["start", "step 1", "step 2", "eval 2", "done"]);
+  assert.match(quiet, /^done after 2 steps and 0:\d\d: test accuracy 0\.\d{4}, test loss \d\.\d{4}\n$/);
+  assert.match(text, /^lenet5: 61,706 parameters, on cpu/);
+});
