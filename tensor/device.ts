@@ -38,7 +38,7 @@ export interface Backend {
   /** Makes the memory of a state, zeroed. */
   createState(spec: Spec): Storage;
   /** Overwrites a state from the host, after the evaluations queued so far. */
-  writeState(storage: Storage, data: HostArray): void;
+  writeState(storage: Storage, data: HostArray, spec: Spec): void;
   /** Gives everything back; the device is of no use afterwards. */
   destroy(): void;
 }

@@ -9,27 +9,27 @@ import type { State } from "./state.ts";
 import type { Tensor } from "./tensor.ts";
 
 /**
- * The tensors below `roots` in an order in which operands come first. `operands` says where the walk goes on
- * from a tensor; a tensor without operands is a leaf.
+ * The nodes of a graph below `roots` in an order in which operands come first. `operands` says where the walk goes on;
+ * a node without operands is a leaf.
  */
-export function postorder(
-  roots: readonly Tensor[],
-  operands: (tensor: Tensor) => readonly Tensor[],
-): Tensor[] {
-  const order: Tensor[] = [];
-  const seen = new Set<Tensor>();
-  const stack: { tensor: Tensor; rest: readonly Tensor[]; next: number }[] = [];
-  const visit = (tensor: Tensor) => {
-    if (seen.has(tensor)) return;
-    seen.add(tensor);
-    stack.push({ tensor, rest: operands(tensor), next: 0 });
+export function postorder<Node = Tensor>(
+  roots: readonly Node[],
+  operands: (node: Node) => readonly Node[],
+): Node[] {
+  const order: Node[] = [];
+  const seen = new Set<Node>();
+  const stack: { node: Node; rest: readonly Node[]; next: number }[] = [];
+  const visit = (node: Node) => {
+    if (seen.has(node)) return;
+    seen.add(node);
+    stack.push({ node, rest: operands(node), next: 0 });
   };
   for (const root of roots) {
     visit(root);
     while (stack.length > 0) {
       const top = stack[stack.length - 1]!;
       if (top.next < top.rest.length) visit(top.rest[top.next++]!);
-      else order.push(stack.pop()!.tensor);
+      else order.push(stack.pop()!.node);
     }
   }
   return order;

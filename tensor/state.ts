@@ -139,7 +139,7 @@ export class InputSlot extends State {
     if (array.length !== sizeOf(this.shape)) {
       throw new TypeError(`write: ${this.name} holds ${sizeOf(this.shape)} elements, got ${array.length}`);
     }
-    this.device.backend.writeState(this.storage, array);
+    this.device.backend.writeState(this.storage, array, this);
     this.updated(null);
   }
 }

@@ -42,20 +42,26 @@ type Families =
   & typeof reduction
   & typeof softmax;
 
-/** The attributes of every primitive, by name. */
-export type Primitives = {
-  [K in keyof Families as Families[K] extends Primitive<infer Name, infer _> ? Name : never]:
-    Families[K] extends Primitive<string, infer Attributes> ? Attributes : never;
+/** The attributes of a family's primitives, by name. */
+export type PrimitivesOf<Family> = {
+  [K in keyof Family as Family[K] extends Primitive<infer Name, infer _> ? Name : never]: Family[K] extends
+    Primitive<string, infer Attributes> ? Attributes : never;
 };
 
-/** The attributes of every composite, by name. */
-export type Composites = {
+/** The attributes of a family's composites, by name. */
+export type CompositesOf<Family> = {
   [
-    K in keyof Families as Families[K] extends Primitive<string, infer _> ? never
-      : Families[K] extends Composite<infer Name, infer _> ? Name
+    K in keyof Family as Family[K] extends Primitive<string, infer _> ? never
+      : Family[K] extends Composite<infer Name, infer _> ? Name
       : never
-  ]: Families[K] extends Composite<string, infer Attributes> ? Attributes : never;
+  ]: Family[K] extends Composite<string, infer Attributes> ? Attributes : never;
 };
+
+/** The attributes of every primitive, by name. */
+export type Primitives = PrimitivesOf<Families>;
+
+/** The attributes of every composite, by name. */
+export type Composites = CompositesOf<Families>;
 
 /** Every declaration, by name. */
 export const ops: ReadonlyMap<string, AnyOp> = new Map(

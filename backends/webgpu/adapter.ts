@@ -1,0 +1,62 @@
+/**
+ * Finds a GPU: the only file that looks for one. `navigator.gpu` first, else Dawn from the npm package `webgpu`.
+ *
+ * @module
+ */
+
+/** A device and what it offers. */
+export interface Gpu {
+  readonly device: GPUDevice;
+  /** Implementation, adapter and driver, for people. */
+  readonly description: string;
+  /** Whether it is a driver that computes on the CPU's cores. */
+  readonly software: boolean;
+}
+
+const HOW_TO_GET_ONE =
+  "install a Vulkan driver (Debian: apt-get install mesa-vulkan-drivers; Windows and macOS bring " +
+  "theirs), in a browser switch WebGPU on (Chromium: --enable-unsafe-webgpu), or use the CPU backend";
+
+/**
+ * Opens the best adapter with its own limits, not the defaults: fc6 of AlexNet is larger than a default binding.
+ *
+ * @throws {Error} one sentence that says how to get an adapter, when there is none.
+ */
+export async function openGpu(which: "auto" | "dawn"): Promise<Gpu> {
+  const { gpu, implementation } = await findImplementation(which);
+  const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
+  if (adapter === null) throw new Error(`webgpu: ${implementation} finds no adapter; ${HOW_TO_GET_ONE}`);
+  const device = await adapter.requestDevice({
+    requiredFeatures: OPTIONAL_FEATURES.filter((feature) => adapter.features.has(feature)),
+    requiredLimits: Object.fromEntries(LIMITS.map((limit) => [limit, adapter.limits[limit]])),
+  });
+  const { vendor, architecture, description } = adapter.info;
+  const name = description || [vendor, architecture].filter(Boolean).join(" ") || "unnamed adapter";
+  const software = adapter.info.isFallbackAdapter || /llvmpipe|lavapipe|swiftshader/i.test(name);
+  return { device, description: `${name} (${implementation})`, software };
+}
+
+const OPTIONAL_FEATURES: readonly GPUFeatureName[] = ["shader-f16", "timestamp-query", "subgroups"];
+
+const LIMITS = [
+  "maxBufferSize",
+  "maxStorageBufferBindingSize",
+  "maxStorageBuffersPerShaderStage",
+  "maxComputeWorkgroupStorageSize",
+  "maxComputeInvocationsPerWorkgroup",
+  "maxComputeWorkgroupSizeX",
+] as const;
+
+async function findImplementation(which: "auto" | "dawn"): Promise<{ gpu: GPU; implementation: string }> {
+  const own = (globalThis.navigator as { gpu?: GPU } | undefined)?.gpu;
+  if (which === "auto" && own !== undefined) return { gpu: own, implementation: "navigator.gpu" };
+  try {
+    const dawn = await import("webgpu");
+    return { gpu: dawn.create([]), implementation: "Dawn" };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message.split("\n")[0] : error;
+    throw new Error(
+      `webgpu: the npm package "webgpu" (Dawn) does not load (${reason}); npm install webgpu, or ${HOW_TO_GET_ONE}`,
+    );
+  }
+}

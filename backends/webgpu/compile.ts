@@ -1,0 +1,174 @@
+/**
+ * From items to dispatches, and from values to memory: which values share a buffer because they never live together, and
+ * which are written straight into a state.
+ *
+ * @module
+ */
+
+import type { Storage } from "../../tensor/device.ts";
+import type { DType } from "../../tensor/mod.ts";
+import { groupDispatches, sinkOf } from "./fused.ts";
+import { type Group, type Item, schedule, viewsOf } from "./fuse.ts";
+import type { KernelContext } from "./kernels/types.ts";
+import type { DispatchStep, Program } from "./lower.ts";
+import type { Dispatch } from "./shader.ts";
+import { byteLength, isContiguous, isWhole, type PlanValue, sizeOfView, type View } from "./values.ts";
+
+/** What the adapter can do. */
+export interface Limits {
+  /** The largest binding, a multiple of 4096. */
+  readonly windowBytes: number;
+  readonly maxBindings: number;
+  /** How many invocations keep it busy. */
+  readonly parallelism: number;
+}
+
+/** A plan before it has any memory. */
+export interface Compiled {
+  readonly dispatches: readonly Dispatch[];
+  /** Memory of the workspace; the label is that of the op that needs it first. */
+  readonly slots: readonly { readonly bytes: number; readonly label: string }[];
+  readonly slotOf: ReadonlyMap<PlanValue, number>;
+  /** The value whose memory is the plan's scalars. */
+  readonly scalars: PlanValue;
+  readonly outputs: Program["outputs"];
+  /** Updates that could not be written in place. */
+  readonly copies: readonly { readonly from: PlanValue; readonly to: Storage }[];
+}
+
+/** Compiles a program. */
+export function compile(program: Program, limits: Limits): Compiled {
+  const items = schedule(program, limits.maxBindings);
+  const copies = writeInPlace(program, items);
+  const scalars: PlanValue = { dtype: "u32", length: 4, label: "scalars", home: { kind: "scalars" } };
+  const dispatches: Dispatch[] = [];
+  for (const item of items) {
+    if (item.kind === "dispatch") emitStep(item, null, scalars, limits, dispatches);
+    else if (item.head) emitStep(item.head, item, scalars, limits, dispatches);
+    else emitGroup(item, scalars, limits, dispatches);
+  }
+  const busy = dispatches.filter((dispatch) => dispatch.invocations > 0);
+  const kept = new Set([...program.outputs.map(({ value }) => value), ...copies.map(({ from }) => from)]);
+  return { dispatches: busy, ...assign(busy, kept), scalars, outputs: program.outputs, copies };
+}
+
+/** Lets an update be written into its state where no later item reads the old value; the rest is copied at the end. */
+function writeInPlace(program: Program, items: readonly Item[]): { from: PlanValue; to: Storage }[] {
+  const maker = new Map<PlanValue, number>();
+  const lastReader = new Map<Storage, number>();
+  items.forEach((item, position) => {
+    for (const value of item.kind === "group" ? item.stores : item.outputs) maker.set(value, position);
+    for (const { value: { home } } of viewsOf(item)) {
+      if (home.kind === "state") lastReader.set(home.storage, position);
+    }
+  });
+  return program.updates.flatMap(({ storage, value }) => {
+    const position = maker.get(value)!;
+    const last = lastReader.get(storage) ?? -1;
+    const safe = last < position || (last === position && readsElementwise(items[position]!, storage));
+    if (!safe || value.home.kind !== "workspace") return [{ from: value, to: storage }];
+    value.home = { kind: "state", storage };
+    return [];
+  });
+}
+
+/** Whether the item, which writes the state, reads of its old value only the element that it overwrites. */
+function readsElementwise(item: Item, storage: Storage): boolean {
+  if (item.kind !== "group" || item.head !== null) return false;
+  return item.steps.every((step) =>
+    step.inputs.every((view) => {
+      const { home } = view.value;
+      return home.kind !== "state" || home.storage !== storage ||
+        (isWhole(view) && step.kernel.kind === "elementwise");
+    })
+  );
+}
+
+function emitGroup(group: Group, scalars: PlanValue, limits: Limits, dispatches: Dispatch[]): void {
+  const label = [...new Set(group.steps.map((step) => step.label))].join("+");
+  for (const dispatch of groupDispatches(group, scalars, limits.windowBytes)) {
+    dispatches.push({ label, ...dispatch });
+  }
+}
+
+function emitStep(
+  step: DispatchStep,
+  group: Group | null,
+  scalars: PlanValue,
+  limits: Limits,
+  dispatches: Dispatch[],
+): void {
+  const label = [step.label, ...new Set(group?.steps.map((each) => each.label))].join("+");
+  const context: KernelContext<never> = {
+    label,
+    attributes: step.attributes,
+    inputs: step.inputs,
+    outputs: step.outputs,
+    shapes: step.shapes,
+    parallelism: limits.parallelism,
+    temporary: (dtype: DType, length: number) => ({ dtype, length, label, home: { kind: "workspace" } }),
+    contiguous(view: View): PlanValue {
+      if (isWhole(view) || (view.offset === 0 && isContiguous(view))) return view.value;
+      const copy = context.temporary(view.value.dtype, sizeOfView(view));
+      emitGroup(copyGroup(view, copy), scalars, limits, dispatches);
+      return copy;
+    },
+    sink: () => sinkOf(step.outputs[0]!, group, scalars),
+    dispatch: (dispatch) => dispatches.push({ label, ...dispatch }),
+  };
+  step.kernel.emit(context);
+}
+
+/** The group that copies a view. */
+function copyGroup(view: View, output: PlanValue): Group {
+  const kernel = { kind: "elementwise", expression: ([x]: readonly string[]) => x! } as const;
+  const step = {
+    kind: "elementwise",
+    label: output.label,
+    kernel,
+    inputs: [view],
+    output,
+    shape: view.shape,
+  } as const;
+  return {
+    kind: "group",
+    steps: [{ ...step, attributes: {} as never }],
+    head: null,
+    stores: [output],
+    length: output.length,
+  };
+}
+
+/** Gives values slots: a value takes the smallest slot that is free from its first use to its last. */
+function assign(
+  dispatches: readonly Dispatch[],
+  kept: ReadonlySet<PlanValue>,
+): Pick<Compiled, "slots" | "slotOf"> {
+  const first = new Map<PlanValue, number>();
+  const last = new Map<PlanValue, number>();
+  dispatches.forEach(({ bindings }, position) => {
+    for (const { value } of bindings) {
+      if (value.home.kind !== "workspace") continue;
+      if (!first.has(value)) first.set(value, position);
+      last.set(value, kept.has(value) ? Infinity : position);
+    }
+  });
+  const slots: { bytes: number; label: string; freeFrom: number }[] = [];
+  const slotOf = new Map<PlanValue, number>();
+  const place = (value: PlanValue, from: number, until: number) => {
+    const bytes = byteLength(value);
+    const free = slots.filter((slot) => slot.freeFrom < from).sort((a, b) => a.bytes - b.bytes);
+    let slot = free.find((each) => each.bytes >= bytes) ?? free.at(-1);
+    if (slot === undefined) slots.push(slot = { bytes, label: value.label, freeFrom: -1 });
+    slot.bytes = Math.max(slot.bytes, bytes);
+    slot.freeFrom = until;
+    slotOf.set(value, slots.indexOf(slot));
+  };
+  // Values come in the order of their first use, because the map was filled in that order.
+  for (const [value, from] of first) place(value, from, last.get(value)!);
+  // What leaves the plan without being computed, having no elements, needs memory all the same.
+  for (const value of kept) {
+    if (value.home.kind === "workspace" && !slotOf.has(value)) place(value, Infinity, Infinity);
+  }
+  return { slots, slotOf };
+}

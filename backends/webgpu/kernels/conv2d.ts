@@ -1,0 +1,256 @@
+/**
+ * The three passes of conv2d as address recipes for the one matrix product of `gemm.ts`.
+ *
+ * @module
+ */
+
+import type { ConvGeometry, ConvGradientAttributes } from "../../../tensor/ops/conv2d.ts";
+import { wholeView } from "../values.ts";
+import { emitGemm, tileRowsFor } from "./gemm.ts";
+import { pack, plainAxis } from "./pack.ts";
+import type { DispatchKernel, KernelContext, KernelsOf } from "./types.ts";
+
+type Four = readonly [number, number, number, number];
+
+/** Rows: output channels. Columns: (y, x, image), so a vec4 is four images. k: (channel, window y, window x). */
+function emitForward(context: KernelContext<ConvGeometry>): void {
+  const { stride, padding, dilation, groups } = context.attributes;
+  const [x, weight] = [context.inputs[0]!, context.inputs[1]!];
+  const [batch, channels] = x.shape as unknown as Four;
+  const [outChannels, depth, windowY, windowX] = weight.shape as unknown as Four;
+  const [, , height, width] = context.shapes[0] as unknown as Four;
+  const rows = outChannels / groups;
+  const images = Math.ceil(batch / 4);
+  const taps = depth * windowY * windowX;
+
+  // [channel][y][x][image / 4], with the zeros around it that the windows reach.
+  const reachY = (height - 1) * stride[0] + (windowY - 1) * dilation[0] + 1;
+  const reachX = (width - 1) * stride[1] + (windowX - 1) * dilation[1] + 1;
+  const b = pack(context as KernelContext<never>, x, {
+    z: { count: channels, stride: x.strides[1]! },
+    y: { count: reachY, stride: x.strides[2]!, before: padding[0], extent: x.shape[2]! },
+    x: { count: reachX, stride: x.strides[3]!, before: padding[1], extent: x.shape[3]! },
+    v: images,
+    component: x.strides[0]!,
+    rows: batch,
+  });
+  // [group][tile][channel][y][x][row / 4]
+  const tileRows = tileRowsFor(rows, context as KernelContext<never>);
+  const rowTiles = Math.ceil(rows / tileRows);
+  const a = pack(context as KernelContext<never>, wholeView(context.contiguous(weight), weight.shape), {
+    z: { count: groups, stride: rows * taps },
+    t: { count: rowTiles, stride: tileRows * taps, tile: tileRows },
+    x: plainAxis(taps, 1),
+    v: tileRows / 4,
+    component: taps,
+    rows,
+  });
+  const vectors = tileRows / 4;
+  emitGemm(context as KernelContext<never>, {
+    a,
+    b,
+    aAlong: "m",
+    bAlong: "j",
+    groups,
+    rows,
+    tileRows,
+    columns: [height, width, images],
+    columnExtent: batch,
+    k: [depth, windowY, windowX],
+    aStep: [windowY * windowX * vectors, windowX * vectors, vectors],
+    aGroup: rowTiles * taps * vectors,
+    aRow: taps * vectors,
+    bStep: [reachY * reachX * images, dilation[0] * reachX * images, dilation[1] * images],
+    bGroup: depth * reachY * reachX * images,
+    bColumn: [stride[0] * reachX * images, stride[1] * images, 1],
+    outColumn: [width, 1, 4 * outChannels * height * width],
+    outComponent: outChannels * height * width,
+    outRow: height * width,
+    outGroup: rows * height * width,
+  });
+}
+
+/** The window elements that reach input line `stride * j + phase`, and where they find the output lines. */
+interface Phase {
+  readonly phase: number;
+  /** How many input lines there are. */
+  readonly lines: number;
+  /** Window elements first, first + step, ... */
+  readonly taps: number;
+  readonly first: number;
+  readonly step: number;
+  /** Tap t, counted from the last one, meets output line j + start + t * delta. */
+  readonly start: number;
+  readonly delta: number;
+}
+
+/** Splits an axis of the input gradient by the remainder of stride: in each phase it is a convolution of stride 1. */
+function phases(extent: number, window: number, stride: number, dilation: number, before: number): Phase[] {
+  return Array.from({ length: Math.min(stride, extent) }, (_, phase) => {
+    const meets = [...Array(window).keys()].filter((tap) => (phase + before - tap * dilation) % stride === 0);
+    const [first = 0, second = first] = meets;
+    const step = second - first;
+    const delta = step * dilation / stride;
+    const last = first + (Math.max(1, meets.length) - 1) * step;
+    const start = meets.length === 0 ? 0 : (phase + before - last * dilation) / stride;
+    return {
+      phase,
+      lines: Math.ceil((extent - phase) / stride),
+      taps: meets.length,
+      first,
+      step,
+      start,
+      delta,
+    };
+  });
+}
+
+/** Rows: input channels. Columns: (y, x, image) of a phase. k: (output channel, window y, window x), taps reversed. */
+function emitInputGradient(context: KernelContext<ConvGradientAttributes>): void {
+  const { stride, padding, dilation, groups } = context.attributes;
+  const [dy, weight] = [context.inputs[0]!, context.inputs[1]!];
+  const [batch, channels, height, width] = context.shapes[0] as unknown as Four;
+  const [outChannels, rows, windowY, windowX] = weight.shape as unknown as Four;
+  const depth = outChannels / groups;
+  const images = Math.ceil(batch / 4);
+  const phasesY = phases(height, windowY, stride[0], dilation[0], padding[0]);
+  const phasesX = phases(width, windowX, stride[1], dilation[1], padding[1]);
+  const border = (list: readonly Phase[]) => {
+    const before = Math.max(0, ...list.map(({ start }) => -start));
+    const reach = list.map(({ start, lines, taps, delta }) =>
+      before + start + lines + Math.max(0, taps - 1) * delta
+    );
+    return { before, count: Math.max(...reach) };
+  };
+  const [borderY, borderX] = [border(phasesY), border(phasesX)];
+
+  // [channel][y][x][image / 4], shared by all phases.
+  const b = pack(context as KernelContext<never>, dy, {
+    z: { count: outChannels, stride: dy.strides[1]! },
+    y: { ...borderY, stride: dy.strides[2]!, extent: dy.shape[2]! },
+    x: { ...borderX, stride: dy.strides[3]!, extent: dy.shape[3]! },
+    v: images,
+    component: dy.strides[0]!,
+    rows: batch,
+  });
+  const source = wholeView(context.contiguous(weight), weight.shape);
+  const area = windowY * windowX;
+  const tileRows = tileRowsFor(rows, context as KernelContext<never>);
+  const rowTiles = Math.ceil(rows / tileRows);
+  const vectors = tileRows / 4;
+  const plane = borderY.count * borderX.count * images;
+  for (const py of phasesY) {
+    for (const px of phasesX) {
+      const taps = py.taps * px.taps;
+      // [group][tile][output channel][y][x][row / 4], the last tap first.
+      const lastTap = (py.first + (py.taps - 1) * py.step) * windowX + px.first + (px.taps - 1) * px.step;
+      const a = pack(context as KernelContext<never>, source, {
+        z: { count: groups, stride: depth * rows * area },
+        t: { count: rowTiles, stride: tileRows * area, tile: tileRows },
+        y: plainAxis(depth, rows * area),
+        x: plainAxis(py.taps, -py.step * windowX),
+        u: { count: px.taps, stride: -px.step },
+        v: vectors,
+        component: area,
+        rows,
+        start: lastTap,
+      });
+      emitGemm(context as KernelContext<never>, {
+        a,
+        b,
+        aAlong: "m",
+        bAlong: "j",
+        groups,
+        rows,
+        tileRows,
+        columns: [py.lines, px.lines, images],
+        columnExtent: batch,
+        k: [taps === 0 ? 0 : depth, py.taps, px.taps],
+        aStep: [taps * vectors, px.taps * vectors, vectors],
+        aGroup: rowTiles * depth * taps * vectors,
+        aRow: depth * taps * vectors,
+        bStart: ((borderY.before + py.start) * borderX.count + borderX.before + px.start) * images,
+        bStep: [plane, py.delta * borderX.count * images, px.delta * images],
+        bGroup: depth * plane,
+        bColumn: [borderX.count * images, images, 1],
+        outStart: py.phase * width + px.phase,
+        outColumn: [stride[0] * width, stride[1], 4 * channels * height * width],
+        outComponent: channels * height * width,
+        outRow: height * width,
+        outGroup: rows * height * width,
+      });
+    }
+  }
+}
+
+/** Rows: output channels. Columns: (window y, window x, input channel). k: (image, y, x). */
+function emitWeightGradient(context: KernelContext<ConvGradientAttributes>): void {
+  const { stride, padding, dilation, groups } = context.attributes;
+  const [x, dy] = [context.inputs[0]!, context.inputs[1]!];
+  const [batch, outChannels, height, width] = dy.shape as unknown as Four;
+  const [, depth, windowY, windowX] = context.shapes[0] as unknown as Four;
+  const rows = outChannels / groups;
+  const channels = Math.ceil(depth / 4);
+  const pixels = height * width;
+  const area = windowY * windowX;
+
+  // [image][y][x][group][channel / 4]
+  const reachY = (height - 1) * stride[0] + (windowY - 1) * dilation[0] + 1;
+  const reachX = (width - 1) * stride[1] + (windowX - 1) * dilation[1] + 1;
+  const b = pack(context as KernelContext<never>, x, {
+    z: { count: batch, stride: x.strides[0]! },
+    y: { count: reachY, stride: x.strides[2]!, before: padding[0], extent: x.shape[2]! },
+    x: { count: reachX, stride: x.strides[3]!, before: padding[1], extent: x.shape[3]! },
+    u: { count: groups, stride: depth * x.strides[1]! },
+    v: channels,
+    component: x.strides[1]!,
+    rows: depth,
+  });
+  // [group][tile][image][y, x][row / 4]
+  const tileRows = tileRowsFor(rows, context as KernelContext<never>);
+  const rowTiles = Math.ceil(rows / tileRows);
+  const vectors = tileRows / 4;
+  const a = pack(context as KernelContext<never>, wholeView(context.contiguous(dy), dy.shape), {
+    z: { count: groups, stride: rows * pixels },
+    t: { count: rowTiles, stride: tileRows * pixels, tile: tileRows },
+    y: plainAxis(batch, outChannels * pixels),
+    x: plainAxis(pixels, 1),
+    v: vectors,
+    component: pixels,
+    rows,
+  });
+  const line = groups * channels;
+  emitGemm(context as KernelContext<never>, {
+    a,
+    b,
+    aAlong: "m",
+    bAlong: "j",
+    groups,
+    rows,
+    tileRows,
+    columns: [windowY, windowX, channels],
+    columnExtent: depth,
+    k: [batch, height, width],
+    aStep: [pixels * vectors, width * vectors, vectors],
+    aGroup: rowTiles * batch * pixels * vectors,
+    aRow: batch * pixels * vectors,
+    bStep: [reachY * reachX * line, stride[0] * reachX * line, stride[1] * line],
+    bGroup: channels,
+    bColumn: [dilation[0] * reachX * line, dilation[1] * line, 1],
+    outColumn: [windowX, 1, 4 * area],
+    outComponent: area,
+    outRow: depth * area,
+    outGroup: rows * depth * area,
+  });
+}
+
+/** The table of the family. */
+export const conv2dKernels: KernelsOf<typeof import("../../../tensor/ops/conv2d.ts")> = {
+  conv2d: { kind: "dispatch", fuses: true, emit: emitForward } as DispatchKernel<ConvGeometry>,
+  conv2dInputGradient: { kind: "dispatch", fuses: true, emit: emitInputGradient } as DispatchKernel<
+    ConvGradientAttributes
+  >,
+  conv2dWeightGradient: { kind: "dispatch", fuses: true, emit: emitWeightGradient } as DispatchKernel<
+    ConvGradientAttributes
+  >,
+};

@@ -1,0 +1,302 @@
+/**
+ * One register-tiled matrix product whose operands are gathered, for the three passes of conv2d and for matmul:
+ *
+ *     out[z][m, j] = sum over k of A[z][k, m] * B[z][base(j) + offset(k)]
+ *
+ * k runs over three nested axes and j over three, each with run-time counts and strides, so a convolution is only an
+ * address recipe: no im2col buffer exists. A lane keeps a tile of m x j in registers; for each k it loads the tile's
+ * edges as vec4 and adds their outer product. Operands are packed so that vec4s lie along m and along j, or along k.
+ *
+ * @module
+ */
+
+import type { Dispatch } from "../shader.ts";
+import type { PlanValue } from "../values.ts";
+import type { KernelContext, Sink } from "./types.ts";
+
+/** Three nested axes, outermost first. */
+export type Axes = readonly [number, number, number];
+
+/** A product. Strides and starts of A and B count vec4s, those of out count elements. */
+export interface GemmProblem {
+  readonly a: PlanValue;
+  readonly b: PlanValue;
+  /** The axis along which the vec4s lie; along "k" the last k axis counts vec4s. */
+  readonly aAlong: "m" | "k";
+  readonly bAlong: "j" | "k";
+  /** Products that share nothing: groups of a convolution, batches of a matmul. */
+  readonly groups: number;
+  readonly rows: number;
+  /** Rows of a lane's tile, as A was packed for. */
+  readonly tileRows: number;
+  /** Counts of column vectors (four neighbours along the last axis). */
+  readonly columns: Axes;
+  /** Columns along the last axis, which need not be a multiple of four. */
+  readonly columnExtent: number;
+  readonly k: Axes;
+  readonly aStep: Axes;
+  readonly aGroup: number;
+  /** From a tile of rows to the next; along k: from a row to the next. */
+  readonly aRow: number;
+  /** Along m only while B lies along k: from one k to the next. */
+  readonly aSub?: number;
+  readonly bStart?: number;
+  readonly bStep: Axes;
+  readonly bGroup: number;
+  readonly bColumn: Axes;
+  /** Along k only: from a column to the next. */
+  readonly bLane?: number;
+  /** Along j only while A lies along k: from one k to the next. */
+  readonly bSub?: number;
+  readonly outStart?: number;
+  readonly outColumn: Axes;
+  /** From a column to its neighbour in the vec4. */
+  readonly outComponent: number;
+  readonly outRow: number;
+  readonly outGroup: number;
+}
+
+/** How many columns a lane's tile has, by its rows: more accumulators need more registers than a GPU has to give. */
+function tileColumns(tileRows: number, alongK: boolean): number {
+  if (alongK) return 4;
+  return tileRows === 16 ? 12 : 8;
+}
+
+/** Rows of a lane's tile: measured on software Vulkan 16 x 12 is best, on a GPU 8 x 8 leaves registers to spare. */
+export function tileRowsFor(rows: number, context: KernelContext<never>, alongK = false): number {
+  const largest = alongK ? 8 : context.parallelism > MANY_LANES ? 8 : 16;
+  return [4, 8, 16].find((size) => size >= rows && size <= largest) ?? largest;
+}
+
+/** Above this parallelism the adapter is a GPU, not a few cores. */
+const MANY_LANES = 4096;
+
+/** The fewest k that are worth a split of their own. */
+const LEAST_K = 64;
+
+/** Emits the product into the context's sink; where the output is small and k is long, in splits that are summed after. */
+export function emitGemm(context: KernelContext<never>, problem: GemmProblem): void {
+  const { groups, rows, tileRows, k } = problem;
+  const width = tileColumns(tileRows, usesK(problem));
+  const columns = problem.columns[0] * problem.columns[1] * problem.columns[2];
+  const rowTiles = Math.ceil(rows / tileRows);
+  const columnTiles = Math.ceil(columns / (width / 4));
+  const lanes = groups * rowTiles * columnTiles;
+  const depth = k[0] * k[1] * k[2] * (usesK(problem) ? 4 : 1);
+  const wanted = Math.min(Math.ceil(context.parallelism / lanes), Math.ceil(depth / LEAST_K), k[0]);
+  const k0PerSplit = Math.max(1, Math.ceil(k[0] / Math.max(1, wanted)));
+  const splits = Math.max(1, Math.ceil(k[0] / k0PerSplit));
+  const outLength = context.outputs[0]!.length;
+
+  const partial = splits > 1 ? context.temporary("f32", splits * outLength) : null;
+  const sink = partial ? partialSink(partial) : context.sink();
+  context.dispatch({
+    ...gemmShader(problem, tileRows, width, sink),
+    params: {
+      ...sink.params,
+      rows,
+      rowTiles,
+      columns,
+      columnTiles,
+      splits,
+      k0PerSplit,
+      outSplit: outLength,
+      ...parameters(problem),
+    },
+    invocations: lanes * splits,
+    workgroupSize: 32,
+  });
+  if (partial) emitSum(context, partial, splits);
+}
+
+function usesK({ aAlong, bAlong }: GemmProblem): boolean {
+  return aAlong === "k" || bAlong === "k";
+}
+
+/** Adds up the splits, in their order: the same bits every time. */
+function emitSum(context: KernelContext<never>, partial: PlanValue, splits: number): void {
+  const length = context.outputs[0]!.length;
+  const sink = context.sink();
+  context.dispatch({
+    bindings: [{ name: "partial", value: partial, element: "f32", access: "read" }, ...sink.bindings],
+    params: { ...sink.params, length, splits },
+    functions: sink.functions,
+    body: `
+  var sum = 0.0;
+  for (var s = 0u; s < p.splits; s++) { sum += partial(s * p.length + i); }
+  store(i, sum);`,
+    invocations: length,
+  });
+}
+
+function partialSink(value: PlanValue): Sink {
+  return {
+    bindings: [{ name: "partial", value, element: "f32", access: "write" }],
+    params: {},
+    functions: "fn store(e: u32, v: f32) { set_partial(e, v); }",
+  };
+}
+
+function parameters(problem: GemmProblem): Record<string, number> {
+  const { k, aStep, bStep, columns, bColumn, outColumn } = problem;
+  // A step that carries into an outer axis also takes back what the inner axes added.
+  const wrap = ([s0, s1, s2]: Axes) => [s0 - (k[1] - 1) * s1 - (k[2] - 1) * s2, s1 - (k[2] - 1) * s2, s2];
+  const [a0, a1, a2] = wrap(aStep);
+  const [b0, b1, b2] = wrap(bStep);
+  const values = {
+    k0: k[0],
+    k1: k[1],
+    k2: k[2],
+    aCarry0: a0!,
+    aCarry1: a1!,
+    aCarry2: a2!,
+    aK0: aStep[0],
+    aRow: problem.aRow,
+    aGroup: problem.aGroup,
+    aSub: problem.aSub ?? 0,
+    bCarry0: b0!,
+    bCarry1: b1!,
+    bCarry2: b2!,
+    bK0: bStep[0],
+    bStart: problem.bStart ?? 0,
+    bGroup: problem.bGroup,
+    bLane: problem.bLane ?? 0,
+    bSub: problem.bSub ?? 0,
+    j1: columns[1],
+    j2: columns[2],
+    columnExtent: problem.columnExtent,
+    bColumn0: bColumn[0],
+    bColumn1: bColumn[1],
+    bColumn2: bColumn[2],
+    outStart: problem.outStart ?? 0,
+    outColumn0: outColumn[0],
+    outColumn1: outColumn[1],
+    outColumn2: outColumn[2],
+    outComponent: problem.outComponent,
+    outRow: problem.outRow,
+    outGroup: problem.outGroup,
+    one: 1,
+  };
+  return values;
+}
+
+const range = (n: number) => [...Array(n).keys()];
+
+/** The shader of a tile of `tm` x `tn`. */
+function gemmShader(
+  { a, b, aAlong, bAlong }: GemmProblem,
+  tm: number,
+  tn: number,
+  sink: Sink,
+): Pick<Dispatch, "bindings" | "functions" | "body"> {
+  const rows = range(tm);
+  const vectors = range(tn / 4);
+  const alongK = aAlong === "k" || bAlong === "k";
+
+  // One k, or four where an operand lies along k. Loads stand next to their use to keep few values live.
+  const step: string[] = [];
+  if (aAlong === "k") { for (const m of rows) step.push(`let a${m} = a(a_at + aBase${m});`); }
+  if (bAlong === "k") {
+    for (const t of vectors) {
+      for (const c of range(4)) step.push(`let b${t}_${c} = b(b_at + bBase${t}_${c});`);
+    }
+  }
+  for (const s of range(alongK ? 4 : 1)) {
+    const sub = (operand: string) => s === 0 ? "" : ` + ${s}u * p.${operand}Sub`;
+    if (aAlong === "m") {
+      for (const q of range(tm / 4)) step.push(`let a${q}_k${s} = a(a_at + ${q}u${sub("a")});`);
+    }
+    for (const t of vectors) {
+      step.push(
+        bAlong === "j"
+          ? `let b${t}_k${s} = b(b_at + bBase${t}${sub("b")});`
+          : `let b${t}_k${s} = vec4<f32>(${range(4).map((c) => `b${t}_${c}.${"xyzw"[s]}`).join(", ")});`,
+      );
+    }
+    for (const m of rows) {
+      const factor = aAlong === "m" ? `a${m >> 2}_k${s}.${"xyzw"[m & 3]}` : `a${m}.${"xyzw"[s]}`;
+      for (const t of vectors) step.push(`c${m}_${t} += ${factor} * b${t}_k${s};`);
+    }
+  }
+
+  const bases: string[] = [];
+  // Tiles that hang over the edge read the last row or column again; what comes of it is not stored.
+  if (aAlong === "k") {
+    for (const m of rows) bases.push(`let aBase${m} = min(row + ${m}u, p.rows - 1u) * p.aRow;`);
+  }
+  for (const t of vectors) {
+    bases.push(`let j_${t} = min(columnTile + ${t}u * p.columnTiles, p.columns - 1u);`);
+    if (bAlong === "j") bases.push(`let bBase${t} = bAt(j_${t});`);
+    else {for (const c of range(4)) {
+        bases.push(`let bBase${t}_${c} = min(j_${t} * 4u + ${c}u, p.columnExtent - 1u) * p.bLane;`);
+      }}
+  }
+
+  return {
+    bindings: [
+      { name: "a", value: a, element: "vec4<f32>", access: "read" },
+      { name: "b", value: b, element: "vec4<f32>", access: "read" },
+      ...sink.bindings,
+    ],
+    functions: `
+fn bAt(j: u32) -> u32 {
+  let j01 = j / p.j2;
+  return j01 / p.j1 * p.bColumn0 + j01 % p.j1 * p.bColumn1 + j % p.j2 * p.bColumn2;
+}
+fn outAt(j: u32) -> u32 {
+  let j01 = j / p.j2;
+  return j01 / p.j1 * p.outColumn0 + j01 % p.j1 * p.outColumn1 + j % p.j2 * p.outColumn2;
+}
+${sink.functions}`,
+    body: `
+  // Neighbouring lanes take neighbouring columns: B is coalesced, and A is one address for most of a subgroup.
+  let tiles = p.rowTiles * p.columnTiles;
+  let z = i / tiles;
+  let group = z / p.splits;
+  let split = z % p.splits;
+  let columnTile = i % tiles % p.columnTiles;
+  let rowTile = i % tiles / p.columnTiles;
+  let row = rowTile * ${tm}u;
+  var a_at = group * p.aGroup + split * p.k0PerSplit * p.aK0${aAlong === "m" ? " + rowTile * p.aRow" : ""};
+  var b_at = p.bStart + group * p.bGroup + split * p.k0PerSplit * p.bK0;
+  ${bases.join("\n  ")}
+  ${rows.flatMap((m) => vectors.map((t) => `var c${m}_${t} = vec4<f32>();`)).join("\n  ")}
+  let kCount = min(p.k0PerSplit, p.k0 - split * p.k0PerSplit) * p.k1 * p.k2;
+  var k1 = 0u;
+  var k2 = 0u;
+  // One loop; the carries between the k axes are selects, so lanes never diverge and the body exists once.
+  for (var k = 0u; k < kCount; k++) {
+    ${step.join("\n    ")}
+    k2 += 1u;
+    let carry2 = k2 == p.k2;
+    k1 += select(0u, 1u, carry2);
+    let carry1 = k1 == p.k1;
+    k2 = select(k2, 0u, carry2);
+    k1 = select(k1, 0u, carry1);
+    a_at += select(p.aCarry2, select(p.aCarry1, p.aCarry0, carry1), carry2);
+    b_at += select(p.bCarry2, select(p.bCarry1, p.bCarry0, carry1), carry2);
+  }
+  // The tile goes through a local array so that a loop with run-time bounds stores it: a driver that unrolled ${
+      tm * tn
+    }
+  // guarded stores would compile for seconds.
+  var tile: array<vec4<f32>, ${tm * tn / 4}>;
+  ${rows.flatMap((m) => vectors.map((t) => `tile[${t * tm + m}] = c${m}_${t};`)).join("\n  ")}
+  let rowEnd = min(${tm}u, p.rows - row) * p.one;
+  for (var t = 0u; t < ${vectors.length}u * p.one; t++) {
+    let j = columnTile + t * p.columnTiles;
+    if (j < p.columns) {
+      var at = p.outStart + group * p.outGroup + split * p.outSplit + row * p.outRow + outAt(j);
+      let end = p.columnExtent - j % p.j2 * 4u;
+      for (var m = 0u; m < rowEnd; m++) {
+        let v = tile[t * ${tm}u + m];
+        store(at, v.x);
+        if (end > 1u) { store(at + p.outComponent, v.y); }
+        if (end > 2u) { store(at + 2u * p.outComponent, v.z); }
+        if (end > 3u) { store(at + 3u * p.outComponent, v.w); }
+        at += p.outRow;
+      }
+    }
+  }`,
+  };
+}

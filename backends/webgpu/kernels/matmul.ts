@@ -1,0 +1,163 @@
+/**
+ * Matrix products, batched, in all four transpositions. An operand whose rows or columns lie suitably in memory is read
+ * where it is: a large weight is never copied. Others are packed first.
+ *
+ * @module
+ */
+
+import type { MatmulAttributes } from "../../../tensor/ops/matmul.ts";
+import { isContiguous, type PlanValue, type View, wholeView } from "../values.ts";
+import { emitGemm, tileRowsFor } from "./gemm.ts";
+import { pack, plainAxis } from "./pack.ts";
+import type { DispatchKernel, KernelContext, KernelsOf } from "./types.ts";
+
+/** A stack of matrices as stored: element (b, i, k) stands at b * batch + i * free + k * inner. */
+interface Matrices {
+  readonly view: View;
+  readonly batch: number;
+  /** The stride of the axis that stays, m or n. */
+  readonly free: number;
+  /** The stride of the axis that is summed over. */
+  readonly inner: number;
+}
+
+function emitMatmul(context: KernelContext<MatmulAttributes>): void {
+  const { transposeA, transposeB } = context.attributes;
+  const shape = context.shapes[0]!;
+  const [m, n] = shape.slice(-2) as [number, number];
+  const batches = shape.slice(0, -2).reduce((a, b) => a * b, 1);
+  const depth = context.inputs[0]!.shape.at(transposeA ? -2 : -1)!;
+  const a = matrices(context, context.inputs[0]!, !transposeA);
+  const b = matrices(context, context.inputs[1]!, transposeB);
+  const generic = context as KernelContext<never>;
+
+  // Along k the tile is small, and A's rows must divide it where they are read in place.
+  const aInPlaceK = inPlace(a, a.inner, a.free) && depth % 4 === 0 && a.inner === 1;
+  const bInPlaceK = inPlace(b, b.inner, b.free) && depth % 4 === 0 && b.inner === 1 && n * depth > COPY_BELOW;
+  const alongK = bInPlaceK || (aInPlaceK && m * depth > COPY_BELOW);
+  const tileRows = tileRowsFor(m, generic, alongK);
+  const rowTiles = Math.ceil(m / tileRows);
+  const vectors = tileRows / 4;
+  const columns = Math.ceil(n / 4);
+
+  const left = aInPlaceK && alongK
+    ? { value: a.view.value, along: "k" as const, group: a.batch / 4, row: a.free / 4, step: 1, sub: 0 }
+    : inPlace(a, a.free, a.inner) && m % tileRows === 0
+    ? {
+      value: a.view.value,
+      along: "m" as const,
+      group: a.batch / 4,
+      row: vectors,
+      step: a.inner / 4,
+      sub: a.inner / 4,
+    }
+    : {
+      value: packRows(generic, a, { batches, depth, rows: m, tileRows }),
+      along: "m" as const,
+      group: rowTiles * depth * vectors,
+      row: depth * vectors,
+      step: vectors,
+      sub: vectors,
+    };
+  const right = bInPlaceK
+    ? { value: b.view.value, along: "k" as const, group: b.batch / 4, lane: b.free / 4, step: 1, sub: 0 }
+    : inPlace(b, b.free, b.inner) && n % 4 === 0
+    ? {
+      value: b.view.value,
+      along: "j" as const,
+      group: b.batch / 4,
+      lane: 0,
+      step: b.inner / 4,
+      sub: b.inner / 4,
+    }
+    : {
+      value: packRows(generic, b, { batches, depth, rows: n, tileRows: columns * 4 }),
+      along: "j" as const,
+      group: depth * columns,
+      lane: 0,
+      step: columns,
+      sub: columns,
+    };
+
+  // Where one operand lies along k, four k are one step of the loop, and the other operand steps over four of its own.
+  const unrolled = left.along === "k" || right.along === "k";
+  const step = (side: { readonly along: string; readonly step: number }) =>
+    unrolled && side.along !== "k" ? 4 * side.step : side.step;
+  const counts = unrolled ? Math.ceil(depth / 4) : depth;
+  emitGemm(generic, {
+    a: left.value,
+    b: right.value,
+    aAlong: left.along,
+    bAlong: right.along,
+    groups: batches,
+    rows: m,
+    tileRows,
+    columns: [1, 1, columns],
+    columnExtent: n,
+    k: [counts, 1, 1],
+    aStep: [step(left), 0, 0],
+    aGroup: left.group,
+    aRow: left.row,
+    aSub: left.sub,
+    bStep: [step(right), 0, 0],
+    bGroup: right.group,
+    bColumn: [0, 0, right.along === "k" ? 0 : 1],
+    bLane: right.lane,
+    bSub: right.sub,
+    outColumn: [0, 0, 4],
+    outComponent: 1,
+    outRow: n,
+    outGroup: m * n,
+  });
+}
+
+/** Operands of up to this many elements are cheaper to pack than to be read along k. */
+const COPY_BELOW = 1 << 18;
+
+/** Whether vec4s along the axis of stride `along` can be loaded from the value as it lies. */
+function inPlace({ view, batch }: Matrices, along: number, other: number): boolean {
+  return along === 1 && view.offset === 0 && view.value.dtype === "f32" && other % 4 === 0 && batch % 4 === 0;
+}
+
+/** Finds the strides; leading axes that are no single axis in memory are copied into one. */
+function matrices(context: KernelContext<MatmulAttributes>, view: View, innerLast: boolean): Matrices {
+  const lead = view.shape.slice(0, -2);
+  const real = lead.map((extent, axis) => ({ extent, stride: view.strides[axis]! })).filter(({ extent }) =>
+    extent > 1
+  );
+  const single = real.every(({ stride }, i) => i === 0 || real[i - 1]!.stride === stride * real[i]!.extent);
+  const source = single
+    ? view
+    : wholeView(isContiguous(view) ? view.value : context.contiguous(view), view.shape);
+  const strides = source === view
+    ? real.map(({ stride }) => stride)
+    : [view.shape.at(-1)! * view.shape.at(-2)!];
+  const [row, column] = source.strides.slice(-2) as [number, number];
+  return {
+    view: source,
+    batch: strides.at(-1) ?? 0,
+    free: innerLast ? row : column,
+    inner: innerLast ? column : row,
+  };
+}
+
+/** [batch][tile][k][row / 4] */
+function packRows(
+  context: KernelContext<never>,
+  { view, batch, free, inner }: Matrices,
+  { batches, depth, rows, tileRows }: { batches: number; depth: number; rows: number; tileRows: number },
+): PlanValue {
+  return pack(context, view, {
+    z: { count: batches, stride: batch },
+    t: { count: Math.ceil(rows / tileRows), stride: tileRows * free, tile: tileRows },
+    x: plainAxis(depth, inner),
+    v: tileRows / 4,
+    component: free,
+    rows,
+  });
+}
+
+/** The table of the family. */
+export const matmulKernels: KernelsOf<typeof import("../../../tensor/ops/matmul.ts")> = {
+  matmul: { kind: "dispatch", fuses: true, emit: emitMatmul } as DispatchKernel<MatmulAttributes>,
+};

@@ -1,0 +1,111 @@
+/**
+ * The kinds of kernels: an expression or a function of the index, to be fused; a view, which moves nothing; or dispatches.
+ *
+ * @module
+ */
+
+import type { DType } from "../../../tensor/mod.ts";
+import type { Composites, CompositesOf, Primitives, PrimitivesOf } from "../../../tensor/ops/registry.ts";
+import type { Dispatch } from "../shader.ts";
+import type { PlanValue, View } from "../values.ts";
+
+/** What an expression is given besides its arguments. */
+export interface ExpressionContext<Attributes> {
+  readonly attributes: Attributes;
+  readonly inputs: readonly DType[];
+  readonly output: DType;
+  /** How many neighbouring elements are computed at once: 1 or 4. */
+  readonly width: 1 | 4;
+  /** A constant of the right width; `type` is f32, i32 or u32. */
+  literal(value: string, type: string): string;
+}
+
+/** An op that works element by element: it is written into the kernel of its neighbours. */
+export interface ElementwiseKernel<Attributes> {
+  readonly kind: "elementwise";
+  /** WGSL for the result. f16 is computed as f32, u8 as u32, bool as bool. */
+  expression(args: readonly string[], context: ExpressionContext<Attributes>): string;
+}
+
+/** What an indexed kernel is given besides its arguments. */
+export interface IndexedContext<Attributes> {
+  readonly attributes: Attributes;
+  /** Shapes of the operands and of the result. */
+  readonly inputs: readonly (readonly number[])[];
+  readonly shape: readonly number[];
+  readonly output: DType;
+  /** The type that elements of the result are computed in. */
+  readonly type: string;
+  /** Makes a run-time u32 and returns its name in the shader. */
+  param(value: number): string;
+}
+
+/** An op whose every element is computed from elements anywhere in its operands; what follows is fused behind it. */
+export interface IndexedKernel<Attributes> {
+  readonly kind: "indexed";
+  /** The body of a WGSL function from `e`, an element's number, to the element; arguments are such functions too. */
+  element(args: readonly string[], context: IndexedContext<Attributes>): string;
+  /** A better body for four elements from `e` on, returning a vector. */
+  four?(args: readonly string[], context: IndexedContext<Attributes>): string;
+}
+
+/** An op that only says how to read its operand. */
+export interface ViewKernel<Attributes> {
+  readonly kind: "view";
+  /** The view of the result; null where only a copy would do. */
+  view(input: View, attributes: Attributes): View | null;
+}
+
+/** Where a kernel puts its first output: plainly, or through the element-wise ops that were fused behind it. */
+export interface Sink {
+  /** Bindings and parameters to add to the dispatch that stores. */
+  readonly bindings: Dispatch["bindings"];
+  readonly params: Dispatch["params"];
+  /** Declares `store(i, v)`: element i of the output is v, an f32. */
+  readonly functions: string;
+}
+
+/** What a kernel with dispatches of its own is given. */
+export interface KernelContext<Attributes> {
+  readonly label: string;
+  readonly attributes: Attributes;
+  readonly inputs: readonly View[];
+  readonly outputs: readonly PlanValue[];
+  /** The shapes of the outputs. */
+  readonly shapes: readonly (readonly number[])[];
+  /** How many invocations keep the adapter busy. */
+  readonly parallelism: number;
+  /** Memory for this op only. */
+  temporary(dtype: DType, length: number): PlanValue;
+  /** The view's elements in order in memory; copied if need be. */
+  contiguous(view: View): PlanValue;
+  /** Where to store output 0, for kernels that are declared with `fuses`. */
+  sink(): Sink;
+  /** Adds a dispatch. */
+  dispatch(dispatch: Omit<Dispatch, "label">): void;
+}
+
+/** An op with dispatches of its own. */
+export interface DispatchKernel<Attributes> {
+  readonly kind: "dispatch";
+  /** Whether element-wise ops behind it may be computed where it stores. */
+  readonly fuses?: boolean;
+  emit(context: KernelContext<Attributes>): void;
+}
+
+/** Any kernel. */
+export type Kernel<Attributes> =
+  | ElementwiseKernel<Attributes>
+  | IndexedKernel<Attributes>
+  | ViewKernel<Attributes>
+  | DispatchKernel<Attributes>;
+
+/** The kernels of a family of ops: one for every primitive, and for those composites that are worth it. */
+export type KernelsOf<Family> =
+  & { readonly [Name in keyof PrimitivesOf<Family>]: Kernel<PrimitivesOf<Family>[Name]> }
+  & { readonly [Name in keyof CompositesOf<Family>]?: Kernel<CompositesOf<Family>[Name]> };
+
+/** The complete table. */
+export type WebGpuKernels =
+  & { readonly [Name in keyof Primitives]: Kernel<Primitives[Name]> }
+  & { readonly [Name in keyof Composites]?: Kernel<Composites[Name]> };

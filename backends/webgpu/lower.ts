@@ -1,0 +1,214 @@
+/**
+ * From the graph of one evaluation to steps over values: composites without a kernel are replaced by their
+ * definitions, views dissolve into the way their readers read.
+ *
+ * @module
+ */
+
+import { type AnyOp, definitionOf, type GraphNode } from "../../tensor/declare.ts";
+import type { EvaluationRequest, Storage } from "../../tensor/device.ts";
+import { postorder } from "../../tensor/graph.ts";
+import type { Tensor } from "../../tensor/tensor.ts";
+import { sizeOf } from "../../tensor/shape.ts";
+import type { DispatchKernel, ElementwiseKernel, IndexedKernel, Kernel } from "./kernels/types.ts";
+import { kernels } from "./kernels/mod.ts";
+import { isWhole, type PlanValue, type View, wholeView } from "./values.ts";
+
+/** An op over values whose elements can be computed one by one, and so in the kernel of a neighbour. */
+export interface ElementwiseStep {
+  readonly kind: "elementwise";
+  readonly label: string;
+  readonly kernel: ElementwiseKernel<never> | IndexedKernel<never>;
+  readonly attributes: never;
+  readonly inputs: readonly View[];
+  readonly output: PlanValue;
+  readonly shape: readonly number[];
+}
+
+/** An op with dispatches of its own, over values. */
+export interface DispatchStep {
+  readonly kind: "dispatch";
+  readonly label: string;
+  readonly kernel: DispatchKernel<never>;
+  readonly attributes: never;
+  readonly inputs: readonly View[];
+  readonly outputs: readonly PlanValue[];
+  readonly shapes: readonly (readonly number[])[];
+}
+
+/** One op. */
+export type Step = ElementwiseStep | DispatchStep;
+
+/** The evaluation as steps. */
+export interface Program {
+  /** Operands first. */
+  readonly steps: readonly Step[];
+  /** For each output, its value. */
+  readonly outputs: readonly { readonly value: PlanValue; readonly read: boolean }[];
+  readonly updates: readonly { readonly storage: Storage; readonly value: PlanValue }[];
+}
+
+/** The evaluation's tensors, numbered, and the text under which its plan is kept. */
+export interface Structure {
+  readonly key: string;
+  readonly order: readonly Tensor[];
+  /** Those of `order` whose numbers are there already, on the host or in storage, states excepted. */
+  readonly leaves: readonly Tensor[];
+}
+
+/** The kernel of an op, if there is one. */
+export function kernelOf(op: AnyOp): Kernel<never> | undefined {
+  return (kernels as Readonly<Record<string, Kernel<never>>>)[op.name];
+}
+
+function operands(tensor: Tensor): readonly Tensor[] {
+  if (tensor.value !== null || tensor.node === null) return [];
+  return kernelOf(tensor.node.op) ? tensor.node.inputs : [definition(tensor)];
+}
+
+/** What a composite's output stands for. */
+function definition(tensor: Tensor): Tensor {
+  return definitionOf(tensor.node!)[tensor.node!.outputs.indexOf(tensor)]!;
+}
+
+/** Whether a leaf is passed as a word of the plan's scalars instead of a buffer. */
+export function isScalarLeaf(tensor: Tensor): boolean {
+  return tensor.value?.kind === "host" && tensor.size === 1;
+}
+
+/** Numbers the tensors of an evaluation; equal structures get equal keys whatever the numbers are. */
+export function structureOf(request: EvaluationRequest, stateId: (storage: Storage) => number): Structure {
+  const roots = [
+    ...request.outputs.map(({ tensor }) => tensor),
+    ...request.updates.map(({ value }) => value),
+  ];
+  const order = postorder(roots, operands);
+  const number = new Map(order.map((tensor, i) => [tensor, i]));
+  const leaves: Tensor[] = [];
+  const words = order.map((tensor) => {
+    const { value, node } = tensor;
+    if (value?.kind === "state") return `s${stateId(value.state.storage)}`;
+    if (value !== null || node === null) {
+      leaves.push(tensor);
+      return `${
+        value?.kind === "resident" ? "r" : isScalarLeaf(tensor) ? "c" : "h"
+      }${tensor.dtype}${tensor.shape}`;
+    }
+    const inputs = operands(tensor).map((input) => number.get(input));
+    if (kernelOf(node.op) === undefined) return `=${inputs}`;
+    return `${node.op.name}${JSON.stringify(node.attributes)}${inputs}#${node.outputs.indexOf(tensor)}`;
+  });
+  const outputs = request.outputs.map(({ tensor, read }) => `${number.get(tensor)}${read ? "r" : "d"}`);
+  const updates = request.updates.map(({ state, value }) => `${stateId(state.storage)}<${number.get(value)}`);
+  return { key: `${words.join(";")}|${outputs}|${updates}`, order, leaves };
+}
+
+/** Lowers a numbered graph to steps. */
+export function lower(request: EvaluationRequest, { order, leaves }: Structure): Program {
+  const views = new Map<Tensor, View>();
+  const steps: Step[] = [];
+  const lowered = new Set<GraphNode>();
+  const states = new Map<Storage, PlanValue>();
+  let scalars = 0;
+
+  const valueFor = (tensor: Tensor, label: string): PlanValue => ({
+    dtype: tensor.dtype,
+    length: sizeOf(tensor.shape),
+    label,
+    home: { kind: "workspace" },
+  });
+
+  const leafValue = (tensor: Tensor): PlanValue => {
+    const value = valueFor(tensor, "a leaf");
+    if (tensor.value?.kind === "state") {
+      const { storage } = tensor.value.state;
+      const known = states.get(storage);
+      if (known) return known;
+      value.home = { kind: "state", storage };
+      states.set(storage, value);
+      return value;
+    }
+    const leaf = leaves.indexOf(tensor);
+    value.home = isScalarLeaf(tensor) ? { kind: "scalar", leaf, index: scalars++ } : { kind: "input", leaf };
+    return value;
+  };
+
+  /** Copies a view into a value of its own. */
+  const materialize = (view: View, label: string): PlanValue => {
+    const { dtype } = view.value;
+    const output: PlanValue = { dtype, length: sizeOf(view.shape), label, home: { kind: "workspace" } };
+    const kernel = kernels.detach as ElementwiseKernel<never>;
+    steps.push({
+      kind: "elementwise",
+      label,
+      kernel,
+      attributes: {} as never,
+      inputs: [view],
+      output,
+      shape: view.shape,
+    });
+    return output;
+  };
+
+  for (const tensor of order) {
+    const { node } = tensor;
+    if (tensor.value !== null || node === null) {
+      views.set(tensor, wholeView(leafValue(tensor), tensor.shape));
+      continue;
+    }
+    const kernel = kernelOf(node.op);
+    if (kernel === undefined) {
+      views.set(tensor, views.get(definition(tensor))!);
+      continue;
+    }
+    if (lowered.has(node)) continue;
+    lowered.add(node);
+    const inputs = node.inputs.map((input) => views.get(input)!);
+    const { name: label } = node.op;
+    const { attributes } = node;
+    if (kernel.kind === "view") {
+      const view = kernel.view(inputs[0]!, attributes) ??
+        kernel.view(wholeView(materialize(inputs[0]!, label), node.inputs[0]!.shape), attributes)!;
+      views.set(tensor, view);
+      continue;
+    }
+    const outputs = node.outputs.map((output) => valueFor(output, label));
+    node.outputs.forEach((output, i) => views.set(output, wholeView(outputs[i]!, output.shape)));
+    const shapes = node.outputs.map((output) => output.shape);
+    if (kernel.kind === "dispatch") {
+      // Constants of one element are words of the plan, which only fused kernels read.
+      const buffers = inputs.map((view) =>
+        view.value.home.kind === "scalar" ? wholeView(materialize(view, label), view.shape) : view
+      );
+      steps.push({ kind: "dispatch", label, kernel, attributes, inputs: buffers, outputs, shapes });
+    } else {
+      steps.push({
+        kind: "elementwise",
+        label,
+        kernel,
+        attributes,
+        inputs,
+        output: outputs[0]!,
+        shape: shapes[0]!,
+      });
+    }
+  }
+
+  const updated = new Set(request.updates.map(({ state }) => state.storage));
+  /** What leaves the plan lies in order in memory, and is not overwritten before it has left. */
+  const exported = (tensor: Tensor, toState: boolean): PlanValue => {
+    const view = views.get(tensor)!;
+    const { home } = view.value;
+    const stays = home.kind === "workspace" ||
+      (!toState && (home.kind === "input" || (home.kind === "state" && !updated.has(home.storage))));
+    return isWhole(view) && stays ? view.value : materialize(view, "copy");
+  };
+  return {
+    steps,
+    outputs: request.outputs.map(({ tensor, read }) => ({ value: exported(tensor, false), read })),
+    updates: request.updates.map(({ state, value }) => ({
+      storage: state.storage,
+      value: exported(value, true),
+    })),
+  };
+}

@@ -1,0 +1,154 @@
+/**
+ * Device memory: buffers of the workspace, which all plans share because they run one after the other, buffers that
+ * outlive an evaluation, and staging buffers for reading back. Everything is pooled, so a loop allocates nothing.
+ *
+ * @module
+ */
+
+import type { Storage } from "../../tensor/device.ts";
+
+const STORAGE = 0x80 | 0x08 | 0x04; // STORAGE | COPY_DST | COPY_SRC
+const STAGING = 0x01 | 0x08; // MAP_READ | COPY_DST
+
+/** Device memory with an owner. The owner is a state or an evaluated tensor. */
+export class BufferStorage implements Storage {
+  /** The buffer, null once released. */
+  buffer: GPUBuffer | null;
+  readonly #release: (buffer: GPUBuffer) => void;
+
+  /** Takes the buffer over; `release` gives it back. */
+  constructor(buffer: GPUBuffer, release: (buffer: GPUBuffer) => void) {
+    this.buffer = buffer;
+    this.#release = release;
+  }
+
+  /** Gives the buffer back. */
+  release(): void {
+    if (this.buffer === null) return;
+    this.#release(this.buffer);
+    this.buffer = null;
+  }
+}
+
+/** The buffers of one device. */
+export class Memory {
+  readonly #device: GPUDevice;
+  readonly #free: Map<string, GPUBuffer[]> = new Map();
+  readonly #workspace: { readonly buffer: GPUBuffer; users: number }[] = [];
+  readonly #owners: FinalizationRegistry<GPUBuffer>;
+  readonly #states: FinalizationRegistry<GPUBuffer>;
+  /** How many buffers exist, and their bytes. */
+  readonly live: { buffers: number; bytes: number } = { buffers: 0, bytes: 0 };
+  /** Called before a buffer is made, for tests that count. */
+  onCreate: ((label: string, bytes: number) => void) | null = null;
+
+  constructor(device: GPUDevice) {
+    this.#device = device;
+    this.#owners = new FinalizationRegistry((buffer) => this.#recycle(buffer, "storage"));
+    this.#states = new FinalizationRegistry((buffer) => this.destroy(buffer));
+  }
+
+  /** A buffer of a plan's own. */
+  create(label: string, bytes: number, usage: GPUBufferUsageFlags = STORAGE): GPUBuffer {
+    this.onCreate?.(label, bytes);
+    const buffer = this.#device.createBuffer({
+      label,
+      size: Math.max(16, Math.ceil(bytes / 16) * 16),
+      usage,
+    });
+    this.live.buffers++;
+    this.live.bytes += buffer.size;
+    return buffer;
+  }
+
+  /** Destroys a buffer. */
+  destroy(buffer: GPUBuffer): void {
+    this.live.buffers--;
+    this.live.bytes -= buffer.size;
+    buffer.destroy();
+  }
+
+  /** Memory that comes back when it is released, or when its owner is forgotten. */
+  storage(label: string, bytes: number): BufferStorage {
+    const buffer = this.#take(label, bytes, "storage", STORAGE);
+    const storage = new BufferStorage(buffer, (each) => {
+      this.#owners.unregister(storage);
+      this.#recycle(each, "storage");
+    });
+    this.#owners.register(storage, buffer, storage);
+    return storage;
+  }
+
+  /** Memory of a state: its own buffer, zeroed, destroyed when it is released or forgotten. */
+  state(label: string, bytes: number): BufferStorage {
+    const buffer = this.create(label, bytes);
+    const storage = new BufferStorage(buffer, (each) => {
+      this.#states.unregister(storage);
+      this.destroy(each);
+    });
+    this.#states.register(storage, buffer, storage);
+    return storage;
+  }
+
+  /** Makes sure that `count` staging buffers of this size are there, small ones only. */
+  reserveStaging(bytes: number, count: number): void {
+    if (bytes === 0 || bytes > 1 << 16) return;
+    const reserved = Array.from({ length: count }, () => this.staging(bytes));
+    for (const buffer of reserved) this.returnStaging(buffer);
+  }
+
+  /** A staging buffer; give it back unmapped. */
+  staging(bytes: number): GPUBuffer {
+    return this.#take("read back", bytes, "staging", STAGING);
+  }
+
+  /** Gives a staging buffer back. */
+  returnStaging(buffer: GPUBuffer): void {
+    this.#recycle(buffer, "staging");
+  }
+
+  /**
+   * Finds buffers for a plan's slots in the workspace, of at least the given sizes; makes those that are missing.
+   * Labels say which op needs the slot first.
+   */
+  workspace(slots: readonly { readonly bytes: number; readonly label: string }[]): GPUBuffer[] {
+    const taken = new Set<GPUBuffer>();
+    const order = [...slots.keys()].sort((a, b) => slots[b]!.bytes - slots[a]!.bytes);
+    const found = new Array<GPUBuffer>(slots.length);
+    for (const i of order) {
+      const { bytes, label } = slots[i]!;
+      const fits = this.#workspace.filter(({ buffer }) => buffer.size >= bytes && !taken.has(buffer));
+      let entry = fits.sort((a, b) => a.buffer.size - b.buffer.size)[0];
+      if (entry === undefined) {
+        entry = { buffer: this.create(label, bytes), users: 0 };
+        this.#workspace.push(entry);
+      }
+      entry.users++;
+      taken.add(entry.buffer);
+      found[i] = entry.buffer;
+    }
+    return found;
+  }
+
+  /** Gives a plan's workspace back; buffers that no plan uses any more are destroyed. */
+  returnWorkspace(buffers: readonly GPUBuffer[]): void {
+    for (const buffer of buffers) {
+      const index = this.#workspace.findIndex((entry) => entry.buffer === buffer);
+      if (--this.#workspace[index]!.users === 0) this.destroy(this.#workspace.splice(index, 1)[0]!.buffer);
+    }
+  }
+
+  #take(label: string, bytes: number, kind: string, usage: GPUBufferUsageFlags): GPUBuffer {
+    const size = Math.max(16, Math.ceil(bytes / 16) * 16);
+    return this.#free.get(`${kind}${size}`)?.pop() ?? this.create(label, size, usage);
+  }
+
+  /** Keeps a few buffers of a size for the next who asks. */
+  #recycle(buffer: GPUBuffer, kind: string): void {
+    const key = `${kind}${buffer.size}`;
+    const list = this.#free.get(key) ?? [];
+    if (list.length >= (buffer.size > 1 << 24 ? 1 : 32)) return this.destroy(buffer);
+    list.push(buffer);
+    this.#free.set(key, list);
+  }
+}

@@ -1,0 +1,142 @@
+/**
+ * The WebGPU backend: turns the graph of an evaluation into a plan, and finds the plan again for the next one.
+ *
+ * @module
+ */
+
+import {
+  type Backend,
+  Device,
+  type DType,
+  type EvaluationRequest,
+  type HostArray,
+  type Spec,
+  type Storage,
+} from "../../tensor/mod.ts";
+import { sizeOf } from "../../tensor/shape.ts";
+import { openGpu } from "./adapter.ts";
+import { compile, type Limits } from "./compile.ts";
+import { Failures } from "./failures.ts";
+import { lower, structureOf } from "./lower.ts";
+import { Memory } from "./memory.ts";
+import { Pipelines } from "./pipelines.ts";
+import { bufferOfStorage, encode, type Gear, Plan } from "./plan.ts";
+import { byteLength } from "./values.ts";
+
+/** How many plans are kept; the one that was not used for the longest goes first. */
+const MAX_PLANS = 64;
+
+/** What only tests ask for. */
+export interface WebGpuOptions {
+  /** A lower limit on bindings than the adapter's, so that windows are cheap to test. */
+  readonly bindingLimit?: number;
+  /** Pretends that so many invocations keep the adapter busy: chooses between the variants for cores and for GPUs. */
+  readonly parallelism?: number;
+}
+
+/**
+ * Opens a WebGPU device.
+ *
+ * @throws {Error} one sentence that says how to get an adapter, when there is none.
+ */
+export async function webgpuDevice(gpu: "auto" | "dawn", options: WebGpuOptions = {}): Promise<Device> {
+  const { device, description, software } = await openGpu(gpu);
+  const { maxStorageBufferBindingSize, maxBufferSize, maxStorageBuffersPerShaderStage } = device.limits;
+  const binding = options.bindingLimit ?? Math.min(maxStorageBufferBindingSize, maxBufferSize);
+  const limits: Limits = {
+    windowBytes: Math.floor(binding / 4096) * 4096,
+    maxBindings: Math.min(maxStorageBuffersPerShaderStage, 16),
+    parallelism: options.parallelism ?? (software ? 256 : 65536),
+  };
+  return new Device("webgpu", description, new WebGpuBackend(device, limits));
+}
+
+/** The backend of one device. */
+export class WebGpuBackend implements Backend {
+  readonly precision = "f32";
+  /** The device, for tests that count what happens on it. */
+  readonly device: GPUDevice;
+  /** The device's buffers. */
+  readonly memory: Memory;
+  /** The device's pipelines. */
+  readonly pipelines: Pipelines;
+  readonly #failures: Failures;
+  readonly #gear: Gear;
+  readonly #plans: Map<string, Plan> = new Map();
+  readonly #ids: WeakMap<Storage, number> = new WeakMap();
+  #lastId = 0;
+
+  /** Made by `webgpuDevice`. */
+  constructor(device: GPUDevice, limits: Limits) {
+    this.device = device;
+    this.#failures = new Failures(device);
+    this.memory = new Memory(device);
+    this.pipelines = new Pipelines(device, this.#failures, limits.windowBytes);
+    this.#gear = { device, limits, memory: this.memory, pipelines: this.pipelines, failures: this.#failures };
+  }
+
+  /** How many plans are kept. */
+  get plans(): number {
+    return this.#plans.size;
+  }
+
+  /** Every dtype, f16 where the adapter has shader-f16. */
+  supports(dtype: DType): boolean {
+    return dtype !== "f16" || this.device.features.has("shader-f16");
+  }
+
+  /** Finds or makes the plan, and submits it before it returns. */
+  evaluate(request: EvaluationRequest): Promise<(HostArray | Storage)[]> {
+    try {
+      this.#failures.check();
+      const structure = structureOf(request, (storage) => this.#idOf(storage));
+      let plan = this.#plans.get(structure.key);
+      if (plan === undefined) {
+        plan = new Plan(compile(lower(request, structure), this.#gear.limits), structure.leaves, this.#gear);
+      } else this.#plans.delete(structure.key);
+      // Put back at the end: the map's order is the order of use.
+      this.#plans.set(structure.key, plan);
+      this.#evict();
+      return plan.run(request, structure.leaves);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Makes the memory of a state, zeroed as every new buffer is. */
+  createState({ shape, dtype }: Spec): Storage {
+    return this.#failures.watch(
+      "a parameter",
+      () => this.memory.state("state", byteLength({ dtype, length: sizeOf(shape) })),
+    );
+  }
+
+  /** Overwrites a state, after what was submitted so far. */
+  writeState(storage: Storage, data: HostArray, spec: Spec): void {
+    this.device.queue.writeBuffer(
+      bufferOfStorage(storage),
+      0,
+      encode(data, { dtype: spec.dtype, size: data.length }),
+    );
+  }
+
+  /** Destroys the device and all its buffers. */
+  destroy(): void {
+    this.#failures.expectLoss();
+    this.device.destroy();
+  }
+
+  #evict(): void {
+    for (const [key, plan] of this.#plans) {
+      if (this.#plans.size <= MAX_PLANS) return;
+      plan.destroy();
+      this.#plans.delete(key);
+    }
+  }
+
+  #idOf(storage: Storage): number {
+    let id = this.#ids.get(storage);
+    if (id === undefined) this.#ids.set(storage, id = ++this.#lastId);
+    return id;
+  }
+}

@@ -1,0 +1,298 @@
+/**
+ * A compiled evaluation with its memory: bound once, encoded and submitted at every run. A run creates nothing.
+ *
+ * @module
+ */
+
+import type { DType, EvaluationRequest, HostArray, Storage, Tensor } from "../../tensor/mod.ts";
+import { f16FromBits, f16ToBits, hostArray } from "../../tensor/dtype.ts";
+import type { Compiled, Limits } from "./compile.ts";
+import type { Failures } from "./failures.ts";
+import { isScalarLeaf } from "./lower.ts";
+import { BufferStorage, type Memory } from "./memory.ts";
+import type { Pipeline, Pipelines } from "./pipelines.ts";
+import { type Binding, gridOf, paramWords, windowCount } from "./shader.ts";
+import { byteLength, type PlanValue } from "./values.ts";
+
+/** What a plan is built with. */
+export interface Gear {
+  readonly device: GPUDevice;
+  readonly memory: Memory;
+  readonly pipelines: Pipelines;
+  readonly failures: Failures;
+  readonly limits: Limits;
+}
+
+interface Bound {
+  readonly pipeline: GPUComputePipeline;
+  readonly bindGroup: GPUBindGroup;
+  readonly grid: readonly [number, number];
+}
+
+/** Uniform buffers are bound at multiples of this. */
+const UNIFORM_ALIGNMENT = 256;
+const MAX_GROUPS = 65535;
+/** How many evaluations may be under way before their numbers are read: staging buffers are made for so many. */
+const READS_IN_FLIGHT = 8;
+
+/** A plan. */
+export class Plan {
+  readonly #gear: Gear;
+  readonly #compiled: Compiled;
+  readonly #bound: Bound[];
+  readonly #workspace: GPUBuffer[];
+  readonly #uniforms: GPUBuffer;
+  readonly #scalars: GPUBuffer;
+  readonly #scalarWords: Uint32Array<ArrayBuffer>;
+  #scalarsWritten = false;
+  /** By leaf: the plan's copy, and the tensor whose numbers are in it. */
+  readonly #inputs: (GPUBuffer | null)[];
+  readonly #uploaded: (WeakRef<Tensor> | null)[];
+
+  /** Builds pipelines and takes memory. */
+  constructor(compiled: Compiled, leaves: readonly Tensor[], gear: Gear) {
+    this.#gear = gear;
+    this.#compiled = compiled;
+    const { memory, failures, device } = gear;
+    const label = compiled.dispatches[0]?.label ?? "copy";
+    this.#workspace = failures.watch(
+      compiled.slots.reduce((a, b) => b.bytes > a.bytes ? b : a, { bytes: 0, label }).label,
+      () => memory.workspace(compiled.slots),
+    );
+    const scalarCount = leaves.filter(isScalarLeaf).length;
+    this.#scalarWords = new Uint32Array(Math.max(4, scalarCount));
+    this.#scalars = memory.create("scalars", this.#scalarWords.byteLength);
+    this.#inputs = leaves.map((leaf) =>
+      isScalarLeaf(leaf) ? null : memory.create("input", byteLength(specOf(leaf)))
+    );
+    this.#uploaded = leaves.map(() => null);
+
+    const uniformBytes = Math.max(1, compiled.dispatches.length) * UNIFORM_ALIGNMENT;
+    this.#uniforms = memory.create("parameters", uniformBytes, 0x40 | 0x08); // UNIFORM | COPY_DST
+    const words = new Uint32Array(uniformBytes / 4);
+    this.#bound = compiled.dispatches.map((dispatch, i) => {
+      const params = paramWords(dispatch);
+      words.set(params, i * UNIFORM_ALIGNMENT / 4);
+      const pipeline = gear.pipelines.for(dispatch);
+      const uniform = {
+        buffer: this.#uniforms,
+        offset: i * UNIFORM_ALIGNMENT,
+        size: Math.ceil(params.length / 4) * 16,
+      };
+      const resources = [uniform, ...dispatch.bindings.flatMap((binding) => this.#windows(binding))];
+      return {
+        pipeline: pipeline.pipeline,
+        bindGroup: failures.watch(dispatch.label, () => bindGroup(device, pipeline, resources)),
+        grid: gridOf(dispatch, MAX_GROUPS),
+      };
+    });
+    device.queue.writeBuffer(this.#uniforms, 0, words);
+    memory.reserveStaging(this.#stagingBytes(), READS_IN_FLIGHT);
+  }
+
+  /** The bytes of the buffers that are the plan's own. */
+  get ownBytes(): number {
+    return this.#inputs.reduce(
+      (bytes, buffer) => bytes + (buffer?.size ?? 0),
+      this.#uniforms.size + this.#scalars.size,
+    );
+  }
+
+  /** Submits one evaluation of the plan's structure. */
+  run(request: EvaluationRequest, leaves: readonly Tensor[]): Promise<(HostArray | Storage)[]> {
+    const { device, memory, failures } = this.#gear;
+    const label = this.#compiled.dispatches.at(-1)?.label ?? "copy";
+    const kept = this.#compiled.outputs.map(({ value, read }) =>
+      read ? null : memory.storage(value.label, byteLength(value))
+    );
+    const stagingBytes = this.#stagingBytes();
+    const staging = stagingBytes > 0 ? memory.staging(stagingBytes) : null;
+    failures.watch(label, () => {
+      const encoder = device.createCommandEncoder();
+      this.#upload(leaves, encoder);
+      const pass = encoder.beginComputePass();
+      for (const { pipeline, bindGroup, grid } of this.#bound) {
+        pass.setPipeline(pipeline);
+        pass.setBindGroup(0, bindGroup);
+        pass.dispatchWorkgroups(grid[0], grid[1]);
+      }
+      pass.end();
+      let at = 0;
+      this.#compiled.outputs.forEach(({ value }, i) => {
+        const bytes = byteLength(value);
+        encoder.copyBufferToBuffer(
+          this.#bufferOf(value),
+          0,
+          kept[i]?.buffer ?? staging!,
+          kept[i] ? 0 : at,
+          bytes,
+        );
+        if (!kept[i]) at += bytes;
+      });
+      for (const { from, to } of this.#compiled.copies) {
+        encoder.copyBufferToBuffer(this.#bufferOf(from), 0, bufferOfStorage(to), 0, byteLength(from));
+      }
+      device.queue.submit([encoder.finish()]);
+    });
+    return this.#results(request, kept, staging);
+  }
+
+  async #results(
+    request: EvaluationRequest,
+    kept: readonly (BufferStorage | null)[],
+    staging: GPUBuffer | null,
+  ): Promise<(HostArray | Storage)[]> {
+    const { memory, failures } = this.#gear;
+    if (staging === null) {
+      await failures.settle();
+      return kept as BufferStorage[];
+    }
+    try {
+      await staging.mapAsync(1); // READ
+    } catch (error) {
+      await failures.settle();
+      throw error;
+    }
+    const bytes = staging.getMappedRange();
+    let at = 0;
+    const results = this.#compiled.outputs.map(({ value }, i) => {
+      if (kept[i]) return kept[i];
+      const host = decode(bytes, at, request.outputs[i]!.tensor);
+      at += byteLength(value);
+      return host;
+    });
+    staging.unmap();
+    memory.returnStaging(staging);
+    await failures.settle();
+    return results;
+  }
+
+  /** Gives the memory back. */
+  destroy(): void {
+    const { memory } = this.#gear;
+    memory.returnWorkspace(this.#workspace);
+    for (const buffer of [this.#uniforms, this.#scalars, ...this.#inputs]) if (buffer) memory.destroy(buffer);
+  }
+
+  /** Brings the leaves' numbers into the plan's own buffers, where they are not there from the last run. */
+  #upload(leaves: readonly Tensor[], encoder: GPUCommandEncoder): void {
+    const { queue } = this.#gear.device;
+    let scalar = 0;
+    let changed = !this.#scalarsWritten;
+    leaves.forEach((leaf, i) => {
+      const { value } = leaf;
+      if (isScalarLeaf(leaf)) {
+        const word = scalarWord(leaf);
+        changed ||= this.#scalarWords[scalar] !== word;
+        this.#scalarWords[scalar++] = word;
+        return;
+      }
+      if (this.#uploaded[i]?.deref() === leaf) return;
+      const buffer = this.#inputs[i]!;
+      if (value?.kind === "host") queue.writeBuffer(buffer, 0, encode(value.data, leaf));
+      else if (value?.kind === "resident") {
+        encoder.copyBufferToBuffer(bufferOfStorage(value.storage), 0, buffer, 0, byteLength(specOf(leaf)));
+      }
+      this.#uploaded[i] = new WeakRef(leaf);
+    });
+    if (changed) queue.writeBuffer(this.#scalars, 0, this.#scalarWords);
+    this.#scalarsWritten = true;
+  }
+
+  #stagingBytes(): number {
+    return this.#compiled.outputs.reduce(
+      (bytes, { value, read }) => bytes + (read ? byteLength(value) : 0),
+      0,
+    );
+  }
+
+  #bufferOf(value: PlanValue): GPUBuffer {
+    const { home } = value;
+    switch (home.kind) {
+      case "workspace":
+        return this.#workspace[this.#compiled.slotOf.get(value)!]!;
+      case "input":
+        return this.#inputs[home.leaf]!;
+      case "state":
+        return bufferOfStorage(home.storage);
+      case "scalars":
+        return this.#scalars;
+      case "scalar":
+        throw new TypeError(`${value.label}: a scalar has no buffer of its own`);
+      default:
+        return home satisfies never;
+    }
+  }
+
+  /** The windows through which a binding is seen. */
+  #windows(binding: Binding): GPUBufferBinding[] {
+    const buffer = this.#bufferOf(binding.value);
+    if (binding.part) return [{ buffer, offset: binding.part.byteOffset, size: binding.part.byteLength }];
+    const { windowBytes } = this.#gear.limits;
+    const bytes = binding.value.home.kind === "scalars" ? buffer.size : byteLength(binding.value);
+    return Array.from({ length: windowCount(binding, windowBytes) }, (_, w) => ({
+      buffer,
+      offset: w * windowBytes,
+      size: Math.min(windowBytes, bytes - w * windowBytes),
+    }));
+  }
+}
+
+function bindGroup(
+  device: GPUDevice,
+  { layout }: Pipeline,
+  resources: readonly GPUBufferBinding[],
+): GPUBindGroup {
+  return device.createBindGroup({
+    layout,
+    entries: resources.map((resource, binding) => ({ binding, resource })),
+  });
+}
+
+function specOf(tensor: Tensor): { dtype: Tensor["dtype"]; length: number } {
+  return { dtype: tensor.dtype, length: tensor.size };
+}
+
+/** The buffer behind a storage of this backend. */
+export function bufferOfStorage(storage: Storage): GPUBuffer {
+  if (!(storage instanceof BufferStorage)) {
+    throw new TypeError("webgpu: the memory belongs to another backend");
+  }
+  if (storage.buffer === null) throw new TypeError("webgpu: the tensor's memory was released by dispose()");
+  return storage.buffer;
+}
+
+/** The bytes of an array as the device has them. */
+export function encode(
+  data: HostArray,
+  { dtype, size }: { readonly dtype: DType; readonly size: number },
+): ArrayBufferView<ArrayBuffer> {
+  if (dtype === "f16") {
+    const halves = new Uint16Array(Math.ceil(size / 2) * 2);
+    data.forEach((value, i) => halves[i] = f16ToBits(value));
+    return halves;
+  }
+  // Writes are whole words.
+  if (data.byteLength % 4 === 0) return data as HostArray & ArrayBufferView<ArrayBuffer>;
+  const padded = new Uint8Array(Math.ceil(data.byteLength / 4) * 4);
+  padded.set(data);
+  return padded;
+}
+
+function decode(bytes: ArrayBuffer, at: number, { dtype, size }: Tensor): HostArray {
+  if (dtype === "f16") return Float32Array.from(new Uint16Array(bytes, at, size), f16FromBits);
+  const host = hostArray(dtype, size);
+  new Uint8Array(host.buffer).set(new Uint8Array(bytes, at, host.byteLength));
+  return host;
+}
+
+const scalarFloat = new Float32Array(1);
+const scalarBits = new Uint32Array(scalarFloat.buffer);
+
+/** The bits of a constant of one element, in the type that it is computed in. */
+function scalarWord({ value, dtype }: Tensor): number {
+  const number = value?.kind === "host" ? value.data[0]! : 0;
+  if (dtype !== "f32" && dtype !== "f16") return number >>> 0;
+  scalarFloat[0] = number;
+  return scalarBits[0]!;
+}
