@@ -129,6 +129,8 @@ test("ties go to the first", async () => {
   assert.deepEqual(await list(x.argmin({ axis: 0 })), [0, 1, 1]);
   assert.equal(await x.argmax().item(), 1);
   assert.deepEqual(await list(gradients(x.max({ axis: 1 }), [x])[0]!), [0, 1, 0, 1, 0, 0]);
+  const image = tensor([[[[1, 1], [1, 1]]]], on);
+  assert.deepEqual(await list(gradients(fermi.maxPool2d(image, { window: 2 }), [image])[0]!), [1, 0, 0, 0]);
 });
 
 test("tensors without elements", async () => {
