@@ -18,11 +18,15 @@ export interface Split {
 
 /** Images to learn from and images to be tested with. */
 export interface Dataset {
+  /** The name on the command line. */
   readonly name: string;
   /** channels, height, width */
   readonly shape: readonly [number, number, number];
+  /** Labels are 0 ... classes - 1. */
   readonly classes: number;
+  /** To learn from. */
   readonly train: Split;
+  /** To be tested with. */
   readonly test: Split;
 }
 

@@ -12,6 +12,7 @@ import { decompress } from "./files.ts";
 export interface Idx {
   /** The sizes of the axes, outermost first. */
   readonly shape: readonly number[];
+  /** The elements in row-major order. */
   readonly data: Uint8Array;
 }
 

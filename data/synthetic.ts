@@ -14,6 +14,7 @@ export interface SyntheticOptions {
   readonly key: Tensor;
   /** channels, height, width */
   readonly shape: readonly [number, number, number];
+  /** How many patterns there are. */
   readonly classes: number;
   /** Default 1,024. */
   readonly trainCount?: number;

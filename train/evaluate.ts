@@ -19,11 +19,15 @@ export interface Evaluation {
 
 /** What an evaluator takes. */
 export interface EvaluatorOptions {
+  /** The network. */
   readonly model: Module;
+  /** Where the network lives. */
   readonly device: Device;
+  /** The images to measure it with. */
   readonly split: Split;
   /** channels, height, width */
   readonly shape: Dataset["shape"];
+  /** How many scores the network gives. */
   readonly classes: number;
   /** Images at a time. */
   readonly batch: number;

@@ -8,16 +8,25 @@ import type { Recipe } from "./recipes.ts";
 
 /** The run begins. */
 export interface StartEvent extends Recipe {
+  /** Which event this is. */
   readonly event: "start";
+  /** The name of the network. */
   readonly model: string;
+  /** How many numbers are learnt. */
   readonly parameters: number;
+  /** The name of the dataset. */
   readonly dataset: string;
+  /** Images to learn from. */
   readonly trainImages: number;
+  /** Images to be tested with. */
   readonly testImages: number;
+  /** `cpu` or `webgpu`. */
   readonly backend: string;
   /** The hardware and driver. */
   readonly device: string;
+  /** Everything random comes from it. */
   readonly seed: number;
+  /** Steps a pass over the training images. */
   readonly stepsPerEpoch: number;
   /** Of the whole run. */
   readonly steps: number;
@@ -25,6 +34,7 @@ export interface StartEvent extends Recipe {
 
 /** A step's loss was read. */
 export interface StepEvent {
+  /** Which event this is. */
   readonly event: "step";
   /** From 1. */
   readonly step: number;
@@ -34,6 +44,7 @@ export interface StepEvent {
   readonly loss: number;
   /** The fraction of the batch that was classified rightly, before the update. */
   readonly accuracy: number;
+  /** The learning rate of the step. */
   readonly lr: number;
   /** Over the last steps. */
   readonly imagesPerSecond: number;
@@ -41,17 +52,23 @@ export interface StepEvent {
 
 /** The network was measured on the test images. */
 export interface EvalEvent {
+  /** Which event this is. */
   readonly event: "eval";
+  /** The epoch under way or just over, from 1. */
   readonly epoch: number;
+  /** Steps made before. */
   readonly step: number;
   /** A fraction. */
   readonly accuracy: number;
+  /** The mean cross-entropy. */
   readonly loss: number;
+  /** How many images were measured. */
   readonly images: number;
 }
 
 /** The run is over. */
 export interface DoneEvent {
+  /** Which event this is. */
   readonly event: "done";
   /** Whether it was stopped before its end. */
   readonly interrupted: boolean;
@@ -61,6 +78,7 @@ export interface DoneEvent {
   readonly accuracy: number | null;
   /** The last test loss. */
   readonly loss: number | null;
+  /** Of the whole run, from building the network on. */
   readonly seconds: number;
 }
 

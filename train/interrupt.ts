@@ -6,6 +6,7 @@
 
 /** A signal that the first Ctrl-C sets; the second one ends the process at once. */
 export interface Interrupt {
+  /** Set by the first Ctrl-C. */
   readonly signal: AbortSignal;
   /** Stops listening. */
   release(): void;

@@ -19,17 +19,21 @@ export type DatasetName = "fashion-mnist" | "synthetic";
 
 /** What a run is made from; what is left out comes from the network's recipe. */
 export interface JobSettings {
+  /** The network. */
   readonly model: ModelName;
+  /** The images. */
   readonly dataset: DatasetName;
   /** The folder with the published files; default: the embedded subset. */
   readonly folder?: string | undefined;
   /** Everything random comes from it. */
   readonly seed: number;
+  /** What differs from the network's recipe. */
   readonly recipe: { readonly [K in keyof Recipe]?: Recipe[K] | undefined };
   /** Ends the run after this many steps, in as many epochs as that takes unless the recipe says how many. */
   readonly steps?: number | undefined;
   /** Use only the first training images. */
   readonly limit?: number | undefined;
+  /** Measure after this many steps too. */
   readonly evalEvery?: number | undefined;
 }
 
@@ -41,7 +45,9 @@ export class UsageError extends Error {
 
 /** A run that is ready to go. */
 export interface Job {
+  /** As they were given. */
   readonly settings: JobSettings;
+  /** The network's recipe with what was given. */
   readonly recipe: Recipe;
   /** The images; made-up ones are drawn from the key. */
   readonly load: (key: Tensor) => Promise<Dataset>;

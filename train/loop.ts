@@ -17,10 +17,15 @@ import { Throughput } from "./throughput.ts";
 
 /** What the loop takes. */
 export interface TrainOptions {
+  /** Where the network lives. */
   readonly device: Device;
+  /** The network. */
   readonly model: Module;
+  /** What updates the network's parameters. */
   readonly optimiser: SGD;
+  /** How the learning rate changes. */
   readonly schedule: Schedule;
+  /** The images. */
   readonly dataset: Dataset;
   /** Images a step; the last images of an epoch that do not fill a batch are left out. */
   readonly batch: number;
@@ -32,6 +37,7 @@ export interface TrainOptions {
   readonly dropoutKey: Tensor;
   /** Epoch e is shuffled with the key `foldIn(shuffleKey, e)`. */
   readonly shuffleKey: Tensor;
+  /** Is told what happens. */
   readonly report: Reporter;
   /** Ends the run after the step under way; the network is measured and reported all the same. */
   readonly signal?: AbortSignal | undefined;
@@ -39,9 +45,11 @@ export interface TrainOptions {
 
 /** How a run ended. */
 export interface TrainResult {
+  /** Steps made. */
   readonly steps: number;
   /** The last evaluation; null when there was none. */
   readonly evaluation: Evaluation | null;
+  /** Whether a signal ended it. */
   readonly interrupted: boolean;
 }
 
@@ -57,9 +65,12 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     throw new RangeError(`train: ${dataset.train.count} training images do not fill a batch of ${batch}`);
   }
   const run = new Run(options);
-  await run.prepare();
-  for (let epoch = 1; run.step < steps && !signal?.aborted; epoch++) await run.epoch(epoch);
-  run.dispose();
+  try {
+    await run.prepare();
+    for (let epoch = 1; run.step < steps && !signal?.aborted; epoch++) await run.epoch(epoch);
+  } finally {
+    run.dispose();
+  }
   return { steps: run.step, evaluation: run.evaluation, interrupted: run.step < steps };
 }
 

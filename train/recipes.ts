@@ -17,7 +17,9 @@ export interface Recipe {
   readonly lr: number;
   /** How the rate changes. */
   readonly schedule: ScheduleName;
+  /** The share of the velocity that stays. */
   readonly momentum: number;
+  /** The share of a weight, times the rate, that is lost each step. */
   readonly weightDecay: number;
   /** The probability of dropout. */
   readonly dropout: number;
@@ -39,8 +41,8 @@ export const recipes: Readonly<Record<ModelName, Recipe>> = {
   },
   alexnet_mini: {
     batch: 32,
-    epochs: 6,
-    lr: 0.01,
+    epochs: 4,
+    lr: 0.02,
     schedule: "linear",
     momentum: 0.9,
     weightDecay: 0.0005,
@@ -49,8 +51,8 @@ export const recipes: Readonly<Record<ModelName, Recipe>> = {
   },
   lenet5: {
     batch: 32,
-    epochs: 6,
-    lr: 0.02,
+    epochs: 5,
+    lr: 0.05,
     schedule: "linear",
     momentum: 0.9,
     weightDecay: 0.0005,

@@ -8,6 +8,7 @@ import type { DoneEvent, EvalEvent, Reporter, StartEvent, StepEvent } from "./ev
 
 /** Where text goes; `process.stdout` is one. */
 export interface TextOutput {
+  /** Appends text. */
   write(text: string): unknown;
   /** Whether it is a terminal, on which a line can be written over. */
   readonly isTTY?: boolean;
@@ -106,7 +107,7 @@ function progressText(
   const epochs = Math.ceil(start.steps / start.stepsPerEpoch);
   const left = (start.steps - step) * start.batch / imagesPerSecond;
   const speed = imagesPerSecond < 10 ? imagesPerSecond.toFixed(1) : imagesPerSecond.toFixed(0);
-  return `epoch ${epoch}/${epochs}  step ${step}/${start.steps}  loss ${loss.toFixed(4)}  ` +
+  return `epoch ${epoch}/${epochs}  step ${step}/${start.steps}  loss ${loss.toFixed(3)}  ` +
     `accuracy ${accuracy.toFixed(3)}  ${speed} images/s  ${duration(left)} left`;
 }
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Parameter, type Tensor, zeros } from "../tensor/mod.ts";
+import { type DType, Parameter, type Tensor, tensor, zeros } from "../tensor/mod.ts";
 
 /** What `SGD` takes; the paper's values are the defaults. */
 export interface SGDOptions {
@@ -69,10 +69,23 @@ export class SGD {
     if (gradients.length !== this.parameters.length) {
       throw new TypeError(`SGD: ${this.parameters.length} parameters, got ${gradients.length} gradients`);
     }
+    const momentum = this.#scalar(this.momentum);
+    const decay = this.#scalar(this.weightDecay * lr);
+    const rate = this.#scalar(lr);
     this.parameters.forEach((w, i) => {
       const v = this.velocities[i]!;
-      v.assign(v.mul(this.momentum).sub(w.mul(this.weightDecay * lr)).sub(gradients[i]!.mul(lr)));
+      v.assign(v.mul(momentum(w)).sub(w.mul(decay(w))).sub(gradients[i]!.mul(rate(w))));
       w.assign(w.add(v));
     });
+  }
+
+  /** The number as a tensor beside a parameter, in its dtype: one for all of them, so that a step uploads little. */
+  #scalar(value: number): (parameter: Parameter) => Tensor {
+    const made = new Map<DType, Tensor>();
+    return ({ dtype, device }) => {
+      const scalar = made.get(dtype) ?? tensor(value, { dtype, device });
+      made.set(dtype, scalar);
+      return scalar;
+    };
   }
 }

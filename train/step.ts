@@ -30,9 +30,13 @@ export interface StepResult {
 
 /** What a training step consists of. */
 export interface StepOptions {
+  /** The network. */
   readonly model: Module;
+  /** What updates the network's parameters. */
   readonly optimiser: SGD;
+  /** Where the network lives. */
   readonly device: Device;
+  /** Images a step. */
   readonly batch: number;
   /** channels, height, width */
   readonly shape: readonly [number, number, number];

@@ -8,9 +8,11 @@ import { type ModelTable, trace, type TracedRow } from "./table.ts";
 
 /** What one layer costs. */
 export interface LayerSummary {
+  /** The name of the layer. */
   readonly name: string;
   /** Without the batch: [channels, height, width] or [features]. */
   readonly output: readonly number[];
+  /** Numbers that are learnt. */
   readonly parameters: number;
   /** Outputs that are weighted sums: those of convolutions and fully connected layers. */
   readonly neurons: number;
@@ -20,10 +22,15 @@ export interface LayerSummary {
 
 /** What a network costs. */
 export interface ModelSummary {
+  /** The name of the model. */
   readonly model: string;
+  /** The layers in order. */
   readonly layers: readonly LayerSummary[];
+  /** Numbers that are learnt. */
   readonly parameters: number;
+  /** Of all layers. */
   readonly neurons: number;
+  /** Of one image, forward. */
   readonly multiplyAdds: number;
 }
 

@@ -17,9 +17,13 @@ export type Row =
 
 /** A convolution. */
 export interface ConvRow {
+  /** Which layer this is. */
   readonly layer: "conv2d";
+  /** The name of the layer, as in `conv1.weight`. */
   readonly name: string;
+  /** Maps that come out. */
   readonly outputs: number;
+  /** Extent of the square windows. */
   readonly window: number;
   /** Default 1. */
   readonly stride?: number;
@@ -33,8 +37,11 @@ export interface ConvRow {
 
 /** A fully connected layer. */
 export interface LinearRow {
+  /** Which layer this is. */
   readonly layer: "linear";
+  /** The name of the layer, as in `fc6.weight`. */
   readonly name: string;
+  /** Features that come out. */
   readonly outputs: number;
   /** What the biases start from with `init: "paper"`. */
   readonly bias: number;
@@ -42,24 +49,31 @@ export interface LinearRow {
 
 /** A pooling layer. */
 export interface PoolRow {
+  /** Which layer this is. */
   readonly layer: "maxPool2d" | "avgPool2d";
+  /** The name of the layer. */
   readonly name: string;
+  /** Extent of the square windows. */
   readonly window: number;
+  /** Step of the windows. */
   readonly stride: number;
 }
 
 /** A network of images to class scores. */
 export interface ModelTable {
+  /** The name on the command line. */
   readonly name: string;
   /** Where it was published. */
   readonly source: string;
   /** channels, height, width */
   readonly input: readonly [number, number, number];
+  /** Scores that come out. */
   readonly classes: number;
   /** How weights start with `init: "paper"`. */
   readonly weight: Initialiser;
   /** The probability of dropout as published. */
   readonly dropout: number;
+  /** The layers in order. */
   readonly rows: readonly Row[];
 }
 
