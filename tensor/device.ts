@@ -88,8 +88,9 @@ export class Device {
   async evaluate(tensors: readonly Tensor[], read: boolean): Promise<void> {
     const roots = [...new Set(tensors.map((tensor) => tensor.snapshot()))];
     const leaves = collectLeaves([...roots, ...this.#pending.values()]);
-    const transfers = leaves.filter((leaf) => leaf.value === null);
-    if (transfers.length > 0) await Promise.all(transfers.map((leaf) => leaf.fetchOrigin()));
+    // What is not there yet comes from an evaluation under way or from another device.
+    const absent = leaves.filter((leaf) => leaf.value === null && !roots.includes(leaf));
+    if (absent.length > 0) await Promise.all(absent.map((leaf) => leaf.arriving ?? leaf.fetchOrigin()));
 
     const missing = roots.filter((tensor) => tensor.value === null || (read && tensor.value.kind !== "host"));
     const arriving = missing.filter((tensor) => tensor.arriving !== null);

@@ -35,9 +35,9 @@ export function postorder<Node = Tensor>(
   return order;
 }
 
-/** Where evaluation goes on: nowhere from a tensor whose value is there. */
+/** Where evaluation goes on: nowhere from a tensor whose value is there, or on its way. */
 export function unevaluatedOperands(tensor: Tensor): readonly Tensor[] {
-  return tensor.value === null && tensor.node !== null ? tensor.node.inputs : [];
+  return tensor.value === null && tensor.arriving === null && tensor.node !== null ? tensor.node.inputs : [];
 }
 
 /** The tensors at which an evaluation of `roots` starts. */

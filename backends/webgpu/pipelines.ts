@@ -5,7 +5,7 @@
  */
 
 import type { Failures } from "./failures.ts";
-import { type Dispatch, shaderText, windowCount } from "./shader.ts";
+import { type Dispatch, paramWords, shaderText, windowCount } from "./shader.ts";
 
 /** A pipeline and the layout of its bindings. */
 export interface Pipeline {
@@ -52,13 +52,15 @@ export class Pipelines {
     const modes = dispatch.bindings.flatMap((binding) =>
       Array<boolean>(windowCount(binding, this.#windowBytes)).fill(binding.access === "read")
     );
-    const key = modes.join();
+    // The size of the parameters belongs to the layout: wgpu's late check of it mixes up pipelines whose layouts agree.
+    const minBindingSize = paramWords(dispatch).length * 4;
+    const key = `${minBindingSize}:${modes}`;
     const known = this.#layouts.get(key);
     if (known) return known;
     const visibility = 0x4; // COMPUTE
     const bindings = this.#device.createBindGroupLayout({
       entries: [
-        { binding: 0, visibility, buffer: { type: "uniform" } },
+        { binding: 0, visibility, buffer: { type: "uniform", minBindingSize } },
         ...modes.map((readOnly, i): GPUBindGroupLayoutEntry => ({
           binding: i + 1,
           visibility,

@@ -6,62 +6,46 @@
 
 import { type AnyOp, applyOne, expectDType, type Primitive } from "../declare.ts";
 import { FLOATS } from "../dtype.ts";
-import { broadcastShapes, sameShape, type Shape, show } from "../shape.ts";
+import { broadcastShapes, sameShape, show } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
-import { broadcastTo, reshape, type TransposeAttributes, transposeOp } from "./movement.ts";
+import { broadcastTo, reshape, transpose, transposeOp } from "./movement.ts";
 
-/** Which operands are stored with their last two axes exchanged. */
-export interface MatmulAttributes {
-  readonly transposeA: boolean;
-  readonly transposeB: boolean;
-}
-
-/**
- * Products of matrices. The flags are there so that gradients come out in the layout of the operands: the gradient of a
- * transposed weight is made as the weight lies, not as a transposed view of something else.
- */
-export const matmulOp: Primitive<"matmul", MatmulAttributes> = {
+/** Products of matrices. */
+export const matmulOp: Primitive<"matmul"> = {
   name: "matmul",
-  doc:
-    "y[..., m, n] = sum over k of a[..., m, k] * b[..., k, n]; a flag exchanges the last two axes of its operand",
-  infer([a, b], { transposeA, transposeB }) {
+  doc: "y[..., m, n] = sum over k of a[..., m, k] * b[..., k, n]",
+  infer([a, b]) {
     expectDType("matmul", a!, FLOATS);
     expectDType("matmul", b!, [a!.dtype]);
-    const [m, k] = lastTwo(a!.shape, transposeA);
-    const [inner, n] = lastTwo(b!.shape, transposeB);
+    const [m, k] = a!.shape.slice(-2) as [number, number];
+    const [inner, n] = b!.shape.slice(-2) as [number, number];
     if (k !== inner || !sameShape(a!.shape.slice(0, -2), b!.shape.slice(0, -2))) {
       throw new TypeError(
-        `matmul: ${show([...a!.shape.slice(0, -2), m, k])} by ${
-          show([...b!.shape.slice(0, -2), inner, n])
-        }: ` +
-          `expects ${k} rows in the second, got ${inner}`,
+        `matmul: ${show(a!.shape)} by ${show(b!.shape)}: expects ${k} rows in the second, got ${inner}`,
       );
     }
     return [{ shape: [...a!.shape.slice(0, -2), m, n], dtype: a!.dtype }];
   },
-  gradient: ({ inputs: [a, b], attributes: { transposeA, transposeB }, cotangent: g }) => [
-    transposeA ? product(b!, g, transposeB, true) : product(g, b!, false, !transposeB),
-    transposeB ? product(g, a!, true, transposeA) : product(a!, g, !transposeA, false),
+  gradient: ({ inputs: [a, b], cotangent: g }) => [
+    inLayoutOf(a!, g, swapLast(b!)),
+    inLayoutOf(b!, swapLast(a!), g),
   ],
 };
 
-function product(a: Tensor, b: Tensor, transposeA: boolean, transposeB: boolean): Tensor {
-  return applyOne(matmulOp, [a, b], { transposeA, transposeB });
+/**
+ * The product a b, made as `operand` lies: where that is a transposed view of a weight, as in a linear layer, the product
+ * is computed transposed and seen transposed, so that the weight's gradient lies as the weight does.
+ */
+function inLayoutOf(operand: Tensor, a: Tensor, b: Tensor): Tensor {
+  const transposed = operand.node?.op === (transposeOp as AnyOp) &&
+    operand.shape.length === 2 && operand.value === null;
+  return transposed ? swapLast(matmul(swapLast(b), swapLast(a))) : matmul(a, b);
 }
 
-function lastTwo(shape: Shape, swap: boolean): [number, number] {
-  const [rows, columns] = shape.slice(-2) as [number, number];
-  return swap ? [columns, rows] : [rows, columns];
-}
-
-/** Sees through an exchange of the last two axes. */
-function peel(x: Tensor): { stored: Tensor; swapped: boolean } {
-  const { node } = x;
-  const rank = x.shape.length;
-  if (node?.op !== (transposeOp as AnyOp) || x.value !== null) return { stored: x, swapped: false };
-  const { permutation } = node.attributes as TransposeAttributes;
-  const swapped = permutation.every((axis, i) => axis === (i < rank - 2 ? i : 2 * rank - 3 - i));
-  return swapped ? { stored: node.inputs[0]!, swapped } : { stored: x, swapped };
+/** Exchanges the last two axes. */
+function swapLast(x: Tensor): Tensor {
+  const axes = [...x.shape.keys()];
+  return transpose(x, [...axes.slice(0, -2), axes.at(-1)!, axes.at(-2)!]);
 }
 
 /**
@@ -91,7 +75,6 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
     return reshape(matmul(rows, b), [...a.shape.slice(0, -1), b.shape[1]!]);
   }
   const batch = broadcastShapes("matmul", a.shape.slice(0, -2), b.shape.slice(0, -2));
-  const [left, right] = [peel(a), peel(b)];
   const spread = (x: Tensor) => broadcastTo(x, [...batch, ...x.shape.slice(-2)]);
-  return product(spread(left.stored), spread(right.stored), left.swapped, right.swapped);
+  return applyOne(matmulOp, [spread(a), spread(b)], {});
 }

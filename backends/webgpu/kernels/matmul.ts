@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { MatmulAttributes } from "../../../tensor/ops/matmul.ts";
+import type { NoAttributes } from "../../../tensor/mod.ts";
 import { isContiguous, type PlanValue, type View, wholeView } from "../values.ts";
 import { emitGemm, tileRowsFor } from "./gemm.ts";
 import { pack, plainAxis } from "./pack.ts";
@@ -21,14 +21,13 @@ interface Matrices {
   readonly inner: number;
 }
 
-function emitMatmul(context: KernelContext<MatmulAttributes>): void {
-  const { transposeA, transposeB } = context.attributes;
+function emitMatmul(context: KernelContext<NoAttributes>): void {
   const shape = context.shapes[0]!;
   const [m, n] = shape.slice(-2) as [number, number];
   const batches = shape.slice(0, -2).reduce((a, b) => a * b, 1);
-  const depth = context.inputs[0]!.shape.at(transposeA ? -2 : -1)!;
-  const a = matrices(context, context.inputs[0]!, !transposeA);
-  const b = matrices(context, context.inputs[1]!, transposeB);
+  const depth = context.inputs[0]!.shape.at(-1)!;
+  const a = matrices(context, context.inputs[0]!, true);
+  const b = matrices(context, context.inputs[1]!, false);
   const generic = context as KernelContext<never>;
 
   // Along k the tile is small, and A's rows must divide it where they are read in place.
@@ -120,7 +119,7 @@ function inPlace({ view, batch }: Matrices, along: number, other: number): boole
 }
 
 /** Finds the strides; leading axes that are no single axis in memory are copied into one. */
-function matrices(context: KernelContext<MatmulAttributes>, view: View, innerLast: boolean): Matrices {
+function matrices(context: KernelContext<NoAttributes>, view: View, innerLast: boolean): Matrices {
   const lead = view.shape.slice(0, -2);
   const real = lead.map((extent, axis) => ({ extent, stride: view.strides[axis]! })).filter(({ extent }) =>
     extent > 1
@@ -159,5 +158,5 @@ function packRows(
 
 /** The table of the family. */
 export const matmulKernels: KernelsOf<typeof import("../../../tensor/ops/matmul.ts")> = {
-  matmul: { kind: "dispatch", fuses: true, emit: emitMatmul } as DispatchKernel<MatmulAttributes>,
+  matmul: { kind: "dispatch", fuses: true, emit: emitMatmul } as DispatchKernel<NoAttributes>,
 };
