@@ -82,7 +82,10 @@ export class Plan {
       const resources = [uniform, ...dispatch.bindings.flatMap((binding) => this.#windows(binding))];
       return {
         pipeline: pipeline.pipeline,
-        bindGroup: failures.watch(dispatch.label, () => bindGroup(device, pipeline, resources)),
+        bindGroup: failures.watch(
+          dispatch.label,
+          () => bindGroup(device, dispatch.label, pipeline, resources),
+        ),
         grid: gridOf(dispatch, MAX_GROUPS),
       };
     });
@@ -240,10 +243,12 @@ export class Plan {
 
 function bindGroup(
   device: GPUDevice,
+  label: string,
   { layout }: Pipeline,
   resources: readonly GPUBufferBinding[],
 ): GPUBindGroup {
   return device.createBindGroup({
+    label,
     layout,
     entries: resources.map((resource, binding) => ({ binding, resource })),
   });

@@ -9,6 +9,12 @@ import type { DispatchKernel, IndexedContext, IndexedKernel, KernelContext, Kern
 
 type Four = readonly [number, number, number, number];
 
+/**
+ * Division by a number that only the run knows takes software drivers some sixty operations; windows and strides are few
+ * and small, so they are written into the shader.
+ */
+const fixed = (value: number) => `${value}u`;
+
 function emitMaxPool(context: KernelContext<PoolGeometry>): void {
   const { window, stride, padding } = context.attributes;
   const view = context.inputs[0]!;
@@ -30,10 +36,6 @@ function emitMaxPool(context: KernelContext<PoolGeometry>): void {
       columns,
       windowY: window[0],
       windowX: window[1],
-      strideY: stride[0],
-      strideX: stride[1],
-      top: padding[0],
-      left: padding[1],
       imageStride: view.strides[0]!,
       channelStride: view.strides[1]!,
       lineStride: view.strides[2]!,
@@ -42,21 +44,22 @@ function emitMaxPool(context: KernelContext<PoolGeometry>): void {
     },
     body: `
   let column = i % p.columns;
-  let row = i / p.columns % p.rows;
-  let plane = i / (p.columns * p.rows);
+  let line_number = i / p.columns;
+  let row = line_number % p.rows;
+  let plane = line_number / p.rows;
   let image = p.offset + plane / p.channels * p.imageStride + plane % p.channels * p.channelStride;
   var best = 0.0;
   var place = -1;
   for (var v = 0u; v < p.windowY; v++) {
+    // Unsigned: above and left of the image wraps round to beyond it.
+    let line = row * ${fixed(stride[0])} + v - ${fixed(padding[0])};
     for (var u = 0u; u < p.windowX; u++) {
-      // Unsigned: above and left of the image wraps round to beyond it.
-      let line = row * p.strideY + v - p.top;
-      let pixel = column * p.strideX + u - p.left;
+      let pixel = column * ${fixed(stride[1])} + u - ${fixed(padding[1])};
       if (line < p.height && pixel < p.width) {
         let value = f32(x(image + line * p.lineStride + pixel * p.pixelStride));
         if (place < 0 || value > best) {
           best = value;
-          place = i32(v * p.windowX + u);
+          place = i32(v * ${fixed(window[1])} + u);
         }
       }
     }
@@ -67,56 +70,78 @@ function emitMaxPool(context: KernelContext<PoolGeometry>): void {
   });
 }
 
-/** For pixel e of the images: sums `term`, given the window's number w and the pixel's place (v, u) in it. */
-function overWindows(
-  { window, stride, padding, shape }: PoolGradientAttributes,
-  pooled: readonly number[],
-  param: (value: number) => string,
-  term: (w: string) => string,
-): string {
-  const [, , height, width] = shape as unknown as Four;
-  const [, , rows, columns] = pooled as unknown as Four;
-  const axis = (name: string, place: string, stride: number, window: number, count: number) => `
-// Windows first to last hold the ${name}.
-let ${name} = ${place};
-let ${name}_first = select(0u, (${name} - ${param(window)}) / ${param(stride)} + 1u, ${name} >= ${
-    param(window)
-  });
-let ${name}_last = min(${name} / ${param(stride)} + 1u, ${param(count)});`;
-  return `${
-    axis("line", `e / ${param(width)} % ${param(height)} + ${param(padding[0])}`, stride[0], window[0], rows)
-  }
-${axis("pixel", `e % ${param(width)} + ${param(padding[1])}`, stride[1], window[1], columns)}
-let plane = e / ${param(height * width)};
+type Gradient = IndexedContext<PoolGradientAttributes>;
+
+/** At a pixel (plane, line, pixel) of the images: sums `term` over the windows w that hold it, at (v, u) in each. */
+function overWindows({ attributes }: Gradient, size: readonly string[], term: string): string {
+  const { window, stride, padding } = attributes;
+  const axis = (name: string, i: 0 | 1, count: string) => `
+// Windows ${name}_first up to ${name}_last hold it.
+let ${name}_place = ${name} + ${fixed(padding[i])};
+let ${name}_first = select(0u, (${name}_place - ${fixed(window[i])}) / ${
+    fixed(stride[i])
+  } + 1u, ${name}_place >= ${fixed(window[i])});
+let ${name}_last = min(${name}_place / ${fixed(stride[i])} + 1u, ${count});`;
+  return `${axis("line", 0, size[2]!)}${axis("pixel", 1, size[3]!)}
 var sum = 0.0;
 for (var row = line_first; row < line_last; row++) {
   for (var column = pixel_first; column < pixel_last; column++) {
-    let v = line - row * ${param(stride[0])};
-    let u = pixel - column * ${param(stride[1])};
-    let w = (plane * ${param(rows)} + row) * ${param(columns)} + column;
-    ${term("w")}
+    let place = (line_place - row * ${fixed(stride[0])}) * ${fixed(window[1])} + pixel_place - column * ${
+    fixed(stride[1])
+  };
+    let w = (plane * ${size[2]} + row) * ${size[3]} + column;
+    ${term}
   }
 }`;
 }
 
-const maxPool2dGradient: IndexedKernel<PoolGradientAttributes> = {
-  kind: "indexed",
-  element: ([dy, index], { attributes, inputs: [pooled], param }) =>
-    overWindows(
-      attributes,
-      pooled!,
-      param,
-      (w) => `if (${index}(${w}) == i32(v * ${param(attributes.window[1])} + u)) { sum += ${dy}(${w}); }`,
-    ) + "\nreturn sum;",
-};
+/** The kernel of a gradient whose \`term\` adds to \`sum\`; four neighbours share the divisions that find them. */
+function gradientKernel(
+  term: (args: readonly string[]) => string,
+  scale: (attributes: PoolGradientAttributes) => string,
+): IndexedKernel<PoolGradientAttributes> {
+  const frame = (args: readonly string[], context: Gradient, neighbours: number) => {
+    const { attributes, inputs, param } = context;
+    const [, , height, width] = attributes.shape.map((extent) => param(extent));
+    const pooled = inputs[0]!.map((extent) => param(extent));
+    const steps = Array.from({ length: neighbours }, (_, k) => `
+{${overWindows(context, pooled, term(args))}
+  result[${k}] = sum * ${scale(attributes)};
+}
+pixel += 1u;
+if (pixel == ${width}) {
+  pixel = 0u;
+  line += 1u;
+  if (line == ${height}) {
+    line = 0u;
+    plane += 1u;
+  }
+}`);
+    return `
+var pixel = e % ${width};
+var line = e / ${width};
+var plane = line / ${height};
+line -= plane * ${height};
+var result = vec4<f32>();
+${steps.join("")}
+return ${neighbours === 1 ? "result.x" : "result"};`;
+  };
+  return {
+    kind: "indexed",
+    element: (args, context) => frame(args, context, 1),
+    four: (args, context) => frame(args, context, 4),
+  };
+}
 
-const avgPool2dGradient: IndexedKernel<PoolGradientAttributes> = {
-  kind: "indexed",
-  element: ([dy], { attributes, inputs: [pooled], param }) =>
-    overWindows(attributes, pooled!, param, (w) => `sum += ${dy}(${w});`) +
-    `\nreturn sum / f32(${param(attributes.window[0] * attributes.window[1])});`,
-};
+const maxPool2dGradient: IndexedKernel<PoolGradientAttributes> = gradientKernel(
+  ([dy, index]) => `if (${index}(w) == i32(place)) { sum += ${dy}(w); }`,
+  () => "1.0",
+);
 
+const avgPool2dGradient: IndexedKernel<PoolGradientAttributes> = gradientKernel(
+  ([dy]) => `sum += ${dy}(w);`,
+  ({ window }) => `(1.0 / ${window[0] * window[1]}.0)`,
+);
 /** For window e: its plane and the image coordinates of its first element. */
 function atWindow({ attributes, inputs, shape, param }: IndexedContext<PoolGeometry>): string {
   const { stride, padding } = attributes;
