@@ -1,0 +1,141 @@
+// What a loop costs once it is running, counted on the real device: one submit a step, nothing created, nothing leaked.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { WebGpuBackend } from "../backends/webgpu/mod.ts";
+import {
+  crossEntropy,
+  type Device,
+  device,
+  evaluate,
+  foldIn,
+  gradients,
+  nn,
+  Parameter,
+  randomKey,
+  SGD,
+  tensor,
+} from "../mod.ts";
+import { TrainingStep } from "../train/step.ts";
+
+const gpu = await device("webgpu");
+const backend = gpu.backend as WebGpuBackend;
+
+/** Counts the calls that a device gets until `stop`. */
+function count(raw: GPUDevice): { readonly calls: Record<string, number>; stop: () => void } {
+  const calls: Record<string, number> = {};
+  const restore: (() => void)[] = [];
+  const watch = (owner: object, name: string) => {
+    const target = owner as Record<string, (...args: unknown[]) => unknown>;
+    const original = target[name]!;
+    calls[name] = 0;
+    target[name] = (...args) => {
+      calls[name]!++;
+      return original.apply(owner, args);
+    };
+    restore.push(() => delete target[name]);
+  };
+  for (
+    const name of [
+      "createBuffer",
+      "createBindGroup",
+      "createComputePipeline",
+      "createComputePipelineAsync",
+      "createShaderModule",
+      "createBindGroupLayout",
+      "createTexture",
+    ]
+  ) watch(raw, name);
+  watch(raw.queue, "submit");
+  return { calls, stop: () => restore.forEach((undo) => undo()) };
+}
+
+function miniStep(
+  target: Device,
+  batch: number,
+): { run: (step: number) => Promise<number>; prepare: () => Promise<void> } {
+  const key = randomKey(3, { device: target });
+  const model = nn.build(nn.models.alexnet_mini, { key, init: "he" });
+  const optimiser = new SGD(model.parameters().values());
+  const step = new TrainingStep({ model, optimiser, device: target, batch, shape: [1, 28, 28] });
+  const images = new Uint8Array(batch * 28 * 28);
+  const labels = new Int32Array(batch);
+  return {
+    prepare: () => step.prepare(),
+    run: async (number) => {
+      images.forEach((_, i) => images[i] = (i * 31 + number * 17) % 256);
+      labels.forEach((_, i) => labels[i] = (i + number) % 10);
+      // Another rate each step, as a schedule would have it.
+      return (await step.run(images, labels, 0.01 / number, foldIn(key, number))).loss;
+    },
+  };
+}
+
+test("steady state: after three steps a training step is one submit and creates nothing", async () => {
+  const { run, prepare } = miniStep(gpu, 4);
+  await prepare();
+  for (let step = 1; step <= 3; step++) await run(step);
+  const { calls, stop } = count(backend.device);
+  const plans = backend.plans;
+  // Several under way, as the trainer has them.
+  await Promise.all([4, 5, 6, 7, 8, 9, 10].map(run));
+  stop();
+  assert.equal(calls["submit"], 7);
+  delete calls["submit"];
+  assert.deepEqual(Object.entries(calls).filter(([, times]) => times > 0), []);
+  assert.equal(backend.plans, plans);
+});
+
+test("steady state: parameters are updated in place, no copy follows a step", async () => {
+  const { run, prepare } = miniStep(gpu, 4);
+  await prepare();
+  await run(1);
+  const encoder = Object.getPrototypeOf(backend.device.createCommandEncoder()) as GPUCommandEncoder;
+  const original = encoder.copyBufferToBuffer;
+  let copies = 0;
+  encoder.copyBufferToBuffer = function (this: GPUCommandEncoder, ...args: unknown[]) {
+    copies++;
+    return (original as (...args: unknown[]) => undefined).apply(this, args);
+  } as typeof original;
+  await run(2);
+  encoder.copyBufferToBuffer = original;
+  // The loss and the count of right answers, on their way to the host.
+  assert.equal(copies, 2);
+});
+
+test("steady state: 2,000 steps of the trainer leave the number of buffers unchanged", async () => {
+  const key = randomKey(4, { device: gpu });
+  const model = new nn.Sequential({ flatten: new nn.Flatten(), output: new nn.Linear(16, 4, { key }) });
+  const optimiser = new SGD(model.parameters().values());
+  const step = new TrainingStep({ model, optimiser, device: gpu, batch: 8, shape: [1, 4, 4] });
+  await step.prepare();
+  const images = Uint8Array.from({ length: 128 }, (_, i) => i);
+  const labels = Int32Array.from({ length: 8 }, (_, i) => i % 4);
+  const run = () => step.run(images, labels, 0.01, null);
+  for (let i = 0; i < 3; i++) await run();
+  const before = { ...backend.memory.live };
+  for (let i = 0; i < 250; i++) await Promise.all(Array.from({ length: 8 }, run));
+  assert.deepEqual(backend.memory.live, before);
+});
+
+test("steady state: nor do 2,000 steps of a user's loop that makes tensors and disposes of nothing", async () => {
+  const weight = new Parameter(tensor(new Float32Array(64).fill(0.01), { shape: [16, 4], device: gpu }));
+  const sgd = new SGD([weight]);
+  const step = async (number: number) => {
+    const x = tensor(Float32Array.from({ length: 128 }, (_, i) => Math.sin(i * number)), {
+      shape: [8, 16],
+      device: gpu,
+    });
+    const labels = tensor(Int32Array.from({ length: 8 }, (_, i) => (i + number) % 4), { device: gpu });
+    const logits = x.matmul(weight);
+    const loss = crossEntropy(logits, labels);
+    sgd.step(gradients(loss, [weight]), 0.01);
+    // Now read, now only computed: neither may hold on to device memory.
+    if (number % 2 === 0) await evaluate(loss, logits);
+    else await loss.item();
+  };
+  for (let number = 1; number <= 60; number++) await step(number);
+  const before = { ...backend.memory.live };
+  for (let number = 61; number <= 2060; number++) await step(number);
+  assert.deepEqual(backend.memory.live, before);
+});
