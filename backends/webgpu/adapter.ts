@@ -47,12 +47,15 @@ const LIMITS = [
   "maxComputeWorkgroupSizeX",
 ] as const;
 
+/** Dawn's instance, kept for the life of the process: its devices do not survive it, and crash when it is collected. */
+let dawn: GPU | null = null;
+
 async function findImplementation(which: "auto" | "dawn"): Promise<{ gpu: GPU; implementation: string }> {
   const own = (globalThis.navigator as { gpu?: GPU } | undefined)?.gpu;
   if (which === "auto" && own !== undefined) return { gpu: own, implementation: "navigator.gpu" };
   try {
-    const dawn = await import("webgpu");
-    return { gpu: dawn.create([]), implementation: "Dawn" };
+    dawn ??= (await import("webgpu")).create([]);
+    return { gpu: dawn, implementation: "Dawn" };
   } catch (error) {
     const reason = error instanceof Error ? error.message.split("\n")[0] : error;
     throw new Error(

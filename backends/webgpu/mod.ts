@@ -97,8 +97,12 @@ export class WebGpuBackend implements Backend {
       // Put back at the end: the map's order is the order of use.
       this.#plans.set(structure.key, plan);
       this.#evict();
-      return plan.run(request, structure.leaves);
+      return plan.run(request, structure.leaves).catch((error) => {
+        this.#forgetPlans();
+        throw error;
+      });
     } catch (error) {
+      this.#forgetPlans();
       return Promise.reject(error);
     }
   }
@@ -124,6 +128,12 @@ export class WebGpuBackend implements Backend {
   destroy(): void {
     this.#failures.expectLoss();
     this.device.destroy();
+  }
+
+  /** After a failure: a buffer that could not be made is invalid for good, and plans share their buffers. */
+  #forgetPlans(): void {
+    for (const plan of this.#plans.values()) plan.destroy();
+    this.#plans.clear();
   }
 
   #evict(): void {

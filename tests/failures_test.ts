@@ -1,0 +1,108 @@
+// What a device cannot do reaches the user as one exception that names the op; nothing is swallowed.
+
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import process from "node:process";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { webgpuDevice } from "../backends/webgpu/mod.ts";
+import type { WebGpuBackend } from "../backends/webgpu/mod.ts";
+import { device, evaluate, full, gradients, InputSlot, ones, Parameter, tensor } from "../mod.ts";
+
+test("failures: a tensor that no buffer can hold names the op that wanted it", async () => {
+  const gpu = await webgpuDevice("auto");
+  const { maxBufferSize } = (gpu.backend as WebGpuBackend).device.limits;
+  const huge = full([2, Math.floor(maxBufferSize / 4)], 1, { device: gpu });
+  await assert.rejects(evaluate(huge.add(1)), /^Error: add: webgpu .*error: /);
+  // One failure is one exception: the device goes on.
+  assert.equal(await ones([3], { device: gpu }).sum().item(), 3);
+  gpu.destroy();
+});
+
+test("failures: a lost device says so, now and later", async () => {
+  const gpu = await webgpuDevice("auto");
+  const x = ones([3], { device: gpu }).mul(2);
+  (gpu.backend as WebGpuBackend).device.destroy();
+  await (gpu.backend as WebGpuBackend).device.lost;
+  await assert.rejects(x.data(), /device was lost/);
+  await assert.rejects(x.add(1).data(), /device was lost/);
+});
+
+test("failures: an invalid shader is an error of its op", async () => {
+  const gpu = await webgpuDevice("auto");
+  const backend = gpu.backend as WebGpuBackend;
+  const create = backend.device.createShaderModule.bind(backend.device);
+  backend.device.createShaderModule = (descriptor) =>
+    create({ ...descriptor, code: `${descriptor.code}\nnonsense` });
+  await assert.rejects(ones([5], { device: gpu }).exp().data(), /^Error: exp: webgpu validation error: /);
+  gpu.destroy();
+});
+
+for (const name of ["cpu", "webgpu"] as const) {
+  test(`failures: expressions of a content that is gone say so, ${name}`, async () => {
+    const target = await device(name);
+    const w = new Parameter(tensor([1, 2], { device: target }), { name: "w" });
+    const x = new InputSlot([2], { device: target, name: "x" });
+    x.write([3, 4]);
+    const old = w.mul(x);
+    assert.deepEqual(await old.array(), [3, 8]);
+    x.write([5, 6]);
+    // Read before, its numbers stay; what is made of it from the old content does not exist any more.
+    assert.deepEqual(await old.array(), [3, 8]);
+    assert.throws(() => gradients(old, [w]), /gradients: y was made from x, which has been updated since/);
+    const unread = w.mul(x);
+    w.assign(w.add(1));
+    await evaluate(w);
+    await assert.rejects(unread.data(), /evaluate: the tensor was made from w, which has been updated since/);
+    assert.deepEqual(await w.mul(x).array(), [10, 18]);
+  });
+
+  test(`failures: an update of itself, twice, and a swap, ${name}`, async () => {
+    const target = await device(name);
+    const a = new Parameter(tensor([1, 2], { device: target }));
+    const b = new Parameter(tensor([10, 20], { device: target }));
+    await evaluate(a, b);
+    const [oldA, oldB] = [a.snapshot(), b.snapshot()];
+    a.assign(oldB);
+    b.assign(oldA);
+    const sum = oldA.add(oldB);
+    assert.deepEqual(await sum.array(), [11, 22]);
+    assert.deepEqual([await a.array(), await b.array()], [[10, 20], [1, 2]]);
+    a.assign(a.mul(2));
+    a.assign(a.add(b));
+    assert.deepEqual(await a.array(), [21, 42]);
+    // The old content is still to be had in the evaluation that overwrites it.
+    const before = a.snapshot();
+    a.assign(a.flip());
+    assert.deepEqual(await before.array(), [21, 42]);
+    assert.deepEqual(await a.array(), [42, 21]);
+  });
+}
+
+test("failures: without an adapter, one sentence says how to get one, and auto takes the CPU", async () => {
+  const program = `
+    import { device } from ${JSON.stringify(new URL("../mod.ts", import.meta.url).href)};
+    await device("webgpu").catch((error) => console.log(error.message));
+    console.log((await device("auto")).name);`;
+  const executable = fileURLToPath(new URL("../node_modules/.bin/deno", import.meta.url));
+  const env = {
+    ...process.env,
+    DENO_WEBGPU_BACKEND: "vulkan",
+    VK_LOADER_DRIVERS_DISABLE: "*",
+    NO_COLOR: "1",
+  };
+  const { stdout, stderr } = await new Promise<{ stdout: string; stderr: string }>((resolve, reject) => {
+    const child = execFile(executable, ["run", "-A", "-q", "-"], { env }, (error, out, err) => {
+      if (error) reject(error);
+      else resolve({ stdout: out, stderr: err });
+    });
+    child.stdin!.end(program);
+  });
+  const [sentence, taken] = stdout.trim().split("\n");
+  assert.match(
+    sentence!,
+    /^webgpu: navigator.gpu finds no adapter; install a Vulkan driver .*mesa-vulkan-drivers/,
+  );
+  assert.equal(taken, "cpu");
+  assert.match(stderr, /^device: cpu, because webgpu: .*\n$/);
+});
