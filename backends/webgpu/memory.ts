@@ -79,6 +79,14 @@ export class Memory {
     return storage;
   }
 
+  /** Destroys the memory of a storage instead of keeping it for the next who asks. */
+  discard(storage: BufferStorage): void {
+    if (storage.buffer === null) return;
+    this.#owners.unregister(storage);
+    this.destroy(storage.buffer);
+    storage.buffer = null;
+  }
+
   /** Memory of a state: its own buffer, zeroed, destroyed when it is released or forgotten. */
   state(label: string, bytes: number): BufferStorage {
     const buffer = this.create(label, bytes);

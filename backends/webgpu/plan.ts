@@ -105,11 +105,13 @@ export class Plan {
   run(request: EvaluationRequest, leaves: readonly Tensor[]): Promise<(HostArray | Storage)[]> {
     const { device, memory, failures } = this.#gear;
     const label = this.#compiled.dispatches.at(-1)?.label ?? "copy";
-    const kept = this.#compiled.outputs.map(({ value, read }) =>
-      read ? null : memory.storage(value.label, byteLength(value))
-    );
     const stagingBytes = this.#stagingBytes();
-    const staging = stagingBytes > 0 ? memory.staging(stagingBytes) : null;
+    const { kept, staging } = failures.watch(label, () => ({
+      kept: this.#compiled.outputs.map(({ value, read }) =>
+        read ? null : memory.storage(value.label, byteLength(value))
+      ),
+      staging: stagingBytes > 0 ? memory.staging(stagingBytes) : null,
+    }));
     failures.watch(label, () => {
       const encoder = device.createCommandEncoder();
       this.#upload(leaves, encoder);
@@ -137,7 +139,11 @@ export class Plan {
       }
       device.queue.submit([encoder.finish()]);
     });
-    return this.#results(request, kept, staging);
+    return this.#results(request, kept, staging).catch((error) => {
+      // A buffer that could not be made must not come back through the pool.
+      for (const storage of kept) if (storage) memory.discard(storage);
+      throw error;
+    });
   }
 
   async #results(
