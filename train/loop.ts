@@ -111,7 +111,7 @@ class Run {
     this.#throughput.reset();
     for (const { images, labels } of batches(dataset.train, dataset.shape, { batch, order, last: "drop" })) {
       if (this.step === steps || signal?.aborted) break;
-      const lr = schedule.rate(this.step / steps);
+      const lr = schedule.rate(this.step, steps);
       const step = ++this.step;
       const result = this.#training.run(images, labels, lr, foldIn(dropoutKey, step));
       await this.#pipeline.push(result.then((values) => ({ ...values, step, epoch, lr })));
