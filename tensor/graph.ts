@@ -4,7 +4,6 @@
  * @module
  */
 
-import type { GraphNode } from "./declare.ts";
 import type { State } from "./state.ts";
 import type { Tensor } from "./tensor.ts";
 

@@ -100,7 +100,6 @@ function emitStep(
 ): void {
   const label = [step.label, ...new Set(group?.steps.map((each) => each.label))].join("+");
   const context: KernelContext<never> = {
-    label,
     attributes: step.attributes,
     inputs: step.inputs,
     outputs: step.outputs,

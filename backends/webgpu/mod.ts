@@ -20,7 +20,8 @@ import { Failures } from "./failures.ts";
 import { lower, structureOf } from "./lower.ts";
 import { Memory } from "./memory.ts";
 import { Pipelines } from "./pipelines.ts";
-import { bufferOfStorage, encode, type Gear, Plan } from "./plan.ts";
+import { bufferOfStorage, type Gear, Plan } from "./plan.ts";
+import { encode } from "./transfer.ts";
 import { byteLength } from "./values.ts";
 
 /** How many plans are kept; the one that was not used for the longest goes first. */

@@ -4,14 +4,14 @@
  * @module
  */
 
-import type { DType, EvaluationRequest, HostArray, Storage, Tensor } from "../../tensor/mod.ts";
-import { f16FromBits, f16ToBits, hostArray } from "../../tensor/dtype.ts";
+import type { EvaluationRequest, HostArray, Storage, Tensor } from "../../tensor/mod.ts";
 import type { Compiled, Limits } from "./compile.ts";
 import type { Failures } from "./failures.ts";
 import { isScalarLeaf } from "./lower.ts";
 import { BufferStorage, type Memory } from "./memory.ts";
 import type { Pipeline, Pipelines } from "./pipelines.ts";
 import { type Binding, gridOf, paramWords, windowCount } from "./shader.ts";
+import { decode, encode, scalarWord } from "./transfer.ts";
 import { byteLength, type PlanValue } from "./values.ts";
 
 /** What a plan is built with. */
@@ -271,39 +271,4 @@ export function bufferOfStorage(storage: Storage): GPUBuffer {
   }
   if (storage.buffer === null) throw new TypeError("webgpu: the tensor's memory was released by dispose()");
   return storage.buffer;
-}
-
-/** The bytes of an array as the device has them. */
-export function encode(
-  data: HostArray,
-  { dtype, size }: { readonly dtype: DType; readonly size: number },
-): ArrayBufferView<ArrayBuffer> {
-  if (dtype === "f16") {
-    const halves = new Uint16Array(Math.ceil(size / 2) * 2);
-    data.forEach((value, i) => halves[i] = f16ToBits(value));
-    return halves;
-  }
-  // Writes are whole words.
-  if (data.byteLength % 4 === 0) return data as HostArray & ArrayBufferView<ArrayBuffer>;
-  const padded = new Uint8Array(Math.ceil(data.byteLength / 4) * 4);
-  padded.set(data);
-  return padded;
-}
-
-function decode(bytes: ArrayBuffer, at: number, { dtype, size }: Tensor): HostArray {
-  if (dtype === "f16") return Float32Array.from(new Uint16Array(bytes, at, size), f16FromBits);
-  const host = hostArray(dtype, size);
-  new Uint8Array(host.buffer).set(new Uint8Array(bytes, at, host.byteLength));
-  return host;
-}
-
-const scalarFloat = new Float32Array(1);
-const scalarBits = new Uint32Array(scalarFloat.buffer);
-
-/** The bits of a constant of one element, in the type that it is computed in. */
-function scalarWord({ value, dtype }: Tensor): number {
-  const number = value?.kind === "host" ? value.data[0]! : 0;
-  if (dtype !== "f32" && dtype !== "f16") return number >>> 0;
-  scalarFloat[0] = number;
-  return scalarBits[0]!;
 }

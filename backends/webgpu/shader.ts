@@ -7,10 +7,21 @@
  * @module
  */
 
+import type { DType } from "../../tensor/mod.ts";
 import { byteLength, BYTES, type PlanValue } from "./values.ts";
 
 /** The type of an array's elements in a shader. */
 export type Element = "f32" | "i32" | "u32" | "f16" | "vec4<f32>" | "vec4<i32>" | "vec4<u32>" | "vec4<f16>";
+
+/** The element of an array that is read one by one; u8 and bool lie four to a word. */
+export const ELEMENT: Readonly<Record<DType, Element>> = {
+  f32: "f32",
+  f16: "f16",
+  i32: "i32",
+  u32: "u32",
+  u8: "u32",
+  bool: "u32",
+};
 
 /** A value as a kernel sees it. */
 export interface Binding {

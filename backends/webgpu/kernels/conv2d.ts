@@ -26,7 +26,7 @@ function emitForward(context: KernelContext<ConvGeometry>): void {
   // [channel][y][x][image / 4], with the zeros around it that the windows reach.
   const reachY = (height - 1) * stride[0] + (windowY - 1) * dilation[0] + 1;
   const reachX = (width - 1) * stride[1] + (windowX - 1) * dilation[1] + 1;
-  const b = pack(context as KernelContext<never>, x, {
+  const b = pack(context, x, {
     z: { count: channels, stride: x.strides[1]! },
     y: { count: reachY, stride: x.strides[2]!, before: padding[0], extent: x.shape[2]! },
     x: { count: reachX, stride: x.strides[3]!, before: padding[1], extent: x.shape[3]! },
@@ -35,9 +35,9 @@ function emitForward(context: KernelContext<ConvGeometry>): void {
     rows: batch,
   });
   // [group][tile][channel][y][x][row / 4]
-  const tileRows = tileRowsFor(rows, context as KernelContext<never>);
+  const tileRows = tileRowsFor(rows, context);
   const rowTiles = Math.ceil(rows / tileRows);
-  const a = pack(context as KernelContext<never>, wholeView(context.contiguous(weight), weight.shape), {
+  const a = pack(context, wholeView(context.contiguous(weight), weight.shape), {
     z: { count: groups, stride: rows * taps },
     t: { count: rowTiles, stride: tileRows * taps, tile: tileRows },
     x: plainAxis(taps, 1),
@@ -46,7 +46,7 @@ function emitForward(context: KernelContext<ConvGeometry>): void {
     rows,
   });
   const vectors = tileRows / 4;
-  emitGemm(context as KernelContext<never>, {
+  emitGemm(context, {
     a,
     b,
     aAlong: "m",
@@ -125,7 +125,7 @@ function emitInputGradient(context: KernelContext<ConvGradientAttributes>): void
   const [borderY, borderX] = [border(phasesY), border(phasesX)];
 
   // [channel][y][x][image / 4], shared by all phases.
-  const b = pack(context as KernelContext<never>, dy, {
+  const b = pack(context, dy, {
     z: { count: outChannels, stride: dy.strides[1]! },
     y: { ...borderY, stride: dy.strides[2]!, extent: dy.shape[2]! },
     x: { ...borderX, stride: dy.strides[3]!, extent: dy.shape[3]! },
@@ -135,7 +135,7 @@ function emitInputGradient(context: KernelContext<ConvGradientAttributes>): void
   });
   const source = wholeView(context.contiguous(weight), weight.shape);
   const area = windowY * windowX;
-  const tileRows = tileRowsFor(rows, context as KernelContext<never>);
+  const tileRows = tileRowsFor(rows, context);
   const rowTiles = Math.ceil(rows / tileRows);
   const vectors = tileRows / 4;
   const plane = borderY.count * borderX.count * images;
@@ -144,7 +144,7 @@ function emitInputGradient(context: KernelContext<ConvGradientAttributes>): void
       const taps = py.taps * px.taps;
       // [group][tile][output channel][y][x][row / 4], the last tap first.
       const lastTap = (py.first + (py.taps - 1) * py.step) * windowX + px.first + (px.taps - 1) * px.step;
-      const a = pack(context as KernelContext<never>, source, {
+      const a = pack(context, source, {
         z: { count: groups, stride: depth * rows * area },
         t: { count: rowTiles, stride: tileRows * area, tile: tileRows },
         y: plainAxis(depth, rows * area),
@@ -155,7 +155,7 @@ function emitInputGradient(context: KernelContext<ConvGradientAttributes>): void
         rows,
         start: lastTap,
       });
-      emitGemm(context as KernelContext<never>, {
+      emitGemm(context, {
         a,
         b,
         aAlong: "m",
@@ -197,7 +197,7 @@ function emitWeightGradient(context: KernelContext<ConvGradientAttributes>): voi
   // [image][y][x][group][channel / 4]
   const reachY = (height - 1) * stride[0] + (windowY - 1) * dilation[0] + 1;
   const reachX = (width - 1) * stride[1] + (windowX - 1) * dilation[1] + 1;
-  const b = pack(context as KernelContext<never>, x, {
+  const b = pack(context, x, {
     z: { count: batch, stride: x.strides[0]! },
     y: { count: reachY, stride: x.strides[2]!, before: padding[0], extent: x.shape[2]! },
     x: { count: reachX, stride: x.strides[3]!, before: padding[1], extent: x.shape[3]! },
@@ -207,10 +207,10 @@ function emitWeightGradient(context: KernelContext<ConvGradientAttributes>): voi
     rows: depth,
   });
   // [group][tile][image][y, x][row / 4]
-  const tileRows = tileRowsFor(rows, context as KernelContext<never>);
+  const tileRows = tileRowsFor(rows, context);
   const rowTiles = Math.ceil(rows / tileRows);
   const vectors = tileRows / 4;
-  const a = pack(context as KernelContext<never>, wholeView(context.contiguous(dy), dy.shape), {
+  const a = pack(context, wholeView(context.contiguous(dy), dy.shape), {
     z: { count: groups, stride: rows * pixels },
     t: { count: rowTiles, stride: tileRows * pixels, tile: tileRows },
     y: plainAxis(batch, outChannels * pixels),
@@ -220,7 +220,7 @@ function emitWeightGradient(context: KernelContext<ConvGradientAttributes>): voi
     rows,
   });
   const line = groups * channels;
-  emitGemm(context as KernelContext<never>, {
+  emitGemm(context, {
     a,
     b,
     aAlong: "m",

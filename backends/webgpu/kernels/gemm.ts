@@ -12,7 +12,7 @@
 
 import type { Dispatch } from "../shader.ts";
 import type { PlanValue } from "../values.ts";
-import type { KernelContext, Sink } from "./types.ts";
+import type { Emitter, Sink } from "./types.ts";
 
 /** Three nested axes, outermost first. */
 export type Axes = readonly [number, number, number];
@@ -63,8 +63,8 @@ function tileColumns(tileRows: number, alongK: boolean): number {
 }
 
 /** Rows of a lane's tile: measured on software Vulkan 16 x 12 is best, on a GPU 8 x 8 leaves registers to spare. */
-export function tileRowsFor(rows: number, context: KernelContext<never>, alongK = false): number {
-  const largest = alongK ? 8 : context.parallelism > MANY_LANES ? 8 : 16;
+export function tileRowsFor(rows: number, emitter: Emitter, alongK = false): number {
+  const largest = alongK ? 8 : emitter.parallelism > MANY_LANES ? 8 : 16;
   return [4, 8, 16].find((size) => size >= rows && size <= largest) ?? largest;
 }
 
@@ -74,8 +74,8 @@ const MANY_LANES = 4096;
 /** The fewest k that are worth a split of their own. */
 const LEAST_K = 64;
 
-/** Emits the product into the context's sink; where the output is small and k is long, in splits that are summed after. */
-export function emitGemm(context: KernelContext<never>, problem: GemmProblem): void {
+/** Emits the product into the emitter's sink; where the output is small and k is long, in splits that are summed after. */
+export function emitGemm(emitter: Emitter, problem: GemmProblem): void {
   const { groups, rows, tileRows, k } = problem;
   const width = tileColumns(tileRows, usesK(problem));
   const columns = problem.columns[0] * problem.columns[1] * problem.columns[2];
@@ -83,14 +83,14 @@ export function emitGemm(context: KernelContext<never>, problem: GemmProblem): v
   const columnTiles = Math.ceil(columns / (width / 4));
   const lanes = groups * rowTiles * columnTiles;
   const depth = k[0] * k[1] * k[2] * (usesK(problem) ? 4 : 1);
-  const wanted = Math.min(Math.ceil(context.parallelism / lanes), Math.ceil(depth / LEAST_K), k[0]);
+  const wanted = Math.min(Math.ceil(emitter.parallelism / lanes), Math.ceil(depth / LEAST_K), k[0]);
   const k0PerSplit = Math.max(1, Math.ceil(k[0] / Math.max(1, wanted)));
   const splits = Math.max(1, Math.ceil(k[0] / k0PerSplit));
-  const outLength = context.outputs[0]!.length;
+  const outLength = emitter.outputs[0]!.length;
 
-  const partial = splits > 1 ? context.temporary("f32", splits * outLength) : null;
-  const sink = partial ? partialSink(partial) : context.sink();
-  context.dispatch({
+  const partial = splits > 1 ? emitter.temporary("f32", splits * outLength) : null;
+  const sink = partial ? partialSink(partial) : emitter.sink();
+  emitter.dispatch({
     ...gemmShader(problem, tileRows, width, sink),
     params: {
       ...sink.params,
@@ -106,7 +106,7 @@ export function emitGemm(context: KernelContext<never>, problem: GemmProblem): v
     invocations: lanes * splits,
     workgroupSize: 32,
   });
-  if (partial) emitSum(context, partial, splits);
+  if (partial) emitSum(emitter, partial, splits);
 }
 
 function usesK({ aAlong, bAlong }: GemmProblem): boolean {
@@ -114,10 +114,10 @@ function usesK({ aAlong, bAlong }: GemmProblem): boolean {
 }
 
 /** Adds up the splits, in their order: the same bits every time. */
-function emitSum(context: KernelContext<never>, partial: PlanValue, splits: number): void {
-  const length = context.outputs[0]!.length;
-  const sink = context.sink();
-  context.dispatch({
+function emitSum(emitter: Emitter, partial: PlanValue, splits: number): void {
+  const length = emitter.outputs[0]!.length;
+  const sink = emitter.sink();
+  emitter.dispatch({
     bindings: [{ name: "partial", value: partial, element: "f32", access: "read" }, ...sink.bindings],
     params: { ...sink.params, length, splits },
     functions: sink.functions,

@@ -28,13 +28,12 @@ function emitMatmul(context: KernelContext<NoAttributes>): void {
   const depth = context.inputs[0]!.shape.at(-1)!;
   const a = matrices(context, context.inputs[0]!, true);
   const b = matrices(context, context.inputs[1]!, false);
-  const generic = context as KernelContext<never>;
 
   // Along k the tile is small, and A's rows must divide it where they are read in place.
   const aInPlaceK = inPlace(a, a.inner, a.free) && depth % 4 === 0 && a.inner === 1;
   const bInPlaceK = inPlace(b, b.inner, b.free) && depth % 4 === 0 && b.inner === 1 && n * depth > COPY_BELOW;
   const alongK = bInPlaceK || (aInPlaceK && m * depth > COPY_BELOW);
-  const tileRows = tileRowsFor(m, generic, alongK);
+  const tileRows = tileRowsFor(m, context, alongK);
   const rowTiles = Math.ceil(m / tileRows);
   const vectors = tileRows / 4;
   const columns = Math.ceil(n / 4);
@@ -51,7 +50,7 @@ function emitMatmul(context: KernelContext<NoAttributes>): void {
       sub: a.inner / 4,
     }
     : {
-      value: packRows(generic, a, { batches, depth, rows: m, tileRows }),
+      value: packRows(context, a, { batches, depth, rows: m, tileRows }),
       along: "m" as const,
       group: rowTiles * depth * vectors,
       row: depth * vectors,
@@ -70,7 +69,7 @@ function emitMatmul(context: KernelContext<NoAttributes>): void {
       sub: b.inner / 4,
     }
     : {
-      value: packRows(generic, b, { batches, depth, rows: n, tileRows: columns * 4 }),
+      value: packRows(context, b, { batches, depth, rows: n, tileRows: columns * 4 }),
       along: "j" as const,
       group: depth * columns,
       lane: 0,
@@ -83,7 +82,7 @@ function emitMatmul(context: KernelContext<NoAttributes>): void {
   const step = (side: { readonly along: string; readonly step: number }) =>
     unrolled && side.along !== "k" ? 4 * side.step : side.step;
   const counts = unrolled ? Math.ceil(depth / 4) : depth;
-  emitGemm(generic, {
+  emitGemm(context, {
     a: left.value,
     b: right.value,
     aAlong: left.along,
@@ -142,7 +141,7 @@ function matrices(context: KernelContext<NoAttributes>, view: View, innerLast: b
 
 /** [batch][tile][k][row / 4] */
 function packRows(
-  context: KernelContext<never>,
+  context: KernelContext<NoAttributes>,
   { view, batch, free, inner }: Matrices,
   { batches, depth, rows, tileRows }: { batches: number; depth: number; rows: number; tileRows: number },
 ): PlanValue {

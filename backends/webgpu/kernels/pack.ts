@@ -6,7 +6,7 @@
  */
 
 import type { PlanValue, View } from "../values.ts";
-import type { KernelContext } from "./types.ts";
+import type { Emitter } from "./types.ts";
 
 /** One axis of the packed array: its extent, and the distance of neighbours in the source. */
 export interface PackAxis {
@@ -45,14 +45,14 @@ export function plainAxis(count: number, stride: number): PackSpace {
 }
 
 /** Emits the copy of `source` and returns it, f32. */
-export function pack(context: KernelContext<never>, source: View, layout: PackLayout): PlanValue {
+export function pack(emitter: Emitter, source: View, layout: PackLayout): PlanValue {
   const { z = ONE, t = { ...ONE, tile: 0 }, y = ONE, x = ONE, u = ONE, v, component, rows, start = 0 } =
     layout;
   // A lane walks a run along x: the division that finds its place is dear. A GPU would rather have more lanes.
-  const run = context.parallelism > 4096 ? 4 : 32;
+  const run = emitter.parallelism > 4096 ? 4 : 32;
   const runs = Math.ceil(x.count / run);
-  const packed = context.temporary("f32", z.count * t.count * y.count * x.count * u.count * v * 4);
-  context.dispatch({
+  const packed = emitter.temporary("f32", z.count * t.count * y.count * x.count * u.count * v * 4);
+  emitter.dispatch({
     bindings: [
       {
         name: "source",

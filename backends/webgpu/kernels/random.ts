@@ -5,6 +5,7 @@
  */
 
 import type { NoAttributes } from "../../../tensor/mod.ts";
+import { AS241 } from "../../../tensor/ops/as241.ts";
 import type { ShapeAttributes } from "../../../tensor/ops/movement.ts";
 import type { ElementwiseKernel, IndexedKernel, KernelsOf } from "./types.ts";
 
@@ -74,56 +75,12 @@ ${
 fn normal_quantile(k: ${T}) -> ${T} {
   let q = (k - 8388607.5) * 5.9604644775390625e-8;
   let c = 0.180625 - q * q;
-  let central = q * ${polynomial("c", AS241.a)}
-    / ${polynomial("c", AS241.b)};
+  let central = q * ${polynomial("c", AS241.centre)}
+    / ${polynomial("c", AS241.centreUnder)};
   let tail = (min(k, 16777215.0 - k) + 0.5) * 5.9604644775390625e-8;
   let r = sqrt(-log(tail)) - 1.6;
-  let outer = ${polynomial("r", AS241.c)}
-    / ${polynomial("r", AS241.d)};
+  let outer = ${polynomial("r", AS241.tail)}
+    / ${polynomial("r", AS241.tailUnder)};
   return select(sign(q) * outer, central, abs(q) <= ${T}(0.425));
 }`,
-};
-
-/** The coefficients; the third pair of the published algorithm serves p < 1e-11, which 24 bits never reach. */
-const AS241 = {
-  a: [
-    3.387132872796366608,
-    133.14166789178437745,
-    1971.5909503065514427,
-    13731.693765509461125,
-    45921.953931549871457,
-    67265.770927008700853,
-    33430.575583588128105,
-    2509.0809287301226727,
-  ],
-  b: [
-    1,
-    42.313330701600911252,
-    687.1870074920579083,
-    5394.1960214247511077,
-    21213.794301586595867,
-    39307.89580009271061,
-    28729.085735721942674,
-    5226.495278852854561,
-  ],
-  c: [
-    1.42343711074968357734,
-    4.6303378461565452959,
-    5.7694972214606914055,
-    3.64784832476320460504,
-    1.27045825245236838258,
-    0.24178072517745061177,
-    0.0227238449892691845833,
-    0.000774545014278341407640,
-  ],
-  d: [
-    1,
-    2.05319162663775882187,
-    1.6763848301838038494,
-    0.68976733498510000455,
-    0.14810397642748007459,
-    0.0151986665636164571966,
-    0.000547593808499534494600,
-    1.05075007164441684324e-9,
-  ],
 };

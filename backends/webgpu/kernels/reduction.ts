@@ -5,10 +5,9 @@
  * @module
  */
 
-import type { DType } from "../../../tensor/mod.ts";
 import type { ReduceAttributes } from "../../../tensor/ops/reduction.ts";
 import { sizeOf } from "../../../tensor/shape.ts";
-import type { Element } from "../shader.ts";
+import { ELEMENT } from "../shader.ts";
 import { type PlanValue, simplify, type View } from "../values.ts";
 import type { DispatchKernel, KernelContext, KernelsOf } from "./types.ts";
 
@@ -115,15 +114,6 @@ interface Stage {
   readonly from?: PlanValue | undefined;
   readonly final: boolean;
 }
-
-const ELEMENT: Readonly<Record<DType, Element>> = {
-  f32: "f32",
-  f16: "f16",
-  i32: "i32",
-  u32: "u32",
-  u8: "u32",
-  bool: "u32",
-};
 
 function emitStage(context: KernelContext<ReduceAttributes>, rule: Rule, stage: Stage): void {
   const { input, outputs, elements, partials, target, places, from, final } = stage;

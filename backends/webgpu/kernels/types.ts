@@ -65,14 +65,9 @@ export interface Sink {
   readonly functions: string;
 }
 
-/** What a kernel with dispatches of its own is given. */
-export interface KernelContext<Attributes> {
-  readonly label: string;
-  readonly attributes: Attributes;
-  readonly inputs: readonly View[];
+/** How a kernel asks for memory and dispatches. */
+export interface Emitter {
   readonly outputs: readonly PlanValue[];
-  /** The shapes of the outputs. */
-  readonly shapes: readonly (readonly number[])[];
   /** How many invocations keep the adapter busy. */
   readonly parallelism: number;
   /** Memory for this op only. */
@@ -83,6 +78,14 @@ export interface KernelContext<Attributes> {
   sink(): Sink;
   /** Adds a dispatch. */
   dispatch(dispatch: Omit<Dispatch, "label">): void;
+}
+
+/** What a kernel with dispatches of its own is given. */
+export interface KernelContext<Attributes> extends Emitter {
+  readonly attributes: Attributes;
+  readonly inputs: readonly View[];
+  /** The shapes of the outputs. */
+  readonly shapes: readonly (readonly number[])[];
 }
 
 /** An op with dispatches of its own. */
