@@ -13,13 +13,14 @@ export function encode(
   { dtype, size }: { readonly dtype: DType; readonly size: number },
 ): ArrayBufferView<ArrayBuffer> {
   if (dtype === "f16") {
-    const halves = new Uint16Array(Math.ceil(size / 2) * 2);
+    const halves = new Uint16Array(Math.max(1, Math.ceil(size / 2)) * 2);
     data.forEach((value, i) => halves[i] = f16ToBits(value));
     return halves;
   }
-  // Writes are whole words.
-  if (data.byteLength % 4 === 0) return data as HostArray & ArrayBufferView<ArrayBuffer>;
-  const padded = new Uint8Array(Math.ceil(data.byteLength / 4) * 4);
+  // Writes are whole words, and at least one: Deno's writeBuffer ends the process on an empty array.
+  const words = Math.max(1, Math.ceil(data.byteLength / 4));
+  if (data.byteLength === words * 4) return data as HostArray & ArrayBufferView<ArrayBuffer>;
+  const padded = new Uint8Array(words * 4);
   padded.set(data);
   return padded;
 }
