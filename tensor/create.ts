@@ -90,7 +90,10 @@ export function checkData(
 
 function toHost(values: ArrayLike<number>, dtype: DType, precision: Precision): HostArray {
   const array = hostArray(dtype, values.length, precision);
-  if (dtype === "f32" && ArrayBuffer.isView(values)) array.set(values as HostArray);
+  // An array of the dtype's own kind is copied as it is.
+  const same = ArrayBuffer.isView(values) &&
+    (dtype === "f32" || (dtype !== "bool" && values.constructor === array.constructor));
+  if (same && dtype !== "f16") array.set(values as HostArray);
   else for (let i = 0; i < values.length; i++) array[i] = convert(values[i]!, dtype, precision);
   return array;
 }

@@ -11,7 +11,9 @@ import { Tensor } from "./tensor.ts";
 
 /** Shape and dtype: all that is known of a tensor before it is computed. */
 export interface Spec {
+  /** The extents of the axes. */
   readonly shape: Shape;
+  /** The type of the elements. */
   readonly dtype: DType;
 }
 
@@ -20,8 +22,11 @@ export type NoAttributes = Readonly<Record<never, never>>;
 
 /** What a gradient rule is given. */
 export interface GradientContext<Attributes> {
+  /** The operands. */
   readonly inputs: readonly Tensor[];
+  /** The results, which a rule may use. */
   readonly outputs: readonly Tensor[];
+  /** The op's attributes. */
   readonly attributes: Attributes;
   /** The gradient that arrived at each output; null where nothing did. */
   readonly cotangents: readonly (Tensor | null)[];
@@ -31,6 +36,7 @@ export interface GradientContext<Attributes> {
 
 /** What every op declares. */
 export interface Declaration<Name extends string, Attributes> {
+  /** The name, unique among the ops. */
   readonly name: Name;
   /** The meaning in a sentence or a formula. */
   readonly doc: string;
@@ -46,7 +52,9 @@ export interface Declaration<Name extends string, Attributes> {
 /** An op that every backend has a kernel for. */
 export interface Primitive<Name extends string, Attributes = NoAttributes>
   extends Declaration<Name, Attributes> {
+  /** The gradient for each input; `null` instead of a rule says that no gradient flows. */
   readonly gradient: ((context: GradientContext<Attributes>) => readonly (Tensor | null)[]) | null;
+  /** A primitive has no definition in other ops. */
   readonly decompose?: undefined;
 }
 
@@ -62,9 +70,13 @@ export type AnyOp = Primitive<string, never> | Composite<string, never>;
 
 /** An op in the graph. The attributes fit the op: only `apply` makes nodes. */
 export interface GraphNode {
+  /** What is applied. */
   readonly op: AnyOp;
+  /** The op's attributes. */
   readonly attributes: never;
+  /** The operands. */
   readonly inputs: readonly Tensor[];
+  /** The results. */
   readonly outputs: readonly Tensor[];
   /** A composite's definition, once somebody asked for it. */
   definition?: readonly Tensor[];

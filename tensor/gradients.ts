@@ -128,7 +128,9 @@ function throughDefinition(
 
 /** A value and its gradients, one an argument. */
 export interface ValueAndGrad {
+  /** What f returned. */
   readonly value: Tensor;
+  /** The gradient for each argument, in their order. */
   readonly grads: Tensor[];
 }
 
