@@ -74,6 +74,9 @@ const MANY_LANES = 4096;
 /** The fewest k that are worth a split of their own. */
 const LEAST_K = 64;
 
+/** How many k are summed before they are added to the total. */
+const BLOCK = 32;
+
 /** Emits the product into the emitter's sink; where the output is small and k is long, in splits that are summed after. */
 export function emitGemm(emitter: Emitter, problem: GemmProblem): void {
   const { groups, rows, tileRows, k } = problem;
@@ -175,6 +178,7 @@ function parameters(problem: GemmProblem): Record<string, number> {
     outComponent: problem.outComponent,
     outRow: problem.outRow,
     outGroup: problem.outGroup,
+    block: usesK(problem) ? BLOCK / 4 : BLOCK,
     one: 1,
   };
   return values;
@@ -192,6 +196,7 @@ function gemmShader(
   const rows = range(tm);
   const vectors = range(tn / 4);
   const alongK = aAlong === "k" || bAlong === "k";
+  const accumulators = rows.flatMap((m) => vectors.map((t) => `${m}_${t}`));
 
   // One k, or four where an operand lies along k. Loads stand next to their use to keep few values live.
   const step: string[] = [];
@@ -260,28 +265,33 @@ ${sink.functions}`,
   var a_at = group * p.aGroup + split * p.k0PerSplit * p.aK0${aAlong === "m" ? " + rowTile * p.aRow" : ""};
   var b_at = p.bStart + group * p.bGroup + split * p.k0PerSplit * p.bK0;
   ${bases.join("\n  ")}
-  ${rows.flatMap((m) => vectors.map((t) => `var c${m}_${t} = vec4<f32>();`)).join("\n  ")}
+  ${accumulators.map((at) => `var sum${at} = vec4<f32>();`).join("\n  ")}
   let kCount = min(p.k0PerSplit, p.k0 - split * p.k0PerSplit) * p.k1 * p.k2;
   var k1 = 0u;
   var k2 = 0u;
-  // One loop; the carries between the k axes are selects, so lanes never diverge and the body exists once.
-  for (var k = 0u; k < kCount; k++) {
-    ${step.join("\n    ")}
-    k2 += 1u;
-    let carry2 = k2 == p.k2;
-    k1 += select(0u, 1u, carry2);
-    let carry1 = k1 == p.k1;
-    k2 = select(k2, 0u, carry2);
-    k1 = select(k1, 0u, carry1);
-    a_at += select(p.aCarry2, select(p.aCarry1, p.aCarry0, carry1), carry2);
-    b_at += select(p.bCarry2, select(p.bCarry1, p.bCarry0, carry1), carry2);
+  // Sums of a block are added up apart from the total: in f32 the rounding of a long sum grows with its length.
+  for (var k = 0u; k < kCount; ) {
+    ${accumulators.map((at) => `var c${at} = vec4<f32>();`).join("\n    ")}
+    // One loop; the carries between the k axes are selects, so lanes never diverge and the body exists once.
+    for (let end = min(k + p.block, kCount); k < end; k++) {
+      ${step.join("\n      ")}
+      k2 += 1u;
+      let carry2 = k2 == p.k2;
+      k1 += select(0u, 1u, carry2);
+      let carry1 = k1 == p.k1;
+      k2 = select(k2, 0u, carry2);
+      k1 = select(k1, 0u, carry1);
+      a_at += select(p.aCarry2, select(p.aCarry1, p.aCarry0, carry1), carry2);
+      b_at += select(p.bCarry2, select(p.bCarry1, p.bCarry0, carry1), carry2);
+    }
+    ${accumulators.map((at) => `sum${at} += c${at};`).join("\n    ")}
   }
   // The tile goes through a local array so that a loop with run-time bounds stores it: a driver that unrolled ${
       tm * tn
     }
   // guarded stores would compile for seconds.
   var tile: array<vec4<f32>, ${tm * tn / 4}>;
-  ${rows.flatMap((m) => vectors.map((t) => `tile[${t * tm + m}] = c${m}_${t};`)).join("\n  ")}
+  ${rows.flatMap((m) => vectors.map((t) => `tile[${t * tm + m}] = sum${m}_${t};`)).join("\n  ")}
   let rowEnd = min(${tm}u, p.rows - row) * p.one;
   for (var t = 0u; t < ${vectors.length}u * p.one; t++) {
     let j = columnTile + t * p.columnTiles;
