@@ -67,16 +67,19 @@ export class Plan {
     );
     this.#uploaded = leaves.map(() => null);
 
-    const uniformBytes = Math.max(1, compiled.dispatches.length) * UNIFORM_ALIGNMENT;
-    this.#uniforms = memory.create("parameters", uniformBytes, 0x40 | 0x08); // UNIFORM | COPY_DST
-    const words = new Uint32Array(uniformBytes / 4);
+    // All dispatches get as much room as the one with the most parameters.
+    const parameters = compiled.dispatches.map(paramWords);
+    const most = Math.max(1, ...parameters.map((params) => params.byteLength));
+    const stride = Math.ceil(most / UNIFORM_ALIGNMENT) * UNIFORM_ALIGNMENT;
+    const words = new Uint32Array(Math.max(1, parameters.length) * stride / 4);
+    this.#uniforms = memory.create("parameters", words.byteLength, 0x40 | 0x08); // UNIFORM | COPY_DST
     this.#bound = compiled.dispatches.map((dispatch, i) => {
-      const params = paramWords(dispatch);
-      words.set(params, i * UNIFORM_ALIGNMENT / 4);
+      const params = parameters[i]!;
+      words.set(params, i * stride / 4);
       const pipeline = gear.pipelines.for(dispatch);
       const uniform = {
         buffer: this.#uniforms,
-        offset: i * UNIFORM_ALIGNMENT,
+        offset: i * stride,
         size: Math.ceil(params.length / 4) * 16,
       };
       const resources = [uniform, ...dispatch.bindings.flatMap((binding) => this.#windows(binding))];
