@@ -29,10 +29,13 @@ export interface ConvGradientAttributes extends ConvGeometry {
 function outputShape(x: Shape, weight: Shape, { stride, padding, dilation, groups }: ConvGeometry): number[] {
   const [batch, channels, height, width] = x as [number, number, number, number];
   const [outChannels, groupChannels, windowY, windowX] = weight as [number, number, number, number];
+  if (channels % groups !== 0) {
+    throw new TypeError(`conv2d: ${channels} input channels do not divide into ${groups} groups`);
+  }
   if (channels !== groupChannels * groups) {
     throw new TypeError(
-      `conv2d: weight expects ${groupChannels} input channels per group, ` +
-        `got ${channels / groups} (${channels} / ${groups})`,
+      `conv2d: weight expects ${channels / groups} input channels per group ` +
+        `(${channels} / ${groups}), got ${groupChannels}`,
     );
   }
   if (outChannels % groups !== 0) {
