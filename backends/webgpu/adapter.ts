@@ -11,6 +11,8 @@ export interface Gpu {
   readonly description: string;
   /** Whether it is a driver that computes on the CPU's cores. */
   readonly software: boolean;
+  /** Whether `mapAsync` keeps the thread until the device has caught up, as Deno's does. */
+  readonly mappingBlocks: boolean;
 }
 
 const HOW_TO_GET_ONE =
@@ -33,7 +35,8 @@ export async function openGpu(which: "auto" | "dawn"): Promise<Gpu> {
   const { vendor, architecture, description } = adapter.info;
   const name = description || [vendor, architecture].filter(Boolean).join(" ") || "unnamed adapter";
   const software = adapter.info.isFallbackAdapter || /llvmpipe|lavapipe|swiftshader/i.test(name);
-  return { device, description: `${name} (${implementation})`, software };
+  const mappingBlocks = implementation !== DAWN && "Deno" in globalThis;
+  return { device, description: `${name} (${implementation})`, software, mappingBlocks };
 }
 
 const OPTIONAL_FEATURES: readonly GPUFeatureName[] = ["shader-f16", "timestamp-query", "subgroups"];
@@ -47,6 +50,8 @@ const LIMITS = [
   "maxComputeWorkgroupSizeX",
 ] as const;
 
+const DAWN = "Dawn";
+
 /** Dawn's instance, kept for the life of the process: its devices do not survive it, and crash when it is collected. */
 let dawn: GPU | null = null;
 
@@ -55,7 +60,7 @@ async function findImplementation(which: "auto" | "dawn"): Promise<{ gpu: GPU; i
   if (which === "auto" && own !== undefined) return { gpu: own, implementation: "navigator.gpu" };
   try {
     dawn ??= (await import("webgpu")).create([]);
-    return { gpu: dawn, implementation: "Dawn" };
+    return { gpu: dawn, implementation: DAWN };
   } catch (error) {
     const reason = error instanceof Error ? error.message.split("\n")[0] : error;
     throw new Error(

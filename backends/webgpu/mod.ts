@@ -41,7 +41,7 @@ export interface WebGpuOptions {
  * @throws {Error} one sentence that says how to get an adapter, when there is none.
  */
 export async function webgpuDevice(gpu: "auto" | "dawn", options: WebGpuOptions = {}): Promise<Device> {
-  const { device, description, software } = await openGpu(gpu);
+  const { device, description, software, mappingBlocks } = await openGpu(gpu);
   const { maxStorageBufferBindingSize, maxBufferSize, maxStorageBuffersPerShaderStage } = device.limits;
   const binding = options.bindingLimit ?? Math.min(maxStorageBufferBindingSize, maxBufferSize);
   const limits: Limits = {
@@ -49,7 +49,7 @@ export async function webgpuDevice(gpu: "auto" | "dawn", options: WebGpuOptions 
     maxBindings: Math.min(maxStorageBuffersPerShaderStage, 16),
     parallelism: options.parallelism ?? (software ? 256 : 65536),
   };
-  return new Device("webgpu", description, new WebGpuBackend(device, limits));
+  return new Device("webgpu", description, new WebGpuBackend(device, limits, mappingBlocks));
 }
 
 /** The backend of one device. */
@@ -68,12 +68,19 @@ export class WebGpuBackend implements Backend {
   #lastId = 0;
 
   /** Made by `webgpuDevice`. */
-  constructor(device: GPUDevice, limits: Limits) {
+  constructor(device: GPUDevice, limits: Limits, mappingBlocks: boolean) {
     this.device = device;
     this.#failures = new Failures(device);
     this.memory = new Memory(device);
     this.pipelines = new Pipelines(device, this.#failures, limits.windowBytes);
-    this.#gear = { device, limits, memory: this.memory, pipelines: this.pipelines, failures: this.#failures };
+    this.#gear = {
+      device,
+      limits,
+      mappingBlocks,
+      memory: this.memory,
+      pipelines: this.pipelines,
+      failures: this.#failures,
+    };
   }
 
   /** How many plans are kept. */

@@ -21,6 +21,8 @@ export interface Gear {
   readonly pipelines: Pipelines;
   readonly failures: Failures;
   readonly limits: Limits;
+  /** Whether `mapAsync` keeps the thread until the device has caught up. */
+  readonly mappingBlocks: boolean;
 }
 
 interface Bound {
@@ -154,11 +156,13 @@ export class Plan {
     kept: readonly (BufferStorage | null)[],
     staging: GPUBuffer | null,
   ): Promise<(HostArray | Storage)[]> {
-    const { memory, failures } = this.#gear;
+    const { memory, failures, mappingBlocks } = this.#gear;
     if (staging === null) {
       await failures.settle();
       return kept as BufferStorage[];
     }
+    // A loop that does not wait for its losses goes on first, and keeps the device busy.
+    if (mappingBlocks) await new Promise((resolve) => setTimeout(resolve, 0));
     try {
       await staging.mapAsync(1); // READ
     } catch (error) {
