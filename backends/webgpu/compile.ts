@@ -38,7 +38,7 @@ export interface Compiled {
 
 /** Compiles a program. */
 export function compile(program: Program, limits: Limits): Compiled {
-  const items = schedule(program, limits.maxBindings);
+  const items = schedule(program, limits);
   const copies = writeInPlace(program, items);
   const scalars: PlanValue = { dtype: "u32", length: 4, label: "scalars", home: { kind: "scalars" } };
   const dispatches: Dispatch[] = [];

@@ -11,7 +11,7 @@
 import type { Storage } from "../../tensor/device.ts";
 import { postorder } from "../../tensor/graph.ts";
 import type { DispatchStep, ElementwiseStep, Program, Step } from "./lower.ts";
-import { isWhole, type PlanValue, type View } from "./values.ts";
+import { byteLength, isWhole, type PlanValue, type View } from "./values.ts";
 
 /** Element-wise steps that become one kernel. */
 export interface Group {
@@ -31,8 +31,14 @@ export type Item = Group | DispatchStep;
 /** What a convolution or product binds itself: two operands, each in up to two windows. */
 const HEAD_BINDINGS = 4;
 
-/** Fuses, and puts the items in the order of execution. `maxBindings` is how many storage buffers a kernel may use. */
-export function schedule(program: Program, maxBindings: number): Item[] {
+/** How many storage buffers a kernel may use, and how large a binding may be. */
+export interface BindingLimits {
+  readonly maxBindings: number;
+  readonly windowBytes: number;
+}
+
+/** Fuses, and puts the items in the order of execution. */
+export function schedule(program: Program, limits: BindingLimits): Item[] {
   const readers = readersOf(program.steps);
   const exported = new Set([...program.outputs, ...program.updates].map(({ value }) => value));
   const groupOf = new Map<ElementwiseStep, Group>();
@@ -42,7 +48,7 @@ export function schedule(program: Program, maxBindings: number): Item[] {
       items.push(step);
       continue;
     }
-    const group = joinable(step, readers, groupOf, exported, maxBindings) ?? newGroup(step, items);
+    const group = joinable(step, readers, groupOf, exported, limits) ?? newGroup(step, items);
     group.steps.unshift(step);
     groupOf.set(step, group);
     const outside = (readers.get(step.output) ?? []).some(({ step: reader }) =>
@@ -56,9 +62,9 @@ export function schedule(program: Program, maxBindings: number): Item[] {
   );
   const absorbed = new Set<Item>();
   for (const item of items) {
-    if (item.kind === "dispatch" || boundBy(item.steps) + item.stores.length > maxBindings - HEAD_BINDINGS) {
-      continue;
-    }
+    if (item.kind === "dispatch") continue;
+    const stores = item.stores.reduce((count, value) => count + windowsOf(value, limits), 0);
+    if (boundBy(item.steps, limits, true) + stores > limits.maxBindings - HEAD_BINDINGS) continue;
     item.head = findHead(item, readers, makers, exported, updated);
     if (item.head) absorbed.add(item.head);
   }
@@ -94,7 +100,7 @@ function joinable(
   readers: Map<PlanValue, Reader[]>,
   groupOf: Map<ElementwiseStep, Group>,
   exported: Set<PlanValue>,
-  maxBindings: number,
+  limits: BindingLimits,
 ): Group | null {
   let group: Group | null = null;
   for (const { step: reader, view } of readers.get(step.output) ?? []) {
@@ -107,15 +113,24 @@ function joinable(
     group = candidate;
   }
   if (group === null) return null;
-  const bound = boundBy([step, ...group.steps]) + group.stores.length + (exported.has(step.output) ? 1 : 0);
-  return bound <= maxBindings ? group : null;
+  const bound = boundBy([step, ...group.steps], limits, false) + group.stores.length +
+    (exported.has(step.output) ? 1 : 0);
+  return bound <= limits.maxBindings ? group : null;
 }
 
-/** How many bindings the operands of a group take; all scalars are in one buffer. */
-function boundBy(steps: readonly ElementwiseStep[]): number {
+/** How many bindings a value takes that is not worked through in parts. */
+function windowsOf(value: PlanValue, { windowBytes }: BindingLimits): number {
+  return Math.ceil(byteLength(value) / windowBytes);
+}
+
+/** How many bindings the operands of a group take. All scalars are in one buffer; a group of its own works in parts. */
+function boundBy(steps: readonly ElementwiseStep[], limits: BindingLimits, headed: boolean): number {
+  const indexed = new Set(steps.flatMap(({ kernel, inputs }) => kernel.kind === "indexed" ? inputs : []));
   const views = externalViews(steps);
-  const scalars = views.filter(({ value }) => value.home.kind === "scalar").length;
-  return views.length - Math.max(0, scalars - 1);
+  const buffers = views.filter(({ value }) => value.home.kind !== "scalar");
+  const count = (view: View) =>
+    isWhole(view) && !headed && !indexed.has(view) ? 1 : windowsOf(view.value, limits);
+  return buffers.reduce((sum, view) => sum + count(view), buffers.length < views.length ? 1 : 0);
 }
 
 /** The views through which steps read what none of them computes, each once. */

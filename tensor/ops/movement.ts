@@ -299,6 +299,8 @@ export function pad(x: Tensor, options: PadOptions): Tensor {
   return applyOne(padOp, [x, scalarLike(options.value ?? 0, x, x.dtype)], attributes);
 }
 
+const CONCAT_AT_ONCE = 4;
+
 /**
  * Joins tensors along `axis`, default 0.
  *
@@ -307,6 +309,14 @@ export function pad(x: Tensor, options: PadOptions): Tensor {
 export function concat(tensors: readonly Tensor[], options: { readonly axis?: number } = {}): Tensor {
   const first = tensors[0];
   if (first === undefined) throw new TypeError("concat: wants at least one tensor");
+  if (tensors.length > CONCAT_AT_ONCE) {
+    // In stages: a kernel cannot bind any number of buffers.
+    const parts = Array.from(
+      { length: Math.ceil(tensors.length / CONCAT_AT_ONCE) },
+      (_, i) => concat(tensors.slice(i * CONCAT_AT_ONCE, (i + 1) * CONCAT_AT_ONCE), options),
+    );
+    return concat(parts, options);
+  }
   return applyOne(concatOp, tensors, {
     axis: normalizeAxis("concat", options.axis ?? 0, first.shape.length),
   });
