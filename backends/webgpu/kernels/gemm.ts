@@ -73,6 +73,8 @@ const MANY_LANES = 4096;
 
 /** The fewest k that are worth a split of their own. */
 const LEAST_K = 64;
+/** The most k of a split: Mesa before 23 leaves a loop after 65,535 turns. */
+const MOST_K = 1 << 20;
 
 /** How many k are summed before they are added to the total. */
 const BLOCK = 32;
@@ -86,7 +88,8 @@ export function emitGemm(emitter: Emitter, problem: GemmProblem): void {
   const columnTiles = Math.ceil(columns / (width / 4));
   const lanes = groups * rowTiles * columnTiles;
   const depth = k[0] * k[1] * k[2] * (usesK(problem) ? 4 : 1);
-  const wanted = Math.min(Math.ceil(emitter.parallelism / lanes), Math.ceil(depth / LEAST_K), k[0]);
+  const useful = Math.min(Math.ceil(emitter.parallelism / lanes), Math.ceil(depth / LEAST_K));
+  const wanted = Math.min(Math.max(useful, Math.ceil(depth / MOST_K)), k[0]);
   const k0PerSplit = Math.max(1, Math.ceil(k[0] / Math.max(1, wanted)));
   const splits = Math.max(1, Math.ceil(k[0] / k0PerSplit));
   const outLength = emitter.outputs[0]!.length;
