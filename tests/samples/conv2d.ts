@@ -1,0 +1,143 @@
+// Samples of the convolutions: strides beyond the window, dilation, uneven padding, also more of it than the window is
+// wide, groups, channels and images that fill no vec4.
+
+import fc from "fast-check";
+import * as fermi from "../../mod.ts";
+import type { Conv2dOptions, Shape } from "../../mod.ts";
+import type { PrimitivesOf } from "../../tensor/ops/registry.ts";
+import { input, oneOf, real } from "./arbitraries.ts";
+import { type OpSamples, type Sample, samplesOf, wrong } from "./sample.ts";
+
+type Family = PrimitivesOf<typeof import("../../tensor/ops/conv2d.ts")>;
+
+/** Options as the op takes them, and the shapes of the three arrays. */
+interface Problem {
+  readonly options: Required<Conv2dOptions>;
+  readonly x: Shape;
+  readonly weight: Shape;
+  readonly y: Shape;
+}
+
+const side = fc.record({
+  window: fc.constantFrom(1, 1, 2, 3, 5),
+  stride: fc.constantFrom(1, 1, 2, 3, 4),
+  dilation: fc.constantFrom(1, 1, 1, 2, 3),
+  before: fc.constantFrom(0, 0, 1, 2, 4),
+  after: fc.constantFrom(0, 0, 1, 3),
+  outputs: fc.constantFrom(1, 2, 3, 4, 5),
+  /** What the last window leaves over. */
+  rest: fc.nat({ max: 3 }),
+}).map(({ window, stride, dilation, before, after, outputs, rest }) => {
+  const reach = (window - 1) * dilation + 1;
+  const size = Math.max(1, (outputs - 1) * stride + reach + Math.min(rest, stride - 1) - before - after);
+  return { window, stride, dilation, before, after, size };
+}).filter(({ window, dilation, before, after, size }) =>
+  size + before + after >= (window - 1) * dilation + 1
+);
+
+const channels = fc.constantFrom(1, 1, 2, 3, 4, 5, 8, 9, 13, 17);
+
+const problems: fc.Arbitrary<Problem> = fc.record({
+  batch: fc.constantFrom(1, 1, 2, 3, 4, 5, 8, 0),
+  groups: fc.constantFrom(1, 1, 1, 2, 3),
+  inputs: channels,
+  outputs: channels,
+  y: side,
+  x: side,
+}).map(({ batch, groups, inputs, outputs, y, x }) => {
+  // So many channels that the arrays stay small.
+  const most = groups > 1 ? 5 : 17;
+  const [depth, rows] = [Math.min(inputs, most), Math.min(outputs, most)];
+  const out = (side: typeof y) =>
+    Math.floor((side.size + side.before + side.after - (side.window - 1) * side.dilation - 1) / side.stride) +
+    1;
+  return {
+    options: {
+      stride: [y.stride, x.stride] as const,
+      padding: [y.before, x.before, y.after, x.after] as const,
+      dilation: [y.dilation, x.dilation] as const,
+      groups,
+    },
+    x: [batch, depth * groups, y.size, x.size],
+    weight: [rows * groups, depth, y.window, x.window],
+    y: [batch, rows * groups, out(y), out(x)],
+  };
+}).filter(({ x, y }) => Math.max(size(x), size(y)) <= 4000);
+
+function size(shape: Shape): number {
+  return shape.reduce((a, b) => a * b, 1);
+}
+
+function convolving(
+  operands: (problem: Problem) => readonly [Shape, Shape],
+): fc.Arbitrary<Sample<Problem>> {
+  return fc.tuple(problems, oneOf("floats")).chain(([problem, dtype]) => {
+    const [a, b] = operands(problem);
+    return fc.tuple(input(a, dtype, real), input(b, dtype, real)).map((inputs) => ({
+      inputs,
+      options: problem,
+    }));
+  });
+}
+
+/** The samples of the family. */
+export const conv2dSamples: { readonly [Name in keyof Family]: OpSamples } = {
+  conv2d: samplesOf(
+    convolving(({ x, weight }) => [x, weight]),
+    ([x, weight], { options }) => fermi.conv2d(x!, weight!, options),
+    [
+      wrong(
+        (make) => fermi.conv2d(make([1, 96, 4, 4]), make([8, 64, 1, 1]), { groups: 2 }),
+        /^conv2d: weight expects 48 input channels per group \(96 \/ 2\), got 64/,
+      ),
+      wrong(
+        (make) => fermi.conv2d(make([1, 3, 4, 4]), make([2, 1, 1, 1]), { groups: 2 }),
+        /^conv2d: 3 input channels do not divide into 2 groups/,
+      ),
+      wrong(
+        (make) => fermi.conv2d(make([1, 4, 4, 4]), make([3, 2, 1, 1]), { groups: 2 }),
+        /^conv2d: 3 output channels do not divide into 2 groups/,
+      ),
+      wrong(
+        (make) => fermi.conv2d(make([1, 1, 4, 4]), make([1, 1, 5, 1])),
+        /^conv2d: a window of 5 does not fit into 4 \+ 0 of padding/,
+      ),
+      wrong(
+        (make) => fermi.conv2d(make([1, 4, 4]), make([1, 1, 1, 1])),
+        /^conv2d: expects images .*, 4 axes, got/,
+      ),
+      wrong(
+        (make) => fermi.conv2d(make([1, 1, 1, 1], "i32"), make([1, 1, 1, 1])),
+        /^conv2d: expects images of f32/,
+      ),
+      wrong(
+        (make) => fermi.conv2d(make([1, 1, 1, 1]), make([1, 1, 1, 1]), { stride: 0 }),
+        /^conv2d: stride must be a whole number from 1, got 0/,
+      ),
+      wrong(
+        (make) => fermi.conv2d(make([1, 1, 1, 1]), make([1, 1, 1, 1]), { padding: -1 }),
+        /^conv2d: padding must be a whole number from 0, got -1/,
+      ),
+    ],
+  ),
+  conv2dInputGradient: samplesOf(
+    convolving(({ y, weight }) => [y, weight]),
+    ([dy, weight], { options, x }) => fermi.conv2dInputGradient(dy!, weight!, { ...options, shape: x }),
+    [
+      wrong(
+        (make) => fermi.conv2dInputGradient(make([1, 1, 3, 3]), make([1, 1, 1, 1]), { shape: [1, 1, 4, 4] }),
+        /^conv2dInputGradient: expects output gradients \[1, 1, 4, 4\], got \[1, 1, 3, 3\]/,
+      ),
+    ],
+  ),
+  conv2dWeightGradient: samplesOf(
+    convolving(({ x, y }) => [x, y]),
+    ([x, dy], { options, weight }) => fermi.conv2dWeightGradient(x!, dy!, { ...options, shape: weight }),
+    [
+      wrong(
+        (make) => fermi.conv2dWeightGradient(make([1, 1, 4, 4]), make([1, 1, 3, 3]), { shape: [1, 1, 1, 1] }),
+        /^conv2dWeightGradient: expects output gradients \[1, 1, 4, 4\], got \[1, 1, 3, 3\]/,
+      ),
+    ],
+  ),
+};

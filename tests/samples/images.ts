@@ -1,0 +1,188 @@
+// Samples of pooling and of local response normalisation.
+
+import fc from "fast-check";
+import * as fermi from "../../mod.ts";
+import type { Shape, Tensor } from "../../mod.ts";
+import { apply, applyOne } from "../../tensor/declare.ts";
+import {
+  type LocalResponseNormAttributes,
+  localResponseNormGradientOp,
+  localResponseNormOp,
+} from "../../tensor/ops/normalize.ts";
+import {
+  avgPool2dGradientOp,
+  maxPool2dGradientOp,
+  maxPool2dOp,
+  maxPool2dPickOp,
+  type PoolGeometry,
+} from "../../tensor/ops/pool2d.ts";
+import type { CompositesOf, PrimitivesOf } from "../../tensor/ops/registry.ts";
+import { few, input, oneOf, real } from "./arbitraries.ts";
+import { type OpSamples, type Sample, samplesOf, wrong } from "./sample.ts";
+
+type PoolFamily = PrimitivesOf<typeof import("../../tensor/ops/pool2d.ts")>;
+type NormalizeFamily = CompositesOf<typeof import("../../tensor/ops/normalize.ts")>;
+
+/** The geometry, and the shapes before and after. */
+interface Problem {
+  readonly geometry: PoolGeometry;
+  readonly x: Shape;
+  readonly y: Shape;
+}
+
+const side = fc.constantFrom(1, 2, 3, 4).chain((window) =>
+  fc.record({
+    window: fc.constant(window),
+    stride: fc.constantFrom(1, 2, 2, 3, 5),
+    before: fc.nat({ max: window - 1 }),
+    after: fc.nat({ max: window - 1 }),
+    outputs: fc.constantFrom(1, 2, 3, 4, 7),
+    rest: fc.nat({ max: 2 }),
+  })
+).map(({ window, stride, before, after, outputs, rest }) => {
+  const size = Math.max(1, (outputs - 1) * stride + window + Math.min(rest, stride - 1) - before - after);
+  return {
+    window,
+    stride,
+    before,
+    after,
+    size,
+    outputs: Math.floor((size + before + after - window) / stride) + 1,
+  };
+}).filter(({ window, before, after, size }) => size + before + after >= window);
+
+const problems: fc.Arbitrary<Problem> = fc.record({
+  batch: fc.constantFrom(1, 2, 3, 0),
+  channels: fc.constantFrom(1, 2, 3, 5),
+  y: side,
+  x: side,
+}).map(({ batch, channels, y, x }) => ({
+  geometry: {
+    window: [y.window, x.window] as const,
+    stride: [y.stride, x.stride] as const,
+    padding: [y.before, x.before, y.after, x.after] as const,
+  },
+  x: [batch, channels, y.size, x.size],
+  y: [batch, channels, y.outputs, x.outputs],
+}));
+
+/** The operands have the shapes before or after pooling. */
+function pooling(...operands: readonly ("x" | "y")[]): fc.Arbitrary<Sample<Problem>> {
+  return fc.tuple(problems, oneOf("floats")).chain(([problem, dtype]) =>
+    fc.tuple(...operands.map((which) => input(problem[which], dtype, real))).map((inputs) => ({
+      inputs,
+      options: problem,
+    }))
+  );
+}
+
+/** Where the maxima of an operand are. */
+const places = (x: Tensor, geometry: PoolGeometry) => apply(maxPool2dOp, [x.detach()], geometry)[1]!;
+
+const tooPadded = (f: (x: Tensor, options: { window: number; padding: number }) => unknown) =>
+  wrong(
+    (make) => f(make([1, 1, 4, 4]), { window: 2, padding: 2 }),
+    /padding \[2, 2, 2, 2\] must be smaller than/,
+  );
+
+/** The samples of pooling. */
+export const pool2dSamples: { readonly [Name in keyof PoolFamily]: OpSamples } = {
+  maxPool2d: samplesOf(pooling("x"), ([x], { geometry }) => apply(maxPool2dOp, [x!], geometry), [
+    tooPadded(fermi.maxPool2d),
+    wrong(
+      (make) => fermi.maxPool2d(make([1, 1, 2, 2]), { window: 3 }),
+      /^maxPool2d: a window of 3 does not fit into/,
+    ),
+    wrong((make) => fermi.maxPool2d(make([1, 2, 2]), { window: 1 }), /^maxPool2d: expects images .*, 4 axes/),
+    wrong(
+      (make) => fermi.maxPool2d(make([1, 1, 2, 2], "u8"), { window: 1 }),
+      /^maxPool2d: expects images of f32/,
+    ),
+  ]),
+  maxPool2dGradient: samplesOf(
+    pooling("y", "x"),
+    ([dy, x], { geometry, x: shape }) =>
+      applyOne(maxPool2dGradientOp, [dy!, places(x!, geometry)], { ...geometry, shape }),
+    [],
+  ),
+  maxPool2dPick: samplesOf(
+    pooling("x", "x"),
+    ([x, other], { geometry }) => applyOne(maxPool2dPickOp, [x!, places(other!, geometry)], geometry),
+    [],
+  ),
+  avgPool2d: samplesOf(
+    pooling("x"),
+    ([x], { geometry: { window, stride, padding } }) => fermi.avgPool2d(x!, { window, stride, padding }),
+    [
+      tooPadded(fermi.avgPool2d),
+      wrong(
+        (make) => fermi.avgPool2d(make([1, 1, 2, 2]), { window: 0 }),
+        /^avgPool2d: window must be a whole number/,
+      ),
+    ],
+  ),
+  avgPool2dGradient: samplesOf(
+    pooling("y"),
+    ([dy], { geometry, x: shape }) => applyOne(avgPool2dGradientOp, [dy!], { ...geometry, shape }),
+    [],
+  ),
+};
+
+/** Maps around the run of 8 that an invocation takes, even and odd windows, also wider than there are maps. */
+const norms = fc.record({
+  batch: fc.constantFrom(1, 2, 3),
+  maps: fc.constantFrom(1, 2, 3, 5, 7, 8, 9, 15, 16, 17),
+  groups: fc.constantFrom(1, 1, 2, 3),
+  height: few,
+  width: few,
+  size: fc.constantFrom(1, 2, 3, 4, 5, 7),
+  beta: fc.constantFrom(0.75, 0.5, 1, 0.6),
+  alpha: fc.constantFrom(1e-4, 0.02, 0.25, 1),
+  k: fc.constantFrom(1, 2, 0.5),
+  dtype: oneOf("floats"),
+}).map(({ batch, maps, groups, height, width, size, beta, alpha, k, dtype }) => ({
+  shape: [batch, maps * groups, height, width],
+  attributes: { size, alpha, beta, k, groups },
+  dtype,
+}));
+
+const normalising = norms.chain(({ shape, attributes, dtype }) =>
+  input(shape, dtype, real).map((x): Sample<LocalResponseNormAttributes> => ({
+    inputs: [x],
+    options: attributes,
+  }))
+);
+
+/** The scale is what the op itself would have made: positive. */
+const denormalising = norms.chain(({ shape, attributes, dtype }) =>
+  fc.tuple(input(shape, dtype, real), input(shape, dtype, real), input(shape, dtype, "positive")).map((
+    inputs,
+  ): Sample<LocalResponseNormAttributes> => ({ inputs, options: attributes }))
+);
+
+/** The samples of local response normalisation. */
+export const normalizeSamples: { readonly [Name in keyof NormalizeFamily]: OpSamples } = {
+  localResponseNorm: samplesOf(
+    normalising,
+    ([x], attributes) => apply(localResponseNormOp, [x!], attributes),
+    [
+      wrong(
+        (make) => fermi.localResponseNorm(make([1, 3, 1, 1]), { groups: 2 }),
+        /^localResponseNorm: 3 channels do not divide into 2 groups/,
+      ),
+      wrong(
+        (make) => fermi.localResponseNorm(make([3, 1, 1])),
+        /^localResponseNorm: expects images .*, 4 axes/,
+      ),
+      wrong(
+        (make) => fermi.localResponseNorm(make([1, 3, 1, 1]), { size: 0 }),
+        /^localResponseNorm: size must be a whole number from 1, got 0/,
+      ),
+    ],
+  ),
+  localResponseNormGradient: samplesOf(
+    denormalising,
+    ([dy, x, scale], attributes) => applyOne(localResponseNormGradientOp, [dy!, x!, scale!], attributes),
+    [],
+  ),
+};

@@ -1,0 +1,131 @@
+// Samples of the matrix product and of the ops that pick by index.
+
+import fc from "fast-check";
+import * as fermi from "../../mod.ts";
+import type { Shape } from "../../mod.ts";
+import { applyOne } from "../../tensor/declare.ts";
+import { gatherInRangeOp, scatterAddOp, type ScatterAttributes } from "../../tensor/ops/indexing.ts";
+import type { PrimitivesOf } from "../../tensor/ops/registry.ts";
+import { axisOf, extent, few, fillFor, input, oneOf, real, shapes } from "./arbitraries.ts";
+import { type Fill, type OpSamples, type Sample, samplesOf, wrong } from "./sample.ts";
+
+type MatmulFamily = PrimitivesOf<typeof import("../../tensor/ops/matmul.ts")>;
+type IndexingFamily = PrimitivesOf<typeof import("../../tensor/ops/indexing.ts")>;
+
+/** Inner extents up to those at which the sum is split, and none. */
+const depth: fc.Arbitrary<number> = fc.oneof(
+  { arbitrary: extent, weight: 8 },
+  { arbitrary: fc.constantFrom(0, 31, 32, 33, 63, 64, 65, 128, 130, 260), weight: 4 },
+);
+
+const matrices = fc.tuple(extent, depth, extent).chain(([m, k, n]) => {
+  const batches = k > 60 ? fc.constant<[Shape, Shape]>([[], []]) : fc.oneof(
+    { arbitrary: fc.constant<[Shape, Shape]>([[], []]), weight: 4 },
+    {
+      arbitrary: fc.constantFrom<[Shape, Shape]>([[3], [3]], [[2], []], [[2, 1], [3]], [[1], [3]], [[2, 2], [
+        2,
+        2,
+      ]], [
+        [0],
+        [],
+      ]),
+      weight: 4,
+    },
+  );
+  return batches.map(([a, b]): [Shape, Shape] => [[...a, m, k], [...b, k, n]]);
+});
+
+/** Vectors are rows on the left and columns on the right. */
+const vectors = fc.tuple(extent, depth).chain(([n, k]) =>
+  fc.constantFrom<[Shape, Shape]>([[k], [k]], [[k], [k, n]], [[n, k], [k]], [[2, n, k], [k]])
+);
+
+const products = fc.tuple(
+  fc.oneof({ arbitrary: matrices, weight: 5 }, { arbitrary: vectors, weight: 1 }),
+  oneOf("floats"),
+).chain(([[a, b], dtype]) =>
+  fc.tuple(input(a, dtype, real), input(b, dtype, real)).map((inputs): Sample<null> => ({
+    inputs,
+    options: null,
+  }))
+);
+
+/** The sample of the family. */
+export const matmulSamples: { readonly [Name in keyof MatmulFamily]: OpSamples } = {
+  matmul: samplesOf(products, ([a, b]) => fermi.matmul(a!, b!), [
+    wrong(
+      (make) => fermi.matmul(make([2, 3]), make([2, 3])),
+      /^matmul: \[2, 3\] by \[2, 3\]: expects 3 rows in the second, got 2/,
+    ),
+    wrong(
+      (make) => fermi.matmul(make([]), make([2, 2])),
+      /^matmul: expects vectors or matrices, got a scalar/,
+    ),
+    wrong(
+      (make) => fermi.matmul(make([2, 2], "i32"), make([2, 2], "i32")),
+      /^matmul: expects a tensor of f32, f16/,
+    ),
+    wrong(
+      (make) => fermi.matmul(make([2, 1, 2]), make([3, 2, 1])),
+      /^matmul: shapes \[2\] and \[3\] do not broadcast/,
+    ),
+  ]),
+};
+
+/** An array, an axis of it and the shape of the indices. */
+const picked = fc.tuple(
+  shapes({ least: 1, most: 3, size: 150, empty: false }),
+  fc.oneof(fc.array(few, { maxLength: 2 }), fc.constant([40]), fc.constant([0])),
+).chain(([shape, indices]) => axisOf(shape).map((axis) => ({ shape, indices, axis })));
+
+/** Some indices are out of range, below and above. */
+const gathers = fc.tuple(picked, oneOf("all")).chain(([{ shape, indices, axis }, dtype]) =>
+  fc.tuple(
+    input(shape, dtype, fillFor(dtype)),
+    input(indices, "i32", fc.constantFrom<Fill>({ around: shape[axis]! }, { below: shape[axis]! })),
+  ).map((inputs): Sample<number> => ({ inputs, options: axis }))
+);
+
+const scatters = fc.tuple(picked, oneOf("numbers"), fc.constantFrom(0, 1, 3, 5, 8, 17)).chain((
+  [{ shape, indices, axis }, dtype, extent],
+) =>
+  fc.tuple(
+    input([...shape.slice(0, axis), ...indices, ...shape.slice(axis + 1)], dtype, fillFor(dtype)),
+    input(indices, "i32", { around: extent }),
+  ).map((inputs): Sample<ScatterAttributes> => ({ inputs, options: { axis, extent } }))
+);
+
+/** The samples of the family. */
+export const indexingSamples: { readonly [Name in keyof IndexingFamily]: OpSamples } = {
+  gather: samplesOf(gathers, ([x, indices], axis) => fermi.gather(x!, indices!, { axis }), [
+    wrong((make) => fermi.gather(make([2]), make([2])), /^gather: expects indices of i32, got f32/),
+    wrong(
+      (make) => fermi.gather(make([2]), make([2], "i32"), { axis: 1 }),
+      /^gather: axis 1 is out of range/,
+    ),
+  ]),
+  gatherInRange: samplesOf(
+    gathers,
+    ([x, indices], axis) => applyOne(gatherInRangeOp, [x!, indices!], { axis }),
+    [
+      wrong(
+        (make) => applyOne(gatherInRangeOp, [make([2]), make([2], "u32")], { axis: 0 }),
+        /expects indices of i32/,
+      ),
+    ],
+  ),
+  scatterAdd: samplesOf(
+    scatters,
+    ([x, indices], options) => applyOne(scatterAddOp, [x!, indices!], options),
+    [
+      wrong(
+        (make) => applyOne(scatterAddOp, [make([2]), make([3], "i32")], { axis: 0, extent: 2 }),
+        /^scatterAdd: \[2\] has no axes \[3\] at axis 0/,
+      ),
+      wrong(
+        (make) => applyOne(scatterAddOp, [make([2], "u8"), make([2], "i32")], { axis: 0, extent: 2 }),
+        /^scatterAdd: expects a tensor of f32, f16, i32, u32, got u8/,
+      ),
+    ],
+  ),
+};

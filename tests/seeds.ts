@@ -1,0 +1,25 @@
+// The seed and the number of runs of the property-based tests: fixed by default, so that a run is a check and not a lottery.
+
+import process from "node:process";
+
+const { FERMI_SEED = "2012", FERMI_RUNS } = process.env;
+
+/** What all samples are drawn from. */
+export const seed: number = Number(FERMI_SEED);
+
+/** How many samples to draw where `usual` are the default; FERMI_RUNS is a percentage of it. */
+export function runs(usual: number): number {
+  return Math.max(1, Math.round(usual * Number(FERMI_RUNS ?? 100) / 100));
+}
+
+/** Runs a property; when it fails, says how to see the same failure again. */
+export async function replay(property: () => Promise<void>, file: string): Promise<void> {
+  try {
+    await property();
+  } catch (error) {
+    console.error(
+      `replay: FERMI_SEED=${seed} FERMI_RUNS=${FERMI_RUNS ?? 100} deno test -A tests/${file}`,
+    );
+    throw error;
+  }
+}
