@@ -73,8 +73,11 @@ function binary(
   return samplesOf(arbitrary, ([a, b]) => f(a!, b!), [unfit, ...errors], gradient);
 }
 
-const only = (fill: Fill) => () => fc.constant(fill);
-const alike = (dtype: DType) => [fillFor(dtype), fillFor(dtype)] as const;
+const positive = () => fc.constantFrom<Fill>("positive", "positiveSpread");
+/** As `fillFor`, and numbers of many magnitudes, where functions change from one formula to another. */
+const anyFill = (dtype: DType) =>
+  dtype === "f32" || dtype === "f16" ? fc.oneof(fillFor(dtype), fc.constant<Fill>("spread")) : fillFor(dtype);
+const alike = (dtype: DType) => [anyFill(dtype), anyFill(dtype)] as const;
 const mixed = notTaken((x) => fermi.add(x, x.cast("i32")), "u32", /^add: u32 and i32 have no common dtype/);
 const bool = (f: (a: Tensor, b: Tensor) => Tensor, error: RegExp) => notTaken((x) => f(x, x), "bool", error);
 
@@ -82,7 +85,7 @@ const bool = (f: (a: Tensor, b: Tensor) => Tensor, error: RegExp) => notTaken((x
 const powers: OpSamples = samplesOf(
   fc.tuple(broadcasting(2), oneOf("floats"), fc.boolean()).chain(([[a, b], dtype, whole]) =>
     fc.tuple(
-      input(a!, dtype, whole ? "floats" : "positive"),
+      input(a!, dtype, whole ? fc.constantFrom<Fill>("floats", "spread") : positive()),
       input(b!, dtype, whole ? { below: 5 } : real),
     ).map((inputs): Sample<null> => ({ inputs, options: null }))
   ),
@@ -123,25 +126,25 @@ const floats = (f: (x: Tensor) => Tensor, name: string) =>
 
 /** The samples of the family. */
 export const elementwiseSamples: { readonly [Name in keyof Family]: OpSamples } = {
-  neg: unary(fermi.neg, "signed", fillFor, [signed(fermi.neg, "neg")]),
-  abs: unary(fermi.abs, "signed", fillFor, [signed(fermi.abs, "abs")]),
-  sign: unary(fermi.sign, "signed", fillFor, [signed(fermi.sign, "sign")], "flat"),
-  square: unary(fermi.square, "numbers", fillFor, [
+  neg: unary(fermi.neg, "signed", anyFill, [signed(fermi.neg, "neg")]),
+  abs: unary(fermi.abs, "signed", anyFill, [signed(fermi.abs, "abs")]),
+  sign: unary(fermi.sign, "signed", anyFill, [signed(fermi.sign, "sign")], "flat"),
+  square: unary(fermi.square, "numbers", anyFill, [
     notTaken(fermi.square, "bool", /^square: expects a tensor of f32, f16, i32, u32, got bool/),
   ]),
-  relu: unary(fermi.relu, "signed", fillFor, [signed(fermi.relu, "relu")]),
-  floor: unary(fermi.floor, "floats", fillFor, [floats(fermi.floor, "floor")], "flat"),
-  exp: unary(fermi.exp, "floats", fillFor, [floats(fermi.exp, "exp")]),
-  log: unary(fermi.log, "floats", only("positive"), [floats(fermi.log, "log")]),
-  sqrt: unary(fermi.sqrt, "floats", only("positive"), [floats(fermi.sqrt, "sqrt")]),
-  rsqrt: unary(fermi.rsqrt, "floats", only("positive"), [floats(fermi.rsqrt, "rsqrt")]),
-  tanh: unary(fermi.tanh, "floats", fillFor, [floats(fermi.tanh, "tanh")]),
-  sigmoid: unary(fermi.sigmoid, "floats", fillFor, [floats(fermi.sigmoid, "sigmoid")]),
-  detach: unary(fermi.detach, "all", fillFor, [], "flat"),
+  relu: unary(fermi.relu, "signed", anyFill, [signed(fermi.relu, "relu")]),
+  floor: unary(fermi.floor, "floats", anyFill, [floats(fermi.floor, "floor")], "flat"),
+  exp: unary(fermi.exp, "floats", anyFill, [floats(fermi.exp, "exp")]),
+  log: unary(fermi.log, "floats", positive, [floats(fermi.log, "log")]),
+  sqrt: unary(fermi.sqrt, "floats", positive, [floats(fermi.sqrt, "sqrt")]),
+  rsqrt: unary(fermi.rsqrt, "floats", positive, [floats(fermi.rsqrt, "rsqrt")]),
+  tanh: unary(fermi.tanh, "floats", anyFill, [floats(fermi.tanh, "tanh")]),
+  sigmoid: unary(fermi.sigmoid, "floats", anyFill, [floats(fermi.sigmoid, "sigmoid")]),
+  detach: unary(fermi.detach, "all", anyFill, [], "flat"),
   add: binary(fermi.add, "numbers", alike, [bool(fermi.add, /^add: expects a tensor of/), mixed]),
   sub: binary(fermi.sub, "numbers", alike, [bool(fermi.sub, /^sub: expects a tensor of/)]),
   mul: binary(fermi.mul, "numbers", alike, [bool(fermi.mul, /^mul: expects a tensor of/)]),
-  div: binary(fermi.div, "floats", () => [real, fc.constant("floats")]),
+  div: binary(fermi.div, "floats", () => [anyFill("f32"), fc.constantFrom<Fill>("floats", "spread")]),
   pow: powers,
   maximum: binary(fermi.maximum, "numbers", alike, [bool(fermi.maximum, /^maximum: expects a tensor of/)]),
   minimum: binary(fermi.minimum, "numbers", alike, [bool(fermi.minimum, /^minimum: expects a tensor of/)]),

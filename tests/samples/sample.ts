@@ -23,7 +23,7 @@ export const DTYPES: Readonly<Record<"floats" | "signed" | "numbers" | "all", re
  * How an operand is filled:
  * integers: -4 to 4, so that sums of products are exact; halves: multiples of 1/2, likewise;
  * floats: magnitudes from 1/4 to 2 of either sign; positive: those; nearOne: 0.8 to 1.25, whose products stay in range;
- * wide: magnitudes up to 2^34; bits: all of a u32; { below }: 0 to below - 1, { around }: those and some out of range.
+ * spread: magnitudes from 2^-12 to 10; positiveSpread: from 2^-12 to 2^12; wide: magnitudes up to 2^34; bits: all of a u32; { below }: 0 to below - 1, { around }: those and some out of range.
  */
 export type Fill =
   | "integers"
@@ -31,6 +31,8 @@ export type Fill =
   | "floats"
   | "positive"
   | "nearOne"
+  | "spread"
+  | "positiveSpread"
   | "wide"
   | "bits"
   | { readonly below: number }
@@ -134,6 +136,10 @@ function numbers(count: number, dtype: DType, fill: Fill, seed: number): Float64
         return 0.25 + 1.75 * random();
       case "nearOne":
         return sign() * (0.8 + 0.45 * random());
+      case "spread":
+        return sign() * 2 ** (random() * 15.3 - 12);
+      case "positiveSpread":
+        return 2 ** (random() * 24 - 12);
       case "wide":
         return sign() * 2 ** (random() * 40 - 6);
       case "bits":
