@@ -42,7 +42,9 @@ const label = (at: number, y: number, words: string, extra = "") =>
 const levels = [0, 0.25, 0.5, 0.75, 1];
 
 const title = `${start.model} on ${start.dataset}: ${start.trainImages.toLocaleString("en")} images, ` +
-  `batch ${start.batch}, ${start.epochs} epochs, ${Math.round(done.seconds)} s on ${start.device.split(" (")[0]}`;
+  `batch ${start.batch}, ${start.epochs} epochs, ${Math.round(done.seconds)} s on ${
+    start.device.split(" (")[0]
+  }`;
 const svg =
   `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="system-ui, sans-serif"
   font-size="13" fill="#444">
