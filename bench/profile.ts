@@ -7,7 +7,7 @@
  */
 
 import process from "node:process";
-import { WebGpuBackend } from "../backends/webgpu/mod.ts";
+import type { WebGpuBackend } from "../backends/webgpu/mod.ts";
 import { crossEntropy, device, gradients, InputSlot, nn, randomKey, setDefaultDevice, SGD } from "../mod.ts";
 
 const [name = "alexnet_mini", batchText = "64"] = process.argv.slice(2);
