@@ -6,7 +6,7 @@
 
 import { type AnyOp, applyOne, expectDType, type Primitive } from "../declare.ts";
 import { FLOATS } from "../dtype.ts";
-import { broadcastShapes, sameShape, show } from "../shape.ts";
+import { broadcastShapes, sameShape, show, sizeOf } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { broadcastTo, reshape, transpose, transposeOp } from "./movement.ts";
 
@@ -71,7 +71,7 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
   }
   if (b.shape.length === 2 && a.shape.length > 2) {
     // One large product instead of many small ones with a repeated right side.
-    const rows = reshape(a, [-1, a.shape.at(-1)!]);
+    const rows = reshape(a, [sizeOf(a.shape.slice(0, -1)), a.shape.at(-1)!]);
     return reshape(matmul(rows, b), [...a.shape.slice(0, -1), b.shape[1]!]);
   }
   const batch = broadcastShapes("matmul", a.shape.slice(0, -2), b.shape.slice(0, -2));

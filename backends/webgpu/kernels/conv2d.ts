@@ -161,6 +161,7 @@ function emitInputGradient(context: KernelContext<ConvGradientAttributes>): void
         aAlong: "m",
         bAlong: "j",
         groups,
+        part: phasesY.length * phasesX.length > 1,
         rows,
         tileRows,
         columns: [py.lines, px.lines, images],

@@ -26,6 +26,8 @@ export interface GemmProblem {
   readonly bAlong: "j" | "k";
   /** Products that share nothing: groups of a convolution, batches of a matmul. */
   readonly groups: number;
+  /** Whether other products make the rest of the output: then k is not split, since splits are summed for all of it. */
+  readonly part?: boolean;
   readonly rows: number;
   /** Rows of a lane's tile, as A was packed for. */
   readonly tileRows: number;
@@ -89,7 +91,7 @@ export function emitGemm(emitter: Emitter, problem: GemmProblem): void {
   const lanes = groups * rowTiles * columnTiles;
   const depth = k[0] * k[1] * k[2] * (usesK(problem) ? 4 : 1);
   const useful = Math.min(Math.ceil(emitter.parallelism / lanes), Math.ceil(depth / LEAST_K));
-  const wanted = Math.min(Math.max(useful, Math.ceil(depth / MOST_K)), k[0]);
+  const wanted = problem.part ? 1 : Math.min(Math.max(useful, Math.ceil(depth / MOST_K)), k[0]);
   const k0PerSplit = Math.max(1, Math.ceil(k[0] / Math.max(1, wanted)));
   const splits = Math.max(1, Math.ceil(k[0] / k0PerSplit));
   const outLength = emitter.outputs[0]!.length;
