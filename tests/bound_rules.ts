@@ -102,11 +102,11 @@ const inverseRoot = unary((x, error, y) => {
 });
 
 /**
- * tanh_accurate: under 1/4 a polynomial with a truncation of 1/4 u and four roundings that matter; above, with
+ * tanh_accurate: under 1/4 a polynomial with a truncation of 1/4 u and three roundings that matter; above, with
  * e = exp(-2|x|) of relative error d = 3 + 4|x| u, (1 - e) / (1 + e) is off by 2 e d / (1 - e^2), at most 7.7 u, two
  * roundings and a division of 2.5.
  */
-const tanh = unary((_, error, y) => error + roundings(y, error, 13));
+const tanh = unary((x, error, y) => error + roundings(y, error, Math.abs(x) + error < 0.25 ? 3.5 : 13));
 
 /** 1 / (1 + e), e = exp(-x): what exp's error makes of it, an addition and a division. */
 const sigmoid = unary((x, error, y) =>

@@ -37,16 +37,31 @@ const side = fc.record({
 
 const channels = fc.constantFrom(1, 1, 2, 3, 4, 5, 8, 9, 13, 17);
 
-const problems: fc.Arbitrary<Problem> = fc.record({
+const usual = fc.record({
   batch: fc.constantFrom(1, 1, 2, 3, 4, 5, 8, 0),
   groups: fc.constantFrom(1, 1, 1, 2, 3),
   inputs: channels,
   outputs: channels,
   y: side,
   x: side,
-}).map(({ batch, groups, inputs, outputs, y, x }) => {
+});
+
+/** Sums over so many channels that they are split. */
+const deep = fc.record({
+  batch: fc.constantFrom(1, 2),
+  groups: fc.constant(1),
+  inputs: fc.constantFrom(1, 5, 33, 65),
+  outputs: fc.constantFrom(1, 13, 33, 65),
+  y: side,
+  x: side,
+});
+
+const problems: fc.Arbitrary<Problem> = fc.oneof(
+  { arbitrary: usual, weight: 3 },
+  { arbitrary: deep, weight: 1 },
+).map(({ batch, groups, inputs, outputs, y, x }) => {
   // So many channels that the arrays stay small.
-  const most = groups > 1 ? 5 : 17;
+  const most = groups > 1 ? 5 : 65;
   const [depth, rows] = [Math.min(inputs, most), Math.min(outputs, most)];
   const out = (side: typeof y) =>
     Math.floor((side.size + side.before + side.after - (side.window - 1) * side.dilation - 1) / side.stride) +
@@ -62,7 +77,7 @@ const problems: fc.Arbitrary<Problem> = fc.record({
     weight: [rows * groups, depth, y.window, x.window],
     y: [batch, rows * groups, out(y), out(x)],
   };
-}).filter(({ x, y }) => Math.max(size(x), size(y)) <= 4000);
+}).filter(({ x, weight, y }) => Math.max(size(x), size(weight), size(y)) <= 4000);
 
 function size(shape: Shape): number {
   return shape.reduce((a, b) => a * b, 1);

@@ -97,7 +97,7 @@ const powers: OpSamples = samplesOf(
 const casts: OpSamples = samplesOf(
   fc.tuple(shapes(), oneOf("all"), oneOf("all")).chain(([shape, from, dtype]) => {
     const fill: fc.Arbitrary<Fill> = from === "f32"
-      ? fc.constantFrom<Fill>("wide", "floats", "integers")
+      ? fc.constantFrom<Fill>("edges", "wide", "floats", "integers")
       : from === "f16"
       ? real
       : fillFor(from);

@@ -23,7 +23,7 @@ export const DTYPES: Readonly<Record<"floats" | "signed" | "numbers" | "all", re
  * How an operand is filled:
  * integers: -4 to 4, so that sums of products are exact; halves: multiples of 1/2, likewise;
  * floats: magnitudes from 1/4 to 2 of either sign; positive: those; nearOne: 0.8 to 1.25, whose products stay in range;
- * spread: magnitudes from 2^-12 to 10; positiveSpread: from 2^-12 to 2^12; wide: magnitudes up to 2^34; bits: all of a u32; { below }: 0 to below - 1, { around }: those and some out of range.
+ * spread: magnitudes from 2^-12 to 10; positiveSpread: from 2^-12 to 2^12; wide: magnitudes up to 2^34; edges: where integers end; bits: all of a u32; { below }: 0 to below - 1, { around }: those and some out of range.
  */
 export type Fill =
   | "integers"
@@ -34,6 +34,7 @@ export type Fill =
   | "spread"
   | "positiveSpread"
   | "wide"
+  | "edges"
   | "bits"
   | { readonly below: number }
   | { readonly around: number };
@@ -119,6 +120,12 @@ export function cotangentFor({ shape, dtype, device }: Tensor, seed: number): Te
   return tensor(numbers(sizeOf(shape), dtype, "halves", seed ^ 0x5eed), { shape, dtype, device });
 }
 
+/** Numbers at which a conversion to an integer truncates, clamps or both; all are f32. */
+const EDGES: readonly number[] = [
+  ...[0, 0.5, -0.5, 1.5, -1.5, 254.5, 255, 255.5, 256, 16777217, 2147483520, 2147483648, -2147483648],
+  ...[-2147483904, 4294967040, 4294967296, 1e10, -1e10].map(Math.fround),
+];
+
 function numbers(count: number, dtype: DType, fill: Fill, seed: number): Float64Array {
   const random = generator(seed);
   const whole = (below: number) => Math.floor(random() * below);
@@ -142,6 +149,8 @@ function numbers(count: number, dtype: DType, fill: Fill, seed: number): Float64
         return 2 ** (random() * 24 - 12);
       case "wide":
         return sign() * 2 ** (random() * 40 - 6);
+      case "edges":
+        return EDGES[whole(EDGES.length)]!;
       case "bits":
         return whole(2 ** 32);
       default:
