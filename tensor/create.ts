@@ -6,7 +6,15 @@
 
 import type { Spec } from "./declare.ts";
 import { type Device, getDefaultDevice } from "./device.ts";
-import { convert, type DType, type HostArray, hostArray, type Precision } from "./dtype.ts";
+import {
+  ALL_DTYPES,
+  convert,
+  type DType,
+  type HostArray,
+  hostArray,
+  isFloat,
+  type Precision,
+} from "./dtype.ts";
 import { checkShape, type Shape, show, sizeOf } from "./shape.ts";
 import { Tensor } from "./tensor.ts";
 
@@ -38,13 +46,19 @@ export function hostTensorLike(like: Tensor, data: Int32Array | Uint32Array): Te
   return leaf(data, { shape: [data.length], dtype: data instanceof Int32Array ? "i32" : "u32" }, like.device);
 }
 
-/** A scalar beside `like`, in its dtype if that can hold it: fractions make integers f32, numbers make bool i32. */
+/**
+ * A scalar beside `like`, in its dtype if that can hold it: fractions make integers f32, numbers make bool i32.
+ *
+ * @throws {RangeError} for a whole number that an integer dtype does not hold.
+ */
 export function scalarLike(value: number, like: Tensor, dtype?: DType): Tensor {
-  const fits = like.dtype === "f32" || like.dtype === "f16" ||
-    (Number.isInteger(value) && like.dtype !== "bool");
+  const fits = isFloat(like.dtype) || (Number.isInteger(value) && like.dtype !== "bool");
   const own = dtype ?? (fits ? like.dtype : Number.isInteger(value) ? "i32" : "f32");
   const data = hostArray(own, 1, like.device.precision);
   data[0] = convert(value, own, like.device.precision);
+  if (!isFloat(own) && data[0] !== value) {
+    throw new RangeError(`${value} is no ${own}, cast the other operand`);
+  }
   return leaf(data, { shape: [], dtype: own }, like.device);
 }
 
@@ -76,6 +90,9 @@ export function checkData(
 ): { array: HostArray; shape: Shape; dtype: DType } {
   const flat = ArrayBuffer.isView(data) ? data : flatten(name, data);
   const dtype = options.dtype ?? naturalDType(data, flat);
+  if (!ALL_DTYPES.includes(dtype)) {
+    throw new TypeError(`${name}: expects a dtype of ${ALL_DTYPES.join(", ")}, got ${dtype}`);
+  }
   if (!options.device.supports(dtype)) {
     throw new TypeError(`${name}: ${options.device.name} does not support ${dtype}`);
   }
@@ -117,14 +134,15 @@ function flatten(name: string, data: NestedData): number[] {
   const flat: number[] = [];
   const shape = nestedShape(data);
   const walk = (level: NestedData, depth: number) => {
-    const isList = typeof level === "object";
+    const isList = Array.isArray(level);
     if (isList !== (depth < shape.length) || (isList && level.length !== shape[depth])) {
       throw new TypeError(
         `${name}: nested arrays must have equal lengths at each depth, as in ${show(shape)}`,
       );
     }
     if (isList) { for (const item of level) walk(item, depth + 1); }
-    else flat.push(Number(level));
+    else if (typeof level === "number" || typeof level === "boolean") flat.push(Number(level));
+    else throw new TypeError(`${name}: expects numbers or booleans, got ${typeof level}`);
   };
   walk(data, 0);
   return flat;

@@ -21,7 +21,15 @@ export interface EvaluationRequest {
   /** Tensors to compute; each comes back as a host array (`read`) or stays on the device. */
   readonly outputs: readonly { readonly tensor: Tensor; readonly read: boolean }[];
   /** States to be overwritten, after every read of their old values. */
-  readonly updates: readonly { readonly state: State; readonly value: Tensor }[];
+  readonly updates: readonly Update[];
+}
+
+/** A state and its new content. */
+export interface Update {
+  /** What is overwritten. */
+  readonly state: State;
+  /** With what. */
+  readonly value: Tensor;
 }
 
 /** What a backend does for its device. Its methods take effect in the order of the calls. */
@@ -31,8 +39,8 @@ export interface Backend {
   /** Whether tensors of this dtype can be computed here. */
   supports(dtype: DType): boolean;
   /**
-   * Queues one evaluation. Returns at once; the promise gives, for each output, the host array or the
-   * storage, and rejects with one error that names the op when the device fails.
+   * Queues one evaluation. Throws when it cannot be done, and then nothing was. Returns at once; the promise gives, for
+   * each output, the host array or the storage, and rejects with one error that names the op when the device fails.
    */
   evaluate(request: EvaluationRequest): Promise<(HostArray | Storage)[]>;
   /** Makes the memory of a state, zeroed. */
@@ -46,7 +54,8 @@ export interface Backend {
 /** How many evaluated tensors keep their device memory; the garbage collector does not see that memory. */
 const MAX_RESIDENTS = 16;
 
-const REWRITTEN = "which has been updated since; make the expression again from its present content";
+const REWRITTEN = "which has been updated since; make the expression again from its present content, " +
+  "or compute both in one evaluate(a, b)";
 
 /** A device, as made by `device(name)`. */
 export class Device {
@@ -54,6 +63,8 @@ export class Device {
   readonly #pending: Map<State, Tensor> = new Map();
   /** Tensors whose values live on the device because `evaluate` was asked for them, oldest first. */
   readonly #residents: WeakRef<Tensor>[] = [];
+  /** Settles when the evaluations that had to wait were submitted; later ones wait for them. */
+  #turn: Promise<void> | null = null;
 
   /** `cpu` or `webgpu`. */
   readonly name: "cpu" | "webgpu";
@@ -84,75 +95,95 @@ export class Device {
     this.#pending.set(state, value);
   }
 
-  /** Computes `tensors`, and carries out the queued updates. Values that are there already are not computed again. */
-  async evaluate(tensors: readonly Tensor[], read: boolean): Promise<void> {
+  /**
+   * Computes `tensors`, and carries out the updates that are queued now. Values that are there already are not computed
+   * again. Evaluations take effect in the order of the calls; one that has nothing to wait for is submitted before this
+   * returns.
+   */
+  evaluate(tensors: readonly Tensor[], read: boolean): Promise<void> {
     const roots = [...new Set(tensors.map((tensor) => tensor.snapshot()))];
-    const leaves = collectLeaves([...roots, ...this.#pending.values()]);
+    const updates = [...this.#pending].map(([state, value]) => ({ state, value }));
+    this.#pending.clear();
     // What is not there yet comes from an evaluation under way or from another device.
-    const absent = leaves.filter((leaf) => leaf.value === null && !roots.includes(leaf));
-    if (absent.length > 0) await Promise.all(absent.map((leaf) => leaf.arriving ?? leaf.fetchOrigin()));
+    const leaves = collectLeaves([...roots, ...updates.map(({ value }) => value)]);
+    const absent = leaves.filter(({ value, arriving }) => value === null || arriving !== null);
+    if (absent.length === 0 && this.#turn === null) return this.#submit(roots, updates, read);
 
-    const missing = roots.filter((tensor) => tensor.value === null || (read && tensor.value.kind !== "host"));
-    const arriving = missing.filter((tensor) => tensor.arriving !== null);
-    const submitted = this.#submit(missing.filter((tensor) => tensor.arriving === null), read);
-    await Promise.all([submitted, ...arriving.map((tensor) => tensor.arriving)]);
-    while (this.#residents.length > MAX_RESIDENTS) await this.#spill(this.#residents.shift()!.deref());
+    const submitted = Promise.all([this.#turn, ...absent.map((leaf) => leaf.arriving ?? leaf.fetchOrigin())])
+      .then(
+        () => ({ settled: this.#submit(roots, updates, read) }),
+        (error) => {
+          this.#restore(updates);
+          throw error;
+        },
+      );
+    const turn: Promise<void> = submitted.then(() => {}, () => {}).then(() => {
+      if (this.#turn === turn) this.#turn = null;
+    });
+    this.#turn = turn;
+    return submitted.then(({ settled }) => settled);
   }
 
   /** Hands one evaluation to the backend, before its first `await`; resolves when the values are set. */
-  async #submit(wanted: readonly Tensor[], read: boolean): Promise<void> {
-    this.#checkFresh(wanted);
-    const updates = [...this.#pending].map(([state, value]) => ({ state, value }));
+  async #submit(roots: readonly Tensor[], updates: readonly Update[], read: boolean): Promise<void> {
+    const wanted = roots.filter((tensor) => read ? tensor.hostData === null : tensor.value === null);
     // A queued value that is asked for lives in its state afterwards, it needs no storage of its own.
-    const queued = new Set(updates.map((update) => update.value));
+    const queued = new Set(updates.map(({ value }) => value));
     const outputs = wanted.filter((tensor) => read || !queued.has(tensor)).map((tensor) => ({
       tensor,
       read,
     }));
     if (outputs.length === 0 && updates.length === 0) return;
-
-    const results = this.backend.evaluate({ outputs, updates });
-    this.#pending.clear();
+    let results: Promise<(HostArray | Storage)[]>;
+    try {
+      checkFresh(wanted, updates);
+      results = this.backend.evaluate({ outputs, updates });
+    } catch (error) {
+      this.#restore(updates);
+      throw error;
+    }
     for (const { state, value } of updates) state.updated(value);
     const settled = results.then((values) =>
       outputs.forEach(({ tensor }, i) => {
         const value = values[i]!;
-        if ("release" in value) this.#residents.push(new WeakRef(tensor));
-        tensor.setValue(
-          "release" in value ? { kind: "resident", storage: value } : { kind: "host", data: value },
-        );
+        if ("release" in value) {
+          tensor.setValue({ kind: "resident", storage: value });
+          this.#residents.push(new WeakRef(tensor));
+        } else tensor.receive(value);
       })
     ).finally(() => outputs.forEach(({ tensor }) => tensor.arriving = null));
     for (const { tensor } of outputs) tensor.arriving = settled;
     await settled;
-  }
-
-  /** Throws when an expression was made from a content that is gone. */
-  #checkFresh(wanted: readonly Tensor[]): void {
-    const stale = (root: Tensor) => collectLeaves([root]).map(staleState).find((state) => state !== null);
-    for (const [state, value] of this.#pending) {
-      const gone = stale(value);
-      if (gone === undefined) continue;
-      this.#pending.delete(state);
-      state.revert();
-      throw new Error(`assign: the value for ${state.name} was made from ${gone.name}, ${REWRITTEN}`);
-    }
-    for (const root of wanted) {
-      const gone = stale(root);
-      if (gone !== undefined) {
-        throw new Error(`evaluate: the tensor was made from ${gone.name}, ${REWRITTEN}`);
-      }
+    // The oldest values move to the host, so that a loop that evaluates without disposing stays bounded on the device.
+    while (this.#residents.length > MAX_RESIDENTS) {
+      const oldest = this.#residents.shift()!.deref();
+      if (oldest?.value?.kind === "resident") await this.#submit([oldest], [], true);
     }
   }
 
-  /** Moves a value to the host, so that a loop that evaluates without disposing stays bounded on the device. */
-  async #spill(tensor: Tensor | undefined): Promise<void> {
-    if (tensor?.value?.kind === "resident") await this.#submit([tensor], true);
+  /** Queues updates again that were not carried out, unless newer ones took their place. */
+  #restore(updates: readonly Update[]): void {
+    for (const { state, value } of updates) if (state.snapshot() === value) this.#pending.set(state, value);
   }
 
   /** Gives everything back; tensors on this device are of no use afterwards. */
   destroy(): void {
     this.backend.destroy();
+  }
+}
+
+/** Throws when an expression was made from a content that is gone. */
+function checkFresh(wanted: readonly Tensor[], updates: readonly Update[]): void {
+  const stale = (root: Tensor) => collectLeaves([root]).map(staleState).find((state) => state !== null);
+  for (const { state, value } of updates) {
+    const gone = stale(value);
+    if (gone === undefined) continue;
+    state.revert();
+    throw new Error(`assign: the value for ${state.name} was made from ${gone.name}, ${REWRITTEN}`);
+  }
+  for (const root of wanted) {
+    const gone = stale(root);
+    if (gone !== undefined) throw new Error(`evaluate: the tensor was made from ${gone.name}, ${REWRITTEN}`);
   }
 }
 

@@ -8,7 +8,7 @@
 import { definitionOf, type GraphNode } from "./declare.ts";
 import { isFloat } from "./dtype.ts";
 import { ones, zeros } from "./create.ts";
-import { postorder, staleState } from "./graph.ts";
+import { collectLeaves, postorder, staleState } from "./graph.ts";
 import { sameShape, show } from "./shape.ts";
 import { State } from "./state.ts";
 import type { Tensor } from "./tensor.ts";
@@ -33,13 +33,38 @@ export function gradients(y: Tensor, xs: readonly Tensor[]): Tensor[] {
     if (!isFloat(tensor.dtype)) throw new TypeError(`gradients: expects float tensors, got ${tensor.dtype}`);
   }
   const root = y.snapshot();
-  const order = postorder([root], description);
-  const gone = order.map(staleState).find((state) => state !== null);
-  if (gone) throw new Error(`gradients: y was made from ${gone.name}, which has been updated since`);
-  const targets = xs.map((x) => findTarget(x, order));
+  const whole = postorder([root], description);
+  const targets = xs.map((x) => findTarget(x, whole));
+  // A content that was assigned is where the gradient for its state ends, whatever it was computed from.
+  const ends = new Set(targets.filter((_, i) => xs[i] instanceof State));
+  const operands = (tensor: Tensor) => ends.has(tensor) ? [] : description(tensor);
+  checkFresh(root, targets, operands);
   const seed = ones(root.shape, { dtype: root.dtype, device: root.device });
-  const found = backpropagate(new Map([[root, seed]]), targets, description);
+  const found = backpropagate(new Map([[root, seed]]), targets, operands);
   return xs.map((x, i) => found[i] ?? zeros(x.shape, { dtype: x.dtype, device: x.device }));
+}
+
+/** Throws when a gradient would have to be computed from a content that is gone. */
+function checkFresh(
+  root: Tensor,
+  targets: readonly Tensor[],
+  operands: (tensor: Tensor) => readonly Tensor[],
+): void {
+  const needed = dependents(postorder([root], operands), targets, operands);
+  const leaves = collectLeaves([...needed].flatMap(operands));
+  const gone = [...targets, ...leaves].map(staleState).find((state) => state !== null);
+  if (gone) throw new Error(`gradients: y was made from ${gone.name}, which has been updated since`);
+}
+
+/** The tensors of `order`, operands first, that depend on targets, and the targets. */
+function dependents(
+  order: readonly Tensor[],
+  targets: readonly Tensor[],
+  operands: (tensor: Tensor) => readonly Tensor[],
+): Set<Tensor> {
+  const needed = new Set<Tensor>(targets);
+  for (const tensor of order) if (operands(tensor).some((operand) => needed.has(operand))) needed.add(tensor);
+  return needed;
 }
 
 /**
@@ -51,8 +76,7 @@ function backpropagate(
   operands: (tensor: Tensor) => readonly Tensor[],
 ): (Tensor | null)[] {
   const order = postorder([...roots.keys()], operands);
-  const needed = new Set<Tensor>(targets);
-  for (const tensor of order) if (operands(tensor).some((operand) => needed.has(operand))) needed.add(tensor);
+  const needed = dependents(order, targets, operands);
 
   // A node is differentiated at the first of its outputs in the order: every consumer of any of them stands behind.
   const firstOutput = new Map<GraphNode, Tensor>();
@@ -79,17 +103,16 @@ function backpropagate(
   return targets.map((target) => cotangents.get(target) ?? null);
 }
 
-/** What a tensor was made from, known or not; a state's content is where gradients end. */
+/** What a tensor was made from, whether its value is known or not. */
 function description(tensor: Tensor): readonly Tensor[] {
-  if (tensor.value?.kind === "state") return [];
   return tensor.node?.inputs ?? (tensor.origin ? [tensor.origin] : []);
 }
 
-/** The tensor in the graph that stands for x: for a parameter, its content as y saw it. */
+/** The tensor in the graph that stands for x: for a state, its content as y saw it, the latest if y saw several. */
 function findTarget(x: Tensor, order: readonly Tensor[]): Tensor {
   const own = x.snapshot();
   if (!(x instanceof State) || order.includes(own)) return own;
-  return order.find(({ value }) => value?.kind === "state" && value.state === x) ?? own;
+  return order.findLast((tensor) => x.stoodFor(tensor)) ?? own;
 }
 
 function differentiate(node: GraphNode, cotangents: readonly (Tensor | null)[]): readonly (Tensor | null)[] {
@@ -135,7 +158,8 @@ export interface ValueAndGrad {
 }
 
 /**
- * Turns f into a function that gives its value and the gradient for each argument.
+ * Turns f into a function that gives its value and the gradient for each argument. Arguments are float tensors; what has
+ * no gradient, such as labels, f takes from around it.
  *
  * ```ts
  * import { device, tensor, valueAndGrad } from "@fermi/fermi";

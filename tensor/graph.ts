@@ -39,11 +39,9 @@ export function unevaluatedOperands(tensor: Tensor): readonly Tensor[] {
   return tensor.value === null && tensor.arriving === null && tensor.node !== null ? tensor.node.inputs : [];
 }
 
-/** The tensors at which an evaluation of `roots` starts. */
+/** The tensors at which an evaluation of `roots` starts; those without a value are to be waited for. */
 export function collectLeaves(roots: readonly Tensor[]): Tensor[] {
-  return postorder(roots, unevaluatedOperands).filter((tensor) =>
-    tensor.value !== null || tensor.node === null
-  );
+  return postorder(roots, unevaluatedOperands).filter((tensor) => unevaluatedOperands(tensor).length === 0);
 }
 
 /** The state whose earlier content the tensor stands for; null when its value is of today. */

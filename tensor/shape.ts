@@ -105,6 +105,11 @@ export type Sides = readonly [number, number, number, number];
 /** Resolves padding to `[top, left, bottom, right]`. */
 export function sides(op: string, padding: Padding): Sides {
   const list = typeof padding === "number" ? [padding, padding] : padding;
+  if (list.length !== 2 && list.length !== 4) {
+    throw new RangeError(
+      `${op}: padding is a number, [y, x] or [top, left, bottom, right], got ${show(list)}`,
+    );
+  }
   const [top, left, bottom = top, right = left] = list as Sides;
   for (const each of [top, left, bottom, right]) {
     if (!Number.isInteger(each) || each < 0) {

@@ -21,6 +21,10 @@ export abstract class State extends Tensor {
   /** The device memory. */
   readonly storage: Storage;
   #current: Tensor;
+  /** The expression whose value is in the memory, if it was computed there. */
+  #bound: WeakRef<Tensor> | null = null;
+  /** What stood for the content, now or before. */
+  readonly #contents: WeakSet<Tensor> = new WeakSet();
 
   /** Makes the slot and its memory, zeroed. */
   constructor(spec: Spec, device: Device, name: string) {
@@ -38,15 +42,20 @@ export abstract class State extends Tensor {
   /** Called when an update was queued: from now on the content is `value`. */
   protected supersede(value: Tensor): void {
     this.#current = value;
+    this.#contents.add(value);
   }
 
   /** Called when the memory was overwritten with `value` (null: from the host). Old snapshots are stale from now on. */
   updated(value: Tensor | null): void {
+    this.#bound?.deref()?.leaveState(this);
+    this.#bound = null;
     this.version++;
     if (value !== null && value.value === null) {
+      // From now on the expression is the memory: whoever was made from it reads there.
       value.setValue({ kind: "state", state: this, version: this.version });
+      this.#bound = new WeakRef(value);
     }
-    this.#current = this.#leaf();
+    if (value === null || this.#current === value) this.#current = this.#leaf();
   }
 
   /** Forgets a queued update. */
@@ -54,9 +63,15 @@ export abstract class State extends Tensor {
     this.#current = this.#leaf();
   }
 
+  /** Whether the tensor stands, or stood, for this state's content. */
+  stoodFor(tensor: Tensor): boolean {
+    return this.#contents.has(tensor);
+  }
+
   #leaf(): Tensor {
     const leaf = new Tensor(this, this.device, null);
     leaf.setValue({ kind: "state", state: this, version: this.version });
+    this.#contents.add(leaf);
     return leaf;
   }
 

@@ -67,6 +67,8 @@ export class Tensor {
   readonly node: GraphNode | null;
   /** The numbers, where they are known. */
   value: Value | null = null;
+  /** The numbers as they were read, where `value` is a state's memory: that goes on to be overwritten. */
+  #copy: HostArray | null = null;
   /** Settles when an evaluation that was submitted has set `value`. */
   arriving: Promise<void> | null = null;
   /** The tensor on another device that this one is a copy of. */
@@ -97,6 +99,23 @@ export class Tensor {
     this.value = value;
   }
 
+  /** The numbers on the host, null where they were not read yet. */
+  get hostData(): HostArray | null {
+    return this.value?.kind === "host" ? this.value.data : this.#copy;
+  }
+
+  /** Takes numbers that were read. */
+  receive(data: HostArray): void {
+    if (this.value?.kind === "state") this.#copy = data;
+    else this.setValue({ kind: "host", data });
+  }
+
+  /** Called when the state's memory goes on to other content: the tensor is its description again. */
+  leaveState(state: State): void {
+    if (this.value?.kind !== "state" || this.value.state !== state) return;
+    this.value = this.#copy ? { kind: "host", data: this.#copy } : null;
+  }
+
   /** Fetches the numbers of a copy from its device of origin. */
   async fetchOrigin(): Promise<void> {
     if (this.origin === null) throw new TypeError("the tensor's memory was released by dispose()");
@@ -109,10 +128,9 @@ export class Tensor {
   /** The elements in row-major order, a copy: Float32Array, Int32Array, Uint32Array, Uint8Array, or Float64Array on an f64 device. */
   async data(): Promise<HostArray> {
     const current = this.snapshot();
-    if (current.value?.kind !== "host") await this.device.evaluate([current], true);
-    const value = current.value as Value | null;
-    if (value?.kind !== "host") throw new TypeError("data: the tensor was disposed of while it was read");
-    return value.data.slice();
+    if (current.hostData === null) await this.device.evaluate([current], true);
+    if (current.hostData === null) throw new TypeError("data: the tensor was disposed of while it was read");
+    return current.hostData.slice();
   }
 
   /** The elements as nested lists. */
@@ -148,9 +166,9 @@ export class Tensor {
   /** The same numbers, through which no gradient flows. Of a tensor that was read, the result also forgets the history. */
   detach(): Tensor {
     const current = this.snapshot();
-    if (current.value?.kind !== "host") return elementwise.detach(current);
+    if (current.hostData === null) return elementwise.detach(current);
     const leaf = new Tensor(this, this.device, null);
-    leaf.value = current.value;
+    leaf.value = { kind: "host", data: current.hostData };
     return leaf;
   }
 

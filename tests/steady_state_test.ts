@@ -18,8 +18,11 @@ import {
 } from "../mod.ts";
 import { TrainingStep } from "../train/step.ts";
 
-const gpu = await device("webgpu");
-const backend = gpu.backend as WebGpuBackend;
+/** A device of a test's own: on a shared one, what the garbage collector takes of other tests would be counted too. */
+async function open(): Promise<{ gpu: Device; backend: WebGpuBackend }> {
+  const gpu = await device("webgpu");
+  return { gpu, backend: gpu.backend as WebGpuBackend };
+}
 
 /** Counts the calls that a device gets until `stop`. */
 function count(raw: GPUDevice): { readonly calls: Record<string, number>; stop: () => void } {
@@ -72,6 +75,7 @@ function miniStep(
 }
 
 test("steady state: after three steps a training step is one submit and creates nothing", async () => {
+  const { gpu, backend } = await open();
   const { run, prepare } = miniStep(gpu, 4);
   await prepare();
   for (let step = 1; step <= 3; step++) await run(step);
@@ -87,6 +91,7 @@ test("steady state: after three steps a training step is one submit and creates 
 });
 
 test("steady state: parameters are updated in place, no copy follows a step", async () => {
+  const { gpu, backend } = await open();
   const { run, prepare } = miniStep(gpu, 4);
   await prepare();
   await run(1);
@@ -104,6 +109,7 @@ test("steady state: parameters are updated in place, no copy follows a step", as
 });
 
 test("steady state: 2,000 steps of the trainer leave the number of buffers unchanged", async () => {
+  const { gpu, backend } = await open();
   const key = randomKey(4, { device: gpu });
   const model = new nn.Sequential({ flatten: new nn.Flatten(), output: new nn.Linear(16, 4, { key }) });
   const optimiser = new SGD(model.parameters().values());
@@ -119,6 +125,7 @@ test("steady state: 2,000 steps of the trainer leave the number of buffers uncha
 });
 
 test("steady state: nor do 2,000 steps of a user's loop that makes tensors and disposes of nothing", async () => {
+  const { gpu, backend } = await open();
   const weight = new Parameter(tensor(new Float32Array(64).fill(0.01), { shape: [16, 4], device: gpu }));
   const sgd = new SGD([weight]);
   const step = async (number: number) => {
@@ -137,5 +144,33 @@ test("steady state: nor do 2,000 steps of a user's loop that makes tensors and d
   for (let number = 1; number <= 60; number++) await step(number);
   const before = { ...backend.memory.live };
   for (let number = 61; number <= 2060; number++) await step(number);
+  assert.deepEqual(backend.memory.live, before);
+});
+
+test("steady state: shapes that keep changing leave the number of buffers bounded", async () => {
+  const { gpu, backend } = await open();
+  const read = async (size: number) => {
+    const x = tensor(new Float32Array(size), { device: gpu });
+    assert.equal((await x.add(1).data()).length, size);
+  };
+  for (let size = 500; size < 600; size++) await read(size);
+  const before = backend.memory.live.buffers;
+  for (let size = 600; size < 750; size++) await read(size);
+  assert.equal(backend.memory.live.buffers, before);
+});
+
+test("steady state: parameters that are given back take their plans with them", async () => {
+  const { gpu, backend } = await open();
+  const make = async () => {
+    const w = new Parameter(tensor(new Float32Array(4096), { device: gpu }));
+    w.assign(w.add(1));
+    await evaluate(w);
+    w.assign(w.mul(2));
+    await evaluate(w);
+    return w;
+  };
+  (await make()).dispose();
+  const before = { ...backend.memory.live };
+  for (let i = 0; i < 20; i++) (await make()).dispose();
   assert.deepEqual(backend.memory.live, before);
 });

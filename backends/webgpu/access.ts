@@ -8,7 +8,7 @@
 import type { DType } from "../../tensor/mod.ts";
 import type { Group } from "./fuse.ts";
 import { type Binding, ELEMENT, type Element } from "./shader.ts";
-import { isWhole, type PlanValue, simplify, type View } from "./values.ts";
+import { isWhole, type PlanValue, simplify, type View, viewKey } from "./values.ts";
 
 /** The type that elements are computed in. */
 export const COMPUTED: Readonly<Record<DType, string>> = {
@@ -85,7 +85,7 @@ export class Loader {
 
   #once(view: View, prefix: string, write: (name: string) => void): string {
     if (!this.#ids.has(view.value)) this.#ids.set(view.value, this.#ids.size);
-    const key = `${prefix}${this.#ids.get(view.value)}:${view.shape}:${view.strides}:${view.offset}`;
+    const key = `${prefix}${this.#ids.get(view.value)}:${viewKey(view)}`;
     const known = this.#loaded.get(key);
     if (known !== undefined) return known;
     const name = `${prefix}${this.#loaded.size}`;
@@ -111,7 +111,7 @@ function inPlaceOf(value: PlanValue, group: Group, stores: ReadonlyMap<PlanValue
   const { home } = value;
   if (home.kind !== "state") return null;
   const target = group.stores.find(({ home: other }) =>
-    other.kind === "state" && other.storage === home.storage
+    other.kind === "state" && other.buffer === home.buffer
   );
   return target ? stores.get(target)! : null;
 }

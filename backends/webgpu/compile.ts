@@ -5,7 +5,6 @@
  * @module
  */
 
-import type { Storage } from "../../tensor/device.ts";
 import type { DType } from "../../tensor/mod.ts";
 import { groupDispatches, sinkOf } from "./fused.ts";
 import { type Group, type Item, schedule, viewsOf } from "./fuse.ts";
@@ -33,7 +32,7 @@ export interface Compiled {
   readonly scalars: PlanValue;
   readonly outputs: Program["outputs"];
   /** Updates that could not be written in place. */
-  readonly copies: readonly { readonly from: PlanValue; readonly to: Storage }[];
+  readonly copies: readonly { readonly from: PlanValue; readonly to: GPUBuffer }[];
 }
 
 /** Compiles a program. */
@@ -53,32 +52,32 @@ export function compile(program: Program, limits: Limits): Compiled {
 }
 
 /** Lets an update be written into its state where no later item reads the old value; the rest is copied at the end. */
-function writeInPlace(program: Program, items: readonly Item[]): { from: PlanValue; to: Storage }[] {
+function writeInPlace(program: Program, items: readonly Item[]): { from: PlanValue; to: GPUBuffer }[] {
   const maker = new Map<PlanValue, number>();
-  const lastReader = new Map<Storage, number>();
+  const lastReader = new Map<GPUBuffer, number>();
   items.forEach((item, position) => {
     for (const value of item.kind === "group" ? item.stores : item.outputs) maker.set(value, position);
     for (const { value: { home } } of viewsOf(item)) {
-      if (home.kind === "state") lastReader.set(home.storage, position);
+      if (home.kind === "state") lastReader.set(home.buffer, position);
     }
   });
-  return program.updates.flatMap(({ storage, value }) => {
+  return program.updates.flatMap(({ buffer, value }) => {
     const position = maker.get(value)!;
-    const last = lastReader.get(storage) ?? -1;
-    const safe = last < position || (last === position && readsElementwise(items[position]!, storage));
-    if (!safe || value.home.kind !== "workspace") return [{ from: value, to: storage }];
-    value.home = { kind: "state", storage };
+    const last = lastReader.get(buffer) ?? -1;
+    const safe = last < position || (last === position && readsElementwise(items[position]!, buffer));
+    if (!safe || value.home.kind !== "workspace") return [{ from: value, to: buffer }];
+    value.home = { kind: "state", buffer };
     return [];
   });
 }
 
 /** Whether the item, which writes the state, reads of its old value only the element that it overwrites. */
-function readsElementwise(item: Item, storage: Storage): boolean {
+function readsElementwise(item: Item, buffer: GPUBuffer): boolean {
   if (item.kind !== "group" || item.head !== null) return false;
   return item.steps.every((step) =>
     step.inputs.every((view) => {
       const { home } = view.value;
-      return home.kind !== "state" || home.storage !== storage ||
+      return home.kind !== "state" || home.buffer !== buffer ||
         (isWhole(view) && step.kernel.kind === "elementwise");
     })
   );

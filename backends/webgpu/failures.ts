@@ -11,6 +11,7 @@ export class Failures {
   readonly #device: GPUDevice;
   readonly #pending: Set<Promise<void>> = new Set();
   #first: Error | null = null;
+  #lost: Error | null = null;
   #destroyed = false;
 
   constructor(device: GPUDevice) {
@@ -21,7 +22,7 @@ export class Failures {
     });
     device.lost.then(({ message, reason }) => {
       if (!this.#destroyed) {
-        this.#first = new Error(`webgpu: the device was lost (${reason}): ${oneLine(message)}`);
+        this.#lost = new Error(`webgpu: the device was lost (${reason}): ${oneLine(message)}`);
       }
     });
   }
@@ -55,9 +56,9 @@ export class Failures {
 
   /** Throws the first failure, if one is known by now. A lost device stays lost; other errors are thrown once. */
   check(): void {
-    const error = this.#first;
+    const error = this.#lost ?? this.#first;
     if (error === null) return;
-    if (!error.message.includes("device was lost")) this.#first = null;
+    this.#first = null;
     throw error;
   }
 

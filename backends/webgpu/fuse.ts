@@ -8,10 +8,9 @@
  * @module
  */
 
-import type { Storage } from "../../tensor/device.ts";
 import { postorder } from "../../tensor/graph.ts";
 import type { DispatchStep, ElementwiseStep, Program, Step } from "./lower.ts";
-import { byteLength, isWhole, type PlanValue, type View } from "./values.ts";
+import { byteLength, isWhole, type PlanValue, type View, viewKey } from "./values.ts";
 
 /** Element-wise steps that become one kernel. */
 export interface Group {
@@ -27,6 +26,9 @@ export interface Group {
 
 /** One kernel's worth of work. */
 export type Item = Group | DispatchStep;
+
+/** How many steps a kernel may have: drivers compile long ones in more than linear time. */
+const MAX_STEPS = 64;
 
 /** What a convolution or product binds itself: two operands, each in up to two windows. */
 const HEAD_BINDINGS = 4;
@@ -112,7 +114,7 @@ function joinable(
     ) return null;
     group = candidate;
   }
-  if (group === null) return null;
+  if (group === null || group.steps.length >= MAX_STEPS) return null;
   const bound = boundBy([step, ...group.steps], limits, false) + group.stores.length +
     (exported.has(step.output) ? 1 : 0);
   return bound <= limits.maxBindings ? group : null;
@@ -141,7 +143,7 @@ export function externalViews(steps: readonly ElementwiseStep[]): View[] {
   for (const view of steps.flatMap((step) => step.inputs)) {
     if (own.has(view.value)) continue;
     if (!ids.has(view.value)) ids.set(view.value, ids.size);
-    views.set(`${ids.get(view.value)}:${view.shape}:${view.strides}:${view.offset}`, view);
+    views.set(`${ids.get(view.value)}:${viewKey(view)}`, view);
   }
   return [...views.values()];
 }
@@ -165,7 +167,9 @@ function findHead(
     if (
       !head?.kernel.fuses || head.outputs.length > 1 || exported.has(value) || value.length !== group.length
     ) continue;
-    if (readers.get(value)!.every(({ step, view }) => members.has(step) && isWhole(view))) return head;
+    const elementByElement = ({ step, view }: Reader) =>
+      members.has(step) && isWhole(view) && step.kernel.kind === "elementwise";
+    if (readers.get(value)!.every(elementByElement)) return head;
   }
   return null;
 }
@@ -176,21 +180,21 @@ function findHead(
  */
 function inOrder(items: readonly Item[], program: Program): Item[] {
   const makers = new Map<PlanValue, Item>();
-  const stateReaders = new Map<Storage, Item[]>();
+  const stateReaders = new Map<GPUBuffer, Item[]>();
   for (const item of items) {
     for (const value of item.kind === "group" ? item.stores : item.outputs) makers.set(value, item);
     for (const { value: { home } } of viewsOf(item)) {
       if (home.kind === "state") {
-        stateReaders.set(home.storage, [...(stateReaders.get(home.storage) ?? []), item]);
+        stateReaders.set(home.buffer, [...(stateReaders.get(home.buffer) ?? []), item]);
       }
     }
   }
   const made = (values: readonly PlanValue[]) => values.flatMap((value) => makers.get(value) ?? []);
   const roots = made(program.outputs.map(({ value }) => value));
-  for (const { storage, value } of [...program.updates].reverse()) {
+  for (const { buffer, value } of [...program.updates].reverse()) {
     const update = makers.get(value);
     roots.push(
-      ...(stateReaders.get(storage) ?? []).filter((item) => item !== update),
+      ...(stateReaders.get(buffer) ?? []).filter((item) => item !== update),
       ...(update ? [update] : []),
     );
   }

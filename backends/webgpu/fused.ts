@@ -111,7 +111,7 @@ function writeIndexed(
 ): string {
   const type = COMPUTED[step.output.dtype];
   const args = step.inputs.map((view) => loader.function(view));
-  const known = new Map<number, string>();
+  let params = 0;
   const context = {
     attributes: step.attributes,
     inputs: step.inputs.map((view) => view.shape),
@@ -120,8 +120,7 @@ function writeIndexed(
     type,
     // By position, not by value, so that shapes that happen to agree in an extent do not make another shader.
     param: (value: number) => {
-      const word = `${name}_${known.size}`;
-      known.set(known.size, word);
+      const word = `${name}_${params++}`;
       code.params[word] = value;
       return `p.${word}`;
     },

@@ -6,12 +6,13 @@
  */
 
 import { type AnyOp, definitionOf, type GraphNode } from "../../tensor/declare.ts";
-import type { EvaluationRequest, Storage } from "../../tensor/device.ts";
+import type { EvaluationRequest } from "../../tensor/device.ts";
 import { postorder } from "../../tensor/graph.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import type { DispatchKernel, ElementwiseKernel, IndexedKernel, Kernel } from "./kernels/types.ts";
 import { kernels } from "./kernels/mod.ts";
+import { bufferOfStorage } from "./memory.ts";
 import { isWhole, type PlanValue, type View, wholeView } from "./values.ts";
 
 /** An op over values whose elements can be computed one by one, and so in the kernel of a neighbour. */
@@ -45,7 +46,7 @@ export interface Program {
   readonly steps: readonly Step[];
   /** For each output, its value. */
   readonly outputs: readonly { readonly value: PlanValue; readonly read: boolean }[];
-  readonly updates: readonly { readonly storage: Storage; readonly value: PlanValue }[];
+  readonly updates: readonly { readonly buffer: GPUBuffer; readonly value: PlanValue }[];
 }
 
 /** The evaluation's tensors, numbered, and the text under which its plan is kept. */
@@ -76,8 +77,13 @@ export function isScalarLeaf(tensor: Tensor): boolean {
   return tensor.value?.kind === "host" && tensor.size === 1;
 }
 
+/** JSON has no word for NaN and the infinities. */
+function distinct(_: string, value: unknown): unknown {
+  return typeof value === "number" && !Number.isFinite(value) ? `${value}` : value;
+}
+
 /** Numbers the tensors of an evaluation; equal structures get equal keys whatever the numbers are. */
-export function structureOf(request: EvaluationRequest, stateId: (storage: Storage) => number): Structure {
+export function structureOf(request: EvaluationRequest, stateId: (buffer: GPUBuffer) => number): Structure {
   const roots = [
     ...request.outputs.map(({ tensor }) => tensor),
     ...request.updates.map(({ value }) => value),
@@ -87,7 +93,7 @@ export function structureOf(request: EvaluationRequest, stateId: (storage: Stora
   const leaves: Tensor[] = [];
   const words = order.map((tensor) => {
     const { value, node } = tensor;
-    if (value?.kind === "state") return `s${stateId(value.state.storage)}`;
+    if (value?.kind === "state") return `s${stateId(bufferOfStorage(value.state.storage))}`;
     if (value !== null || node === null) {
       leaves.push(tensor);
       return `${
@@ -96,10 +102,14 @@ export function structureOf(request: EvaluationRequest, stateId: (storage: Stora
     }
     const inputs = operands(tensor).map((input) => number.get(input));
     if (kernelOf(node.op) === undefined) return `=${inputs}`;
-    return `${node.op.name}${JSON.stringify(node.attributes)}${inputs}#${node.outputs.indexOf(tensor)}`;
+    return `${node.op.name}${JSON.stringify(node.attributes, distinct)}${inputs}#${
+      node.outputs.indexOf(tensor)
+    }`;
   });
   const outputs = request.outputs.map(({ tensor, read }) => `${number.get(tensor)}${read ? "r" : "d"}`);
-  const updates = request.updates.map(({ state, value }) => `${stateId(state.storage)}<${number.get(value)}`);
+  const updates = request.updates.map(({ state, value }) =>
+    `${stateId(bufferOfStorage(state.storage))}<${number.get(value)}`
+  );
   return { key: `${words.join(";")}|${outputs}|${updates}`, order, leaves };
 }
 
@@ -108,7 +118,7 @@ export function lower(request: EvaluationRequest, { order, leaves }: Structure):
   const views = new Map<Tensor, View>();
   const steps: Step[] = [];
   const lowered = new Set<GraphNode>();
-  const states = new Map<Storage, PlanValue>();
+  const states = new Map<GPUBuffer, PlanValue>();
   let scalars = 0;
 
   const valueFor = (tensor: Tensor, label: string): PlanValue => ({
@@ -121,11 +131,11 @@ export function lower(request: EvaluationRequest, { order, leaves }: Structure):
   const leafValue = (tensor: Tensor): PlanValue => {
     const value = valueFor(tensor, "a leaf");
     if (tensor.value?.kind === "state") {
-      const { storage } = tensor.value.state;
-      const known = states.get(storage);
+      const buffer = bufferOfStorage(tensor.value.state.storage);
+      const known = states.get(buffer);
       if (known) return known;
-      value.home = { kind: "state", storage };
-      states.set(storage, value);
+      value.home = { kind: "state", buffer };
+      states.set(buffer, value);
       return value;
     }
     const leaf = leaves.indexOf(tensor);
@@ -194,20 +204,20 @@ export function lower(request: EvaluationRequest, { order, leaves }: Structure):
     }
   }
 
-  const updated = new Set(request.updates.map(({ state }) => state.storage));
+  const updated = new Set(request.updates.map(({ state }) => bufferOfStorage(state.storage)));
   /** What leaves the plan lies in order in memory, and is not overwritten before it has left. */
   const exported = (tensor: Tensor, toState: boolean): PlanValue => {
     const view = views.get(tensor)!;
     const { home } = view.value;
     const stays = home.kind === "workspace" ||
-      (!toState && (home.kind === "input" || (home.kind === "state" && !updated.has(home.storage))));
+      (!toState && (home.kind === "input" || (home.kind === "state" && !updated.has(home.buffer))));
     return isWhole(view) && stays ? view.value : materialize(view, "copy");
   };
   return {
     steps,
     outputs: request.outputs.map(({ tensor, read }) => ({ value: exported(tensor, false), read })),
     updates: request.updates.map(({ state, value }) => ({
-      storage: state.storage,
+      buffer: bufferOfStorage(state.storage),
       value: exported(value, true),
     })),
   };

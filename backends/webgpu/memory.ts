@@ -34,6 +34,7 @@ export class BufferStorage implements Storage {
 export class Memory {
   readonly #device: GPUDevice;
   readonly #free: Map<string, GPUBuffer[]> = new Map();
+  #freeBytes = 0;
   readonly #workspace: { readonly buffer: GPUBuffer; users: number }[] = [];
   readonly #owners: FinalizationRegistry<GPUBuffer>;
   readonly #states: FinalizationRegistry<GPUBuffer>;
@@ -42,10 +43,13 @@ export class Memory {
   /** Called before a buffer is made, for tests that count. */
   onCreate: ((label: string, bytes: number) => void) | null = null;
 
+  /** Called before a state's buffer is destroyed: plans that use it are of no use any more. */
+  onStateGone: ((buffer: GPUBuffer) => void) | null = null;
+
   constructor(device: GPUDevice) {
     this.#device = device;
     this.#owners = new FinalizationRegistry((buffer) => this.#recycle(buffer, "storage"));
-    this.#states = new FinalizationRegistry((buffer) => this.destroy(buffer));
+    this.#states = new FinalizationRegistry((buffer) => this.#destroyState(buffer));
   }
 
   /** A buffer of a plan's own. */
@@ -92,15 +96,20 @@ export class Memory {
     const buffer = this.create(label, bytes);
     const storage = new BufferStorage(buffer, (each) => {
       this.#states.unregister(storage);
-      this.destroy(each);
+      this.#destroyState(each);
     });
     this.#states.register(storage, buffer, storage);
     return storage;
   }
 
+  #destroyState(buffer: GPUBuffer): void {
+    this.onStateGone?.(buffer);
+    this.destroy(buffer);
+  }
+
   /** Makes sure that `count` staging buffers of this size are there, small ones only. */
   reserveStaging(bytes: number, count: number): void {
-    if (bytes === 0 || bytes > 1 << 16) return;
+    if (bytes === 0 || bytes > 1 << 12) return;
     const reserved = Array.from({ length: count }, () => this.staging(bytes));
     for (const buffer of reserved) this.returnStaging(buffer);
   }
@@ -147,16 +156,37 @@ export class Memory {
   }
 
   #take(label: string, bytes: number, kind: string, usage: GPUBufferUsageFlags): GPUBuffer {
-    const size = Math.max(16, Math.ceil(bytes / 16) * 16);
-    return this.#free.get(`${kind}${size}`)?.pop() ?? this.create(label, size, usage);
+    const size = sizeClass(bytes);
+    const free = this.#free.get(`${kind}${size}`)?.pop();
+    if (free) this.#freeBytes -= free.size;
+    return free ?? this.create(label, size, usage);
   }
 
-  /** Keeps a few buffers of a size for the next who asks. */
+  /** Keeps a buffer for the next who asks for its size, within reason. */
   #recycle(buffer: GPUBuffer, kind: string): void {
+    if (this.#freeBytes + buffer.size > MAX_FREE_BYTES) return this.destroy(buffer);
     const key = `${kind}${buffer.size}`;
     const list = this.#free.get(key) ?? [];
-    if (list.length >= (buffer.size > 1 << 24 ? 1 : 32)) return this.destroy(buffer);
     list.push(buffer);
     this.#free.set(key, list);
+    this.#freeBytes += buffer.size;
   }
+}
+
+/** The most bytes that are kept for whoever asks next. */
+const MAX_FREE_BYTES = 1 << 26;
+
+/** Sizes of pooled buffers: powers of two while small, then multiples of 64 KiB, so that few sizes serve all. */
+function sizeClass(bytes: number): number {
+  const step = 1 << 16;
+  return bytes <= step ? Math.max(256, 2 ** Math.ceil(Math.log2(bytes))) : Math.ceil(bytes / step) * step;
+}
+
+/** The buffer behind a storage of this backend. */
+export function bufferOfStorage(storage: Storage): GPUBuffer {
+  if (!(storage instanceof BufferStorage)) {
+    throw new TypeError("webgpu: the memory belongs to another backend");
+  }
+  if (storage.buffer === null) throw new TypeError("webgpu: the tensor's memory was released by dispose()");
+  return storage.buffer;
 }

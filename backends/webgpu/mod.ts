@@ -18,14 +18,16 @@ import { openGpu } from "./adapter.ts";
 import { compile, type Limits } from "./compile.ts";
 import { Failures } from "./failures.ts";
 import { lower, structureOf } from "./lower.ts";
-import { Memory } from "./memory.ts";
+import { bufferOfStorage, Memory } from "./memory.ts";
 import { Pipelines } from "./pipelines.ts";
-import { bufferOfStorage, type Gear, Plan } from "./plan.ts";
+import { type Gear, Plan } from "./plan.ts";
 import { encode } from "./transfer.ts";
 import { byteLength } from "./values.ts";
 
 /** How many plans are kept; the one that was not used for the longest goes first. */
 const MAX_PLANS = 64;
+/** How many bytes of leaves plans may keep on the device, besides the one in use. */
+const MAX_PLAN_BYTES = 1 << 29;
 
 /** What only tests ask for. */
 export interface WebGpuOptions {
@@ -64,7 +66,7 @@ export class WebGpuBackend implements Backend {
   readonly #failures: Failures;
   readonly #gear: Gear;
   readonly #plans: Map<string, Plan> = new Map();
-  readonly #ids: WeakMap<Storage, number> = new WeakMap();
+  readonly #ids: WeakMap<GPUBuffer, number> = new WeakMap();
   #lastId = 0;
 
   /** Made by `webgpuDevice`. */
@@ -72,6 +74,9 @@ export class WebGpuBackend implements Backend {
     this.device = device;
     this.#failures = new Failures(device);
     this.memory = new Memory(device);
+    this.memory.onStateGone = (buffer) => {
+      for (const [key, plan] of this.#plans) if (plan.uses(buffer)) this.#forget(key, plan);
+    };
     this.pipelines = new Pipelines(device, this.#failures, limits.windowBytes);
     this.#gear = {
       device,
@@ -95,23 +100,26 @@ export class WebGpuBackend implements Backend {
 
   /** Finds or makes the plan, and submits it before it returns. */
   evaluate(request: EvaluationRequest): Promise<(HostArray | Storage)[]> {
+    this.#failures.check();
     try {
-      this.#failures.check();
-      const structure = structureOf(request, (storage) => this.#idOf(storage));
+      const structure = structureOf(request, (buffer) => this.#idOf(buffer));
       let plan = this.#plans.get(structure.key);
       if (plan === undefined) {
         plan = new Plan(compile(lower(request, structure), this.#gear.limits), structure.leaves, this.#gear);
-      } else this.#plans.delete(structure.key);
-      // Put back at the end: the map's order is the order of use.
-      this.#plans.set(structure.key, plan);
-      this.#evict();
+        this.#plans.set(structure.key, plan);
+        this.#evict();
+      } else {
+        // Put back at the end: the map's order is the order of use.
+        this.#plans.delete(structure.key);
+        this.#plans.set(structure.key, plan);
+      }
       return plan.run(request, structure.leaves).catch((error) => {
         this.#forgetPlans();
         throw error;
       });
     } catch (error) {
       this.#forgetPlans();
-      return Promise.reject(error);
+      throw error;
     }
   }
 
@@ -144,17 +152,24 @@ export class WebGpuBackend implements Backend {
     this.#plans.clear();
   }
 
+  /** Forgets the plans that were not used for the longest, never the one in use. */
   #evict(): void {
+    let bytes = [...this.#plans.values()].reduce((sum, plan) => sum + plan.ownBytes, 0);
     for (const [key, plan] of this.#plans) {
-      if (this.#plans.size <= MAX_PLANS) return;
-      plan.destroy();
-      this.#plans.delete(key);
+      if (this.#plans.size === 1 || (this.#plans.size <= MAX_PLANS && bytes <= MAX_PLAN_BYTES)) return;
+      bytes -= plan.ownBytes;
+      this.#forget(key, plan);
     }
   }
 
-  #idOf(storage: Storage): number {
-    let id = this.#ids.get(storage);
-    if (id === undefined) this.#ids.set(storage, id = ++this.#lastId);
+  #forget(key: string, plan: Plan): void {
+    plan.destroy();
+    this.#plans.delete(key);
+  }
+
+  #idOf(buffer: GPUBuffer): number {
+    let id = this.#ids.get(buffer);
+    if (id === undefined) this.#ids.set(buffer, id = ++this.#lastId);
     return id;
   }
 }

@@ -37,8 +37,8 @@ export class Pipelines {
     const code = shaderText(dispatch, this.#windowBytes);
     const known = this.#pipelines.get(code);
     if (known) return known;
-    const { bindings, pipeline: layout } = this.#layoutFor(dispatch);
     const { label } = dispatch;
+    const { bindings, pipeline: layout } = this.#failures.watch(label, () => this.#layoutFor(dispatch));
     const pipeline = this.#failures.watch(label, () => {
       const module = this.#device.createShaderModule({ label, code });
       return this.#device.createComputePipeline({ label, layout, compute: { module, entryPoint: "main" } });

@@ -8,7 +8,7 @@ import type { EvaluationRequest, HostArray, Storage, Tensor } from "../../tensor
 import type { Compiled, Limits } from "./compile.ts";
 import type { Failures } from "./failures.ts";
 import { isScalarLeaf } from "./lower.ts";
-import { BufferStorage, type Memory } from "./memory.ts";
+import { bufferOfStorage, type BufferStorage, type Memory } from "./memory.ts";
 import type { Pipeline, Pipelines } from "./pipelines.ts";
 import { type Binding, gridOf, paramWords, windowCount } from "./shader.ts";
 import { decode, encode, scalarWord } from "./transfer.ts";
@@ -98,6 +98,15 @@ export class Plan {
     memory.reserveStaging(this.#stagingBytes(), READS_IN_FLIGHT);
   }
 
+  /** Whether the plan reads or writes a state's buffer. */
+  uses(buffer: GPUBuffer): boolean {
+    const { dispatches, copies } = this.#compiled;
+    return copies.some(({ to }) => to === buffer) ||
+      dispatches.some(({ bindings }) =>
+        bindings.some(({ value: { home } }) => home.kind === "state" && home.buffer === buffer)
+      );
+  }
+
   /** The bytes of the buffers that are the plan's own. */
   get ownBytes(): number {
     return this.#inputs.reduce(
@@ -140,7 +149,7 @@ export class Plan {
         if (!kept[i]) at += bytes;
       });
       for (const { from, to } of this.#compiled.copies) {
-        encoder.copyBufferToBuffer(this.#bufferOf(from), 0, bufferOfStorage(to), 0, byteLength(from));
+        encoder.copyBufferToBuffer(this.#bufferOf(from), 0, to, 0, byteLength(from));
       }
       device.queue.submit([encoder.finish()]);
     });
@@ -208,7 +217,9 @@ export class Plan {
       if (value?.kind === "host") queue.writeBuffer(buffer, 0, encode(value.data, leaf));
       else if (value?.kind === "resident") {
         encoder.copyBufferToBuffer(bufferOfStorage(value.storage), 0, buffer, 0, byteLength(specOf(leaf)));
-      }
+      } else {throw new TypeError(
+          `a leaf of ${this.#compiled.dispatches[0]?.label ?? "the plan"} has no numbers`,
+        );}
       this.#uploaded[i] = new WeakRef(leaf);
     });
     if (changed) queue.writeBuffer(this.#scalars, 0, this.#scalarWords);
@@ -230,7 +241,7 @@ export class Plan {
       case "input":
         return this.#inputs[home.leaf]!;
       case "state":
-        return bufferOfStorage(home.storage);
+        return home.buffer;
       case "scalars":
         return this.#scalars;
       case "scalar":
@@ -269,13 +280,4 @@ function bindGroup(
 
 function specOf(tensor: Tensor): { dtype: Tensor["dtype"]; length: number } {
   return { dtype: tensor.dtype, length: tensor.size };
-}
-
-/** The buffer behind a storage of this backend. */
-export function bufferOfStorage(storage: Storage): GPUBuffer {
-  if (!(storage instanceof BufferStorage)) {
-    throw new TypeError("webgpu: the memory belongs to another backend");
-  }
-  if (storage.buffer === null) throw new TypeError("webgpu: the tensor's memory was released by dispose()");
-  return storage.buffer;
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { DType, Storage } from "../../tensor/mod.ts";
+import type { DType } from "../../tensor/mod.ts";
 import { sizeOf, stridesOf } from "../../tensor/shape.ts";
 
 /** Where a value's memory comes from. */
@@ -13,7 +13,7 @@ export type Home =
   | { readonly kind: "input"; readonly leaf: number } // the plan's own copy of a leaf's numbers
   | { readonly kind: "scalar"; readonly leaf: number; readonly index: number } // a word of the plan's scalars
   | { readonly kind: "scalars" } // the plan's scalars themselves
-  | { readonly kind: "state"; readonly storage: Storage }; // a parameter's or an input slot's own buffer
+  | { readonly kind: "state"; readonly buffer: GPUBuffer }; // a parameter's or an input slot's own buffer
 
 /** An array in device memory, or one to be. */
 export interface PlanValue {
@@ -65,6 +65,11 @@ export function isContiguous({ shape, strides }: View): boolean {
     expected *= shape[axis]!;
   }
   return true;
+}
+
+/** Two views of a value with the same key show the same elements in the same order. */
+export function viewKey(view: View): string {
+  return isWhole(view) ? "whole" : `${view.shape}:${view.strides}:${view.offset}`;
 }
 
 /** The same elements in the same order with as few axes as possible, so that less index arithmetic is left. */

@@ -255,6 +255,10 @@ function binary(op: Primitive<string>, a: Operand, b: Operand): Tensor {
 
 /** Brings operands to one device, dtype and shape. */
 function alike(name: string, operands: readonly Operand[]): Tensor[] {
+  const wrong = operands.find((operand) =>
+    typeof operand !== "number" && typeof operand?.snapshot !== "function"
+  );
+  if (wrong !== undefined) throw new TypeError(`${name}: expects tensors or numbers, got ${typeof wrong}`);
   const like = operands.find((operand): operand is Tensor => typeof operand !== "number");
   if (like === undefined) throw new TypeError(`${name}: at least one operand must be a tensor`);
   const tensors = operands.map((operand) =>

@@ -7,7 +7,7 @@
 import { hostTensorLike } from "../create.ts";
 import { applyOne, expectDType, type Primitive } from "../declare.ts";
 import type { DType } from "../dtype.ts";
-import { normalizeAxis, sameShape, show } from "../shape.ts";
+import { checkShape, normalizeAxis, sameShape, show } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { cast, equal } from "./elementwise.ts";
 import { reshape } from "./movement.ts";
@@ -93,6 +93,7 @@ export function gather(x: Tensor, indices: Tensor, options: { readonly axis?: nu
  */
 export function oneHot(indices: Tensor, depth: number, options: { readonly dtype?: DType } = {}): Tensor {
   expectDType("oneHot", indices, ["i32"], "indices");
+  checkShape("oneHot", [depth]);
   const classes = hostTensorLike(indices, Int32Array.from({ length: depth }, (_, i) => i));
   return cast(equal(reshape(indices, [...indices.shape, 1]), classes), options.dtype ?? "f32");
 }

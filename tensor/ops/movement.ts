@@ -255,12 +255,18 @@ export function slice(x: Tensor, options: SliceOptions): Tensor {
     const clamp = (bound: number) => Math.min(extent, Math.max(0, bound < 0 ? bound + extent : bound));
     start[axis] = clamp(starts?.[i] ?? 0);
     step[axis] = steps?.[i] ?? 1;
-    if (!Number.isInteger(step[axis]) || step[axis]! < 1 || !Number.isInteger(start[axis])) {
+    const end = ends?.[i] ?? extent;
+    if (
+      !Number.isInteger(step[axis]) || step[axis]! < 1 || !Number.isInteger(start[axis]) ||
+      !Number.isInteger(end)
+    ) {
       throw new RangeError(
-        `slice: start must be a whole number and step one from 1, got ${starts?.[i]} and ${step[axis]}`,
+        `slice: bounds must be whole numbers and step one from 1, got ${starts?.[i] ?? 0}, ${end} and ${
+          step[axis]
+        }`,
       );
     }
-    shape[axis] = Math.max(0, Math.ceil((clamp(ends?.[i] ?? extent) - start[axis]!) / step[axis]!));
+    shape[axis] = Math.max(0, Math.ceil((clamp(end) - start[axis]!) / step[axis]!));
   });
   if (sameShape(shape, x.shape)) return x;
   return applyOne(sliceOp, [x], { start, shape, step });

@@ -129,6 +129,7 @@ export function normal(key: Tensor, shape: Shape, options: { readonly dtype?: DT
 
 /** n keys that are independent of each other and of the key's own numbers. */
 export function splitKey(key: Tensor, n: number): Tensor[] {
+  checkShape("splitKey", [n]);
   // Counters from 2^63 on, which randomBits never reaches.
   return Array.from({ length: n }, (_, i) => block(key, 0x80000000, i));
 }
@@ -155,5 +156,6 @@ function block(key: Tensor, high: number, low: number): Tensor {
 export function dropout(x: Tensor, key: Tensor, options: { readonly p?: number } = {}): Tensor {
   const { p = 0.5 } = options;
   if (!(p >= 0 && p < 1)) throw new RangeError(`dropout: p must be in [0, 1), got ${p}`);
-  return p === 0 ? x : applyOne(dropoutOp, [x, key], { p });
+  const dropped = applyOne(dropoutOp, [x, key], { p });
+  return p === 0 ? x : dropped;
 }

@@ -9,7 +9,7 @@ import { applyOne, expectDType, type GradientContext, type Primitive } from "../
 import { type DType, isFloat, NUMBERS } from "../dtype.ts";
 import { normalizeAxes, type Shape, show, sizeOf } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
-import { mul, where } from "./elementwise.ts";
+import { cast, mul, where } from "./elementwise.ts";
 import { oneHot } from "./indexing.ts";
 import { broadcastTo, reshape, transpose } from "./movement.ts";
 
@@ -141,7 +141,7 @@ export interface ReduceOptions {
 function reduce(op: Reduction<string>, x: Tensor, { axis, keepDims = false }: ReduceOptions): Tensor {
   const axes = normalizeAxes(op.name, axis, x.shape.length);
   const numeric = x.dtype === "u8" || x.dtype === "bool" ? x.cast("i32") : x;
-  const reduced = axes.length === 0 && op.infer([numeric], { axes })[0]!.dtype === numeric.dtype
+  const reduced = axes.length === 0 && op !== argmaxOp && op !== argminOp
     ? numeric
     : applyOne(op, [numeric], { axes });
   return keepDims ? reshape(reduced, x.shape.map((extent, i) => axes.includes(i) ? 1 : extent)) : reduced;
@@ -158,8 +158,9 @@ export function sum(x: Tensor, options: ReduceOptions = {}): Tensor {
 /** The mean along `axis`; integers give f32. */
 export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
   const axes = normalizeAxes("mean", options.axis, x.shape.length);
-  const real = isFloat(x.dtype) ? x : x.cast("f32");
-  return sum(real, options).div(sizeOf(axes.map((axis) => x.shape[axis]!)));
+  // In f32 also for f16, whose sums soon leave its range.
+  const average = sum(cast(x, "f32"), options).div(sizeOf(axes.map((axis) => x.shape[axis]!)));
+  return cast(average, isFloat(x.dtype) ? x.dtype : "f32");
 }
 /** The largest element along `axis`. */
 export function max(x: Tensor, options: ReduceOptions = {}): Tensor {

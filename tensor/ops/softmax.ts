@@ -23,8 +23,11 @@ export interface SoftmaxAttributes {
 export const logSoftmaxOp: Composite<"logSoftmax", SoftmaxAttributes> = {
   name: "logSoftmax",
   doc: "x - log(sum(e^x)) along an axis, shifted by the largest so that nothing overflows",
-  infer([x]) {
+  infer([x], { axis }) {
     expectDType("logSoftmax", x!, FLOATS);
+    if (x!.shape[axis] === 0) {
+      throw new RangeError(`logSoftmax: ${show(x!.shape)} has no classes along axis ${axis}`);
+    }
     return [{ shape: x!.shape, dtype: x!.dtype }];
   },
   decompose([x], { axis }) {

@@ -135,7 +135,7 @@ export const movementSamples: { readonly [Name in keyof Family]: OpSamples } = {
     wrong((make) => make([2]).flip({ axis: [0, 0] }), /^flip: axis \[0, 0\] names an axis twice/),
   ]),
   slice: samplesOf(moving({ least: 1 }, boxes), ([x], box) => applyOne(sliceOp, [x!], box), [
-    wrong((make) => make([4]).slice({ step: 0 }), /^slice: start must be a whole number and step one from 1/),
+    wrong((make) => make([4]).slice({ step: 0 }), /^slice: bounds must be whole numbers and step one from 1/),
     wrong((make) => make([4]).slice({ start: [0, 0], axis: 0 }), /^slice: 2 bounds for 1 axes/),
   ]),
   pad: samplesOf(

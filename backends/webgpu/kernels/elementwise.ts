@@ -121,18 +121,28 @@ fn tanh_accurate(x: ${T}) -> ${T} {
   let near = x * (1.0 + s * (-0.33333333 + s * (0.13333333 + s * (-0.053968254 + s * (0.021869488 + s * -0.008863236)))));
   return select(far, near, abs(x) < ${T}(0.25));
 }`,
-  // WGSL's pow is exp2(b * log2(a)) and undefined for a < 0: the sign is put back for whole exponents.
+  // WGSL's pow is exp2(b * log2(a)): undefined for a < 0, where the sign is put back for whole exponents, and inexact
+  // where people expect 10^3 = 1000: whole exponents up to 15 are multiplied out, bit by bit.
   pow_signed: (T, B) => `
 fn pow_signed(a: ${T}, b: ${T}) -> ${T} {
   let whole = b == floor(b);
   let half = b * 0.5;
   let odd = select(${B}(false), half != floor(half), whole);
-  let magnitude = select(exp2(b * log2(abs(a))), ${T}(1.0), b == ${T}(0.0));
-  let square = select(magnitude, a * a, b == ${T}(2.0));
-  let result = select(square, a, b == ${T}(1.0));
-  let signed_result = select(abs(result), -abs(result), (a < ${T}(0.0)) & odd);
+  let size = abs(b);
+  let a2 = a * a;
+  let a4 = a2 * a2;
+  let a8 = a4 * a4;
+  let one = ${T}(1.0);
+  var product = select(one, a, odd);
+  product *= select(one, a2, floor(size * 0.5) * 0.5 != floor(size * 0.25));
+  product *= select(one, a4, floor(size * 0.25) * 0.5 != floor(size * 0.125));
+  product *= select(one, a8, floor(size * 0.125) * 0.5 != floor(size * 0.0625));
+  let exact = select(product, one / product, b < ${T}(0.0));
+  let magnitude = exp2(b * log2(abs(a)));
+  let signed_result = select(magnitude, -magnitude, (a < ${T}(0.0)) & odd);
+  let result = select(signed_result, exact, whole & (size < ${T}(16.0)));
   let outside = (a < ${T}(0.0)) & !whole;
   // A quiet NaN that no compiler can fold: WGSL has no literal for it.
-  return select(signed_result, (a - a) / (b - b), outside);
+  return select(result, (a - a) / (b - b), outside);
 }`,
 };

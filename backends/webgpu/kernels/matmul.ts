@@ -6,7 +6,7 @@
  */
 
 import type { NoAttributes } from "../../../tensor/mod.ts";
-import { isContiguous, type PlanValue, type View, wholeView } from "../values.ts";
+import { type PlanValue, type View, wholeView } from "../values.ts";
 import { emitGemm, tileRowsFor } from "./gemm.ts";
 import { pack, plainAxis } from "./pack.ts";
 import type { DispatchKernel, KernelContext, KernelsOf } from "./types.ts";
@@ -124,9 +124,7 @@ function matrices(context: KernelContext<NoAttributes>, view: View, innerLast: b
     extent > 1
   );
   const single = real.every(({ stride }, i) => i === 0 || real[i - 1]!.stride === stride * real[i]!.extent);
-  const source = single
-    ? view
-    : wholeView(isContiguous(view) ? view.value : context.contiguous(view), view.shape);
+  const source = single ? view : wholeView(context.contiguous(view), view.shape);
   const strides = source === view
     ? real.map(({ stride }) => stride)
     : [view.shape.at(-1)! * view.shape.at(-2)!];

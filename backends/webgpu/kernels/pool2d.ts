@@ -95,7 +95,7 @@ for (var row = line_first; row < line_last; row++) {
 }`;
 }
 
-/** The kernel of a gradient whose \`term\` adds to \`sum\`; four neighbours share the divisions that find them. */
+/** The kernel of a gradient whose `term` adds to `sum`; four neighbours share the divisions that find them. */
 function gradientKernel(
   term: (args: readonly string[]) => string,
   scale: (attributes: PoolGradientAttributes) => string,

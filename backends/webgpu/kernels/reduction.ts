@@ -21,7 +21,7 @@ interface Rule {
 
 const extreme = (operator: string, index: boolean): Rule => ({
   start: (T) => `${T}(0)`,
-  // \`best\` < 0 marks that nothing was seen; an equal value wins only from an earlier place.
+  // place < 0 marks that nothing was seen; an equal value wins only from an earlier place.
   combine: () =>
     `if (place < 0 || value ${operator} result || (value == result && at < place)) { result = value; place = at; }`,
   index,
