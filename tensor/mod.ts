@@ -33,6 +33,7 @@ export {
   getDefaultDevice,
   setDefaultDevice,
   type Storage,
+  type Update,
 } from "./device.ts";
 export type { DType, HostArray, Precision } from "./dtype.ts";
 export { gradients, type ValueAndGrad, valueAndGrad } from "./gradients.ts";
