@@ -65,6 +65,8 @@ export class Device {
   readonly #residents: WeakRef<Tensor>[] = [];
   /** Settles when the evaluations that had to wait were submitted; later ones wait for them. */
   #turn: Promise<void> | null = null;
+  /** An evaluation that nobody waits for yet. */
+  #flushed: Promise<void> | null = null;
 
   /** `cpu` or `webgpu`. */
   readonly name: "cpu" | "webgpu";
@@ -95,12 +97,27 @@ export class Device {
     this.#pending.set(state, value);
   }
 
+  /** Carries out what is queued, for a loop that asks for no numbers; a failure is met by the next evaluation. */
+  flush(): void {
+    const flushed = this.evaluate([], false);
+    flushed.catch(() => {});
+    this.#flushed = flushed;
+  }
+
   /**
    * Computes `tensors`, and carries out the updates that are queued now. Values that are there already are not computed
    * again. Evaluations take effect in the order of the calls; one that has nothing to wait for is submitted before this
    * returns.
    */
   evaluate(tensors: readonly Tensor[], read: boolean): Promise<void> {
+    const flushed = this.#flushed;
+    this.#flushed = null;
+    const done = this.#queue(tensors, read);
+    return flushed === null ? done : Promise.all([done, flushed]).then(() => {});
+  }
+
+  /** Submits an evaluation, now if it can be done now. */
+  #queue(tensors: readonly Tensor[], read: boolean): Promise<void> {
     const roots = [...new Set(tensors.map((tensor) => tensor.snapshot()))];
     const updates = [...this.#pending].map(([state, value]) => ({ state, value }));
     this.#pending.clear();

@@ -81,6 +81,9 @@ export abstract class State extends Tensor {
   }
 }
 
+/** So many updates of a state may wait for an evaluation: a loop that asks for none must not pile them up. */
+const MOST_QUEUED = 16;
+
 /**
  * A learnt tensor. It owns one buffer for its life; `assign` is carried out, in place, by the next evaluation
  * of anything on its device.
@@ -95,10 +98,19 @@ export abstract class State extends Tensor {
  * ```
  */
 export class Parameter extends State {
+  /** Updates since the last evaluation. */
+  #queued = 0;
+
   /** Makes a parameter that starts as `initial`, an expression like any other. */
   constructor(initial: Tensor, options: { readonly name?: string } = {}) {
     super(initial, initial.device, options.name ?? "parameter");
     this.assign(initial);
+  }
+
+  /** Called when the memory was overwritten. */
+  override updated(value: Tensor | null): void {
+    super.updated(value);
+    this.#queued = 0;
   }
 
   /**
@@ -113,6 +125,11 @@ export class Parameter extends State {
           `got ${value.dtype} ${show(value.shape)} on ${value.device.name}`,
       );
     }
+    if (this.#queued === MOST_QUEUED) {
+      this.#queued = 0;
+      this.device.flush();
+    }
+    this.#queued++;
     const current = value.snapshot();
     this.supersede(current);
     this.device.queueUpdate(this, current);

@@ -135,6 +135,24 @@ for (const device of all) {
     }
   });
 
+  test(name("updates do not pile up in a loop that asks for nothing"), async () => {
+    const w = new Parameter(zeros([2], here), { name: "w" });
+    const v = new Parameter(ones([2], here), { name: "v" });
+    for (let step = 1; step <= 100; step++) {
+      const [dw] = gradients(w.mul(v).sum(), [w]);
+      v.assign(v.add(dw!.mul(0.01)));
+      w.assign(w.add(v));
+    }
+    // More than 16 steps were carried out on the way.
+    assert(w.version > 2, `${w.version}`);
+    let [x, y] = [0, 1];
+    for (let step = 1; step <= 100; step++) {
+      y += y * 0.01;
+      x += y;
+    }
+    assert(Math.abs((await w.data())[0]! - x) < 1e-3 * x);
+  });
+
   test(name("a long chain of ops"), async () => {
     let x = zeros([5], here);
     for (let i = 0; i < 300; i++) x = x.add(i % 7);
