@@ -14,11 +14,9 @@ type Context = KernelContext<LocalResponseNormAttributes>;
 /** How many maps an invocation normalises. */
 const RUN = 8;
 
-/** x^-beta for positive x; the paper's 3/4 from two roots, which WGSL promises more of than of a power. */
+/** x^beta for positive x; the paper's 3/4 from two roots, which are exact within rounding where a power is not. */
 function power(beta: number): string {
-  const body = beta === 0.75
-    ? "let r = inverseSqrt(x);\n  return r * sqrt(r);"
-    : "return exp2(-p.beta * log2(x));";
+  const body = beta === 0.75 ? "let r = sqrt(x);\n  return r * sqrt(r);" : "return exp2(p.beta * log2(x));";
   return `fn power(x: f32) -> f32 {\n  ${body}\n}`;
 }
 
@@ -76,7 +74,7 @@ function emitForward(context: Context): void {
   if (${exists(m)}) {
     let scale = p.k + p.alpha * (${sum(window(m).map((map) => name("s", map)))});
     set_scale(${at(m)}, ${element}(scale));
-    set_y(${at(m)}, ${element}(${name("x", m)} * power(scale)));
+    set_y(${at(m)}, ${element}(${name("x", m)} / power(scale)));
   }`);
   context.dispatch({
     bindings: [
@@ -108,7 +106,7 @@ function emitGradient(context: Context): void {
   if (${exists(map)}) {
     let scale = f32(scale(${at(map)}));
     ${a} = f32(x(${at(map)}));
-    ${direct} = f32(dy(${at(map)})) * power(scale);
+    ${direct} = f32(dy(${at(map)})) / power(scale);
     ${share} = ${direct} * ${a} / scale;
   }`;
   });

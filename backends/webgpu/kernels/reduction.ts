@@ -39,10 +39,10 @@ const RULES: Readonly<Record<"sum" | "prod" | "max" | "min" | "argmax" | "argmin
 /** The fewest elements that are worth a partial result of their own. */
 const LEAST_ELEMENTS = 32;
 /**
- * The most elements of a partial result: the rounding of a sum grows with its length, and Mesa before 23 leaves a loop
- * after 65,535 turns.
+ * Above so many elements there are as many partials as each has elements: the rounding of a sum grows with its length, and
+ * Mesa before 23 leaves a loop after 65,535 turns.
  */
-const MOST_ELEMENTS = 4096;
+const LONG = 1024;
 
 function emitReduction(context: KernelContext<ReduceAttributes>, rule: Rule): void {
   const { axes } = context.attributes;
@@ -57,11 +57,8 @@ function emitReduction(context: KernelContext<ReduceAttributes>, rule: Rule): vo
   const outputs = context.outputs[0]!.length;
   const elements = sizeOf(inner.shape);
   const wanted = Math.ceil(context.parallelism / Math.max(1, outputs));
-  const partials = Math.max(
-    Math.min(wanted, Math.floor(elements / LEAST_ELEMENTS), 256),
-    Math.ceil(elements / MOST_ELEMENTS),
-    1,
-  );
+  const useful = Math.min(wanted, Math.floor(elements / LEAST_ELEMENTS), 256);
+  const partials = Math.max(useful, elements > LONG ? Math.ceil(Math.sqrt(elements)) : 1);
   const { dtype } = input.value;
 
   if (partials === 1) {
