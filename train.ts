@@ -55,6 +55,11 @@ function number(wanted: string, test: (value: number) => boolean): (text: string
 const count = number("a whole number from 1", (value) => Number.isSafeInteger(value) && value >= 1);
 const fraction = number("a number from 0 to below 1", (value) => value >= 0 && value < 1);
 
+function folder(text: string): string {
+  if (text.trim() === "") throw new InvalidArgumentError("It must be a folder.");
+  return text;
+}
+
 function command(): Command {
   const option = (flags: string, text: string) => new Option(flags, text);
   return new Command("train")
@@ -69,7 +74,11 @@ function command(): Command {
         "fashion-mnist",
       ),
     )
-    .addOption(option("--data <folder>", "the four published IDX files, default: the embedded subset"))
+    .addOption(
+      option("--data <folder>", "the four published IDX files, default: the embedded subset").argParser(
+        folder,
+      ),
+    )
     .addOption(option("--epochs <n>", "passes over the training images").argParser(count))
     .addOption(option("--steps <n>", "end after this many steps").argParser(count))
     .addOption(option("--batch <n>", "images a step").argParser(count))

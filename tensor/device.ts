@@ -65,6 +65,8 @@ export class Device {
   readonly #residents: WeakRef<Tensor>[] = [];
   /** Settles when the evaluations that had to wait were submitted; later ones wait for them. */
   #turn: Promise<void> | null = null;
+  /** Values of updates that could not be carried out. */
+  readonly #failedOnce: WeakSet<Tensor> = new WeakSet();
   /** An evaluation that nobody waits for yet. */
   #flushed: Promise<void> | null = null;
 
@@ -97,9 +99,21 @@ export class Device {
     this.#pending.set(state, value);
   }
 
+  /** Forgets the queued update of a state. */
+  cancelUpdate(state: State): void {
+    this.#pending.delete(state);
+  }
+
+  /** Carries out what is queued if it reads `leaf`, whose content is about to go. */
+  flushReaders(leaf: Tensor): void {
+    if (this.#pending.size > 0 && collectLeaves([...this.#pending.values()]).includes(leaf)) this.flush();
+  }
+
   /** Carries out what is queued, for a loop that asks for no numbers; a failure is met by the next evaluation. */
   flush(): void {
-    const flushed = this.evaluate([], false);
+    // Contents that were replaced before they were computed stay computable: a step may be in the middle of using them.
+    const replaced = [...this.#pending.keys()].flatMap((state) => state.replacedContent() ?? []);
+    const flushed = this.evaluate(replaced, false);
     flushed.catch(() => {});
     this.#flushed = flushed;
   }
@@ -121,19 +135,17 @@ export class Device {
     const roots = [...new Set(tensors.map((tensor) => tensor.snapshot()))];
     const updates = [...this.#pending].map(([state, value]) => ({ state, value }));
     this.#pending.clear();
-    // What is not there yet comes from an evaluation under way or from another device.
-    const leaves = collectLeaves([...roots, ...updates.map(({ value }) => value)]);
-    const absent = leaves.filter(({ value, arriving }) => value === null || arriving !== null);
-    if (absent.length === 0 && this.#turn === null) return this.#submit(roots, updates, read);
+    if (this.#turn === null && absentFrom(roots, updates).length === 0) {
+      return this.#submit(roots, updates, read);
+    }
 
-    const submitted = Promise.all([this.#turn, ...absent.map((leaf) => leaf.arriving ?? leaf.fetchOrigin())])
-      .then(
-        () => ({ settled: this.#submit(roots, updates, read) }),
-        (error) => {
-          this.#restore(updates);
-          throw error;
-        },
-      );
+    const submitted = this.#whenReady(roots, updates).then(
+      () => ({ settled: this.#submit(roots, updates, read) }),
+      (error) => {
+        this.#restore(updates);
+        throw error;
+      },
+    );
     const turn: Promise<void> = submitted.then(() => {}, () => {}).then(() => {
       if (this.#turn === turn) this.#turn = null;
     });
@@ -141,16 +153,28 @@ export class Device {
     return submitted.then(({ settled }) => settled);
   }
 
+  /** Waits for its turn, and for all numbers that an evaluation starts from: the earlier ones may have left some on their way. */
+  async #whenReady(roots: readonly Tensor[], updates: readonly Update[]): Promise<void> {
+    await this.#turn;
+    for (let absent = absentFrom(roots, updates); absent.length > 0; absent = absentFrom(roots, updates)) {
+      await Promise.all(absent.map((leaf) => leaf.arriving?.settled ?? leaf.fetchOrigin()));
+    }
+  }
+
   /** Hands one evaluation to the backend, before its first `await`; resolves when the values are set. */
   async #submit(roots: readonly Tensor[], updates: readonly Update[], read: boolean): Promise<void> {
-    const wanted = roots.filter((tensor) => read ? tensor.hostData === null : tensor.value === null);
+    const missing = roots.filter((tensor) => read ? tensor.hostData === null : tensor.value === null);
+    // What is being read already is not read twice.
+    const underway = missing.filter((tensor) => tensor.arriving?.read);
+    const wanted = missing.filter((tensor) => !tensor.arriving?.read);
     // A queued value that is asked for lives in its state afterwards, it needs no storage of its own.
     const queued = new Set(updates.map(({ value }) => value));
     const outputs = wanted.filter((tensor) => read || !queued.has(tensor)).map((tensor) => ({
       tensor,
       read,
     }));
-    if (outputs.length === 0 && updates.length === 0) return;
+    const others = Promise.all(underway.map((tensor) => tensor.arriving!.settled)).then(() => {});
+    if (outputs.length === 0 && updates.length === 0) return await others;
     let results: Promise<(HostArray | Storage)[]>;
     try {
       checkFresh(wanted, updates);
@@ -168,9 +192,12 @@ export class Device {
           this.#residents.push(new WeakRef(tensor));
         } else tensor.receive(value);
       })
-    ).finally(() => outputs.forEach(({ tensor }) => tensor.arriving = null));
-    for (const { tensor } of outputs) tensor.arriving = settled;
-    await settled;
+    ).catch((error) => {
+      for (const { state } of updates) state.fail(error);
+      throw error;
+    }).finally(() => outputs.forEach(({ tensor }) => tensor.arriving = null));
+    for (const { tensor } of outputs) tensor.arriving = { settled, read };
+    await Promise.all([settled, others]);
     // The oldest values move to the host, so that a loop that evaluates without disposing stays bounded on the device.
     while (this.#residents.length > MAX_RESIDENTS) {
       const oldest = this.#residents.shift()!.deref();
@@ -178,9 +205,17 @@ export class Device {
     }
   }
 
-  /** Queues updates again that were not carried out, unless newer ones took their place. */
+  /**
+   * Queues updates again that were not carried out, unless newer ones took their place. What fails twice is given up, so
+   * that one bad update does not take the device with it.
+   */
   #restore(updates: readonly Update[]): void {
-    for (const { state, value } of updates) if (state.snapshot() === value) this.#pending.set(state, value);
+    for (const { state, value } of updates) {
+      if (state.snapshot() !== value) continue;
+      if (this.#failedOnce.has(value)) state.revert();
+      else this.#pending.set(state, value);
+      this.#failedOnce.add(value);
+    }
   }
 
   /** Gives everything back; tensors on this device are of no use afterwards. */
@@ -189,9 +224,20 @@ export class Device {
   }
 }
 
+/** What an evaluation would start from and is not there yet: it comes from one under way, or from another device. */
+function absentFrom(roots: readonly Tensor[], updates: readonly Update[]): Tensor[] {
+  return collectLeaves([...roots, ...updates.map(({ value }) => value)]).filter(({ value }) =>
+    value === null
+  );
+}
+
 /** Throws when an expression was made from a content that is gone. */
 function checkFresh(wanted: readonly Tensor[], updates: readonly Update[]): void {
-  const stale = (root: Tensor) => collectLeaves([root]).map(staleState).find((state) => state !== null);
+  const stale = (root: Tensor) => {
+    const leaves = collectLeaves([root]);
+    for (const { value } of leaves) if (value?.kind === "state") value.state.checkContent();
+    return leaves.map(staleState).find((state) => state !== null);
+  };
   for (const { state, value } of updates) {
     const gone = stale(value);
     if (gone === undefined) continue;

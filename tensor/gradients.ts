@@ -112,7 +112,8 @@ function description(tensor: Tensor): readonly Tensor[] {
 function findTarget(x: Tensor, order: readonly Tensor[]): Tensor {
   const own = x.snapshot();
   if (!(x instanceof State) || order.includes(own)) return own;
-  return order.findLast((tensor) => x.stoodFor(tensor)) ?? own;
+  const seen = order.filter((tensor) => x.contentNumber(tensor) >= 0);
+  return seen.reduce((a, b) => x.contentNumber(b) > x.contentNumber(a) ? b : a, seen[0] ?? own);
 }
 
 function differentiate(node: GraphNode, cotangents: readonly (Tensor | null)[]): readonly (Tensor | null)[] {

@@ -34,9 +34,18 @@ export function postorder<Node = Tensor>(
   return order;
 }
 
-/** Where evaluation goes on: nowhere from a tensor whose value is there, or on its way. */
+/**
+ * Where evaluation goes on: nowhere from a tensor whose value is there. One whose value is on its way is computed again,
+ * which does not wait, unless what it was made from is gone.
+ */
 export function unevaluatedOperands(tensor: Tensor): readonly Tensor[] {
-  return tensor.value === null && tensor.arriving === null && tensor.node !== null ? tensor.node.inputs : [];
+  if (tensor.value !== null || tensor.node === null) return [];
+  return tensor.arriving !== null && madeFromStale(tensor) ? [] : tensor.node.inputs;
+}
+
+function madeFromStale(tensor: Tensor): boolean {
+  const operands = ({ value, node }: Tensor) => value !== null || node === null ? [] : node.inputs;
+  return postorder([tensor], operands).some((each) => staleState(each) !== null);
 }
 
 /** The tensors at which an evaluation of `roots` starts; those without a value are to be waited for. */

@@ -6,9 +6,10 @@
  */
 
 import { checkData, type TensorData } from "./create.ts";
-import type { Spec } from "./declare.ts";
+import { applyOne, type Spec } from "./declare.ts";
 import { type Device, getDefaultDevice, type Storage } from "./device.ts";
 import type { DType } from "./dtype.ts";
+import { reshapeOp } from "./ops/movement.ts";
 import { sameShape, type Shape, show, sizeOf } from "./shape.ts";
 import { Tensor } from "./tensor.ts";
 
@@ -23,8 +24,12 @@ export abstract class State extends Tensor {
   #current: Tensor;
   /** The expression whose value is in the memory, if it was computed there. */
   #bound: WeakRef<Tensor> | null = null;
-  /** What stood for the content, now or before. */
-  readonly #contents: WeakSet<Tensor> = new WeakSet();
+  /** What stood for the content, now or before, numbered in their order. */
+  readonly #contents: WeakMap<Tensor, number> = new WeakMap();
+  #contentCount = 0;
+  /** A content that was replaced before it was computed. */
+  #replaced: WeakRef<Tensor> | null = null;
+  #failure: Error | null = null;
 
   /** Makes the slot and its memory, zeroed. */
   constructor(spec: Spec, device: Device, name: string) {
@@ -41,14 +46,23 @@ export abstract class State extends Tensor {
 
   /** Called when an update was queued: from now on the content is `value`. */
   protected supersede(value: Tensor): void {
+    this.#replaced = this.#current.value === null ? new WeakRef(this.#current) : null;
     this.#current = value;
-    this.#contents.add(value);
+    this.#contents.set(value, this.#contentCount++);
+  }
+
+  /** The content before the queued one, where that was never computed and somebody still has it. */
+  replacedContent(): Tensor | undefined {
+    const replaced = this.#replaced?.deref();
+    return replaced?.value === null ? replaced : undefined;
   }
 
   /** Called when the memory was overwritten with `value` (null: from the host). Old snapshots are stale from now on. */
   updated(value: Tensor | null): void {
     this.#bound?.deref()?.leaveState(this);
     this.#bound = null;
+    this.#replaced = null;
+    this.#failure = null;
     this.version++;
     if (value !== null && value.value === null) {
       // From now on the expression is the memory: whoever was made from it reads there.
@@ -63,22 +77,44 @@ export abstract class State extends Tensor {
     this.#current = this.#leaf();
   }
 
-  /** Whether the tensor stands, or stood, for this state's content. */
-  stoodFor(tensor: Tensor): boolean {
-    return this.#contents.has(tensor);
+  /** The number of the content that the tensor stands or stood for, in the order of assignment; -1 for none. */
+  contentNumber(tensor: Tensor): number {
+    return this.#contents.get(tensor) ?? -1;
+  }
+
+  /** The evaluation that was to overwrite the memory failed: what is in it now is anybody's guess. */
+  fail(error: Error): void {
+    this.#failure = error;
+  }
+
+  /** Throws when an update failed on the way, until the next one succeeds. */
+  checkContent(): void {
+    if (this.#failure === null) return;
+    throw new Error(`${this.name} has no content, because its update failed: ${this.#failure.message}`);
   }
 
   #leaf(): Tensor {
     const leaf = new Tensor(this, this.device, null);
     leaf.setValue({ kind: "state", state: this, version: this.version });
-    this.#contents.add(leaf);
+    this.#contents.set(leaf, this.#contentCount++);
     return leaf;
   }
 
   /** Gives the device memory back. */
   override dispose(): void {
+    this.device.cancelUpdate(this);
     this.storage.release();
   }
+}
+
+const contents: WeakSet<Tensor> = new WeakSet();
+
+/** The value as a tensor that stands for one state only: gradients tell states apart by their contents. */
+function ownContent(value: Tensor): Tensor {
+  const fresh = value.node !== null && value.value === null && !contents.has(value);
+  const content = fresh ? value : applyOne(reshapeOp, [value], { shape: value.shape });
+  contents.add(content);
+  return content;
 }
 
 /** So many updates of a state may wait for an evaluation: a loop that asks for none must not pile them up. */
@@ -130,9 +166,9 @@ export class Parameter extends State {
       this.device.flush();
     }
     this.#queued++;
-    const current = value.snapshot();
-    this.supersede(current);
-    this.device.queueUpdate(this, current);
+    const content = ownContent(value.snapshot());
+    this.supersede(content);
+    this.device.queueUpdate(this, content);
   }
 }
 
@@ -167,6 +203,7 @@ export class InputSlot extends State {
    * @throws {TypeError} when the number of elements differs.
    */
   write(data: TensorData): void {
+    this.device.flushReaders(this.snapshot());
     const { array } = checkData("write", data, { dtype: this.dtype, device: this.device });
     if (array.length !== sizeOf(this.shape)) {
       throw new TypeError(`write: ${this.name} holds ${sizeOf(this.shape)} elements, got ${array.length}`);

@@ -63,14 +63,14 @@ export class Tensor {
   readonly dtype: DType;
   /** Where it lives. */
   readonly device: Device;
-  /** How it is computed; null for a leaf. Reading the tensor does not change this. */
-  readonly node: GraphNode | null;
+  /** How it is computed; null for a leaf. Reading the tensor does not change this, unless no gradient flows through it. */
+  node: GraphNode | null;
   /** The numbers, where they are known. */
   value: Value | null = null;
   /** The numbers as they were read, where `value` is a state's memory: that goes on to be overwritten. */
   #copy: HostArray | null = null;
-  /** Settles when an evaluation that was submitted has set `value`. */
-  arriving: Promise<void> | null = null;
+  /** Settles when an evaluation that was submitted has set `value`, or also `read` it. */
+  arriving: { readonly settled: Promise<void>; readonly read: boolean } | null = null;
   /** The tensor on another device that this one is a copy of. */
   readonly origin: Tensor | null;
 
@@ -108,6 +108,8 @@ export class Tensor {
   receive(data: HostArray): void {
     if (this.value?.kind === "state") this.#copy = data;
     else this.setValue({ kind: "host", data });
+    // No gradient flows through here, and the numbers are there for good: nobody needs the history.
+    if (this.value?.kind === "host" && this.node?.op.gradient === null) this.node = null;
   }
 
   /** Called when the state's memory goes on to other content: the tensor is its description again. */

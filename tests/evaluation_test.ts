@@ -10,6 +10,7 @@ import {
   full,
   gather,
   gradients,
+  InputSlot,
   logSoftmax,
   ones,
   Parameter,
@@ -133,6 +134,72 @@ for (const device of all) {
       const powers = await tensor([7, 10, -3], here).pow(exponent).data();
       [7, 10, -3].forEach((base, i) => assert.equal(powers[i], Math.fround(base ** exponent)));
     }
+  });
+
+  test(name("states that start from one tensor are told apart"), async () => {
+    const start = tensor([3], here);
+    const [a, b] = [new Parameter(start), new Parameter(start)];
+    const both = gradients(a.mul(5).add(b.mul(7)).sum(), [a, b]);
+    assert.deepEqual(await Promise.all(both.map((gradient) => gradient.array())), [[5], [7]]);
+    a.assign(b);
+    const of = gradients(a.square().mul(b).sum(), [a, b]);
+    assert.deepEqual(await Promise.all(of.map((gradient) => gradient.array())), [[18], [9]]);
+    b.assign(b.add(1));
+    await evaluate(b);
+    assert.deepEqual([await a.array(), await b.array()], [[3], [4]]);
+    const w = new Parameter(start);
+    const early = w.mul(3);
+    w.assign(tensor([2], here));
+    assert.deepEqual(await gradients(w.mul(5).add(early).sum(), [w])[0]!.array(), [5]);
+  });
+
+  test(name("a loop need not wait for what it reads"), async () => {
+    const slot = new InputSlot([1], here);
+    const w = new Parameter(zeros([1], here));
+    const reads = [1, 2, 3, 4, 5].map((step) => {
+      slot.write([step]);
+      const loss = slot.mul(w);
+      w.assign(w.add(slot));
+      return Promise.all([loss.data(), w.data()]);
+    });
+    const last = (await Promise.all(reads)).at(-1)!;
+    assert.deepEqual(last.map(([value]) => value), [50, 15]);
+  });
+
+  test(name("what a loop queues before it writes a slot is carried out"), async () => {
+    const slot = new InputSlot([1], here);
+    const w = new Parameter(zeros([1], here));
+    for (let step = 1; step <= 5; step++) {
+      slot.write([step]);
+      w.assign(w.add(slot));
+    }
+    assert.deepEqual(await w.array(), [15]);
+  });
+
+  test(name("parameters that depend on each other learn without being read"), async () => {
+    const w1 = new Parameter(tensor([1], here), { name: "w1" });
+    await evaluate(w1);
+    const w2 = new Parameter(tensor([2], here), { name: "w2" });
+    let [x, y] = [1, 2];
+    for (let step = 0; step < 40; step++) {
+      const [g1, g2] = gradients(w1.mul(w2).sum(), [w1, w2]);
+      w1.assign(w1.sub(g1!.mul(0.01)));
+      w2.assign(w2.sub(g2!.mul(0.01)));
+      [x, y] = [x - 0.01 * y, y - 0.01 * x];
+    }
+    assert(Math.abs(await w1.item() - x) < 1e-5 && Math.abs(await w2.item() - y) < 1e-5);
+  });
+
+  test(name("a disposed parameter does not take the device with it"), async () => {
+    const gone = new Parameter(tensor([1], here), { name: "gone" });
+    const p = new Parameter(tensor([1], here), { name: "p" });
+    await evaluate(p, gone);
+    p.assign(gone.mul(2));
+    gone.dispose();
+    const failures = [];
+    for (let i = 0; i < 3; i++) await tensor([1], here).add(1).data().catch((error) => failures.push(error));
+    assert(failures.length <= 2);
+    assert.deepEqual(await tensor([1], here).add(1).array(), [2]);
   });
 
   test(name("updates do not pile up in a loop that asks for nothing"), async () => {

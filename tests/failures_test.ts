@@ -19,6 +19,27 @@ test("failures: a tensor that no buffer can hold names the op that wanted it", a
   gpu.destroy();
 });
 
+test("failures: each evaluation meets its own failure", async () => {
+  const gpu = await webgpuDevice("auto");
+  const on = { device: gpu };
+  const { maxBufferSize } = (gpu.backend as WebGpuBackend).device.limits;
+  const huge = full([2, Math.floor(maxBufferSize / 4)], 1, on);
+  const good = tensor([1, 2], on).add(1).data();
+  const bad = huge.add(1).square().max({ axis: 0 }).sum().data();
+  assert.deepEqual([...await good], [2, 3]);
+  await assert.rejects(bad, /webgpu .*error: /);
+  const w = new Parameter(tensor([1], on), { name: "w" });
+  await evaluate(w);
+  w.assign(w.add(huge.add(1).square().max({ axis: 0 }).sum()));
+  const [first, second] = [w.mul(1).data(), tensor([1, 2], on).add(w.mul(2)).data()];
+  await assert.rejects(first, /webgpu .*error: /);
+  await assert.rejects(second);
+  await assert.rejects(w.data(), /^Error: w has no content, because its update failed: /);
+  w.assign(tensor([5], on));
+  assert.deepEqual(await w.array(), [5]);
+  gpu.destroy();
+});
+
 test("failures: a lost device says so, now and later", async () => {
   const gpu = await webgpuDevice("auto");
   const x = ones([3], { device: gpu }).mul(2);

@@ -76,7 +76,7 @@ class Progress {
     this.#shown = now;
     const text = progressText(start, event, this.#epoch.accuracy / this.#epoch.steps);
     if (!this.#output.isTTY) return this.line(text);
-    this.#output.write(`\r\x1b[K${text.slice(0, (this.#output.columns ?? 80) - 1)}`);
+    this.#output.write(`\r\x1b[K${text.slice(0, (this.#output.columns || 80) - 1)}`);
     this.#live = true;
   }
 

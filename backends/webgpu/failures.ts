@@ -9,8 +9,9 @@ const SCOPES = ["validation", "out-of-memory", "internal"] as const;
 /** The failures of one device. */
 export class Failures {
   readonly #device: GPUDevice;
-  readonly #pending: Set<Promise<void>> = new Set();
-  #first: Error | null = null;
+  /** What is watched for the evaluation that is being submitted. */
+  #watched: Promise<Error | null>[] = [];
+  #uncaptured: Error | null = null;
   #lost: Error | null = null;
   #destroyed = false;
 
@@ -18,7 +19,7 @@ export class Failures {
     this.#device = device;
     device.addEventListener("uncapturederror", (event) => {
       event.preventDefault();
-      this.#record("an earlier command", (event as GPUUncapturedErrorEvent).error);
+      this.#uncaptured ??= describe("an earlier command", (event as GPUUncapturedErrorEvent).error);
     });
     device.lost.then(({ message, reason }) => {
       if (!this.#destroyed) {
@@ -32,40 +33,57 @@ export class Failures {
     this.#destroyed = true;
   }
 
-  /** Runs `work`; errors that WebGPU finds in it later are remembered with the op's name. */
-  watch<T>(op: string, work: () => T): T {
+  /**
+   * Runs `work`; errors that WebGPU finds in it later belong, with the op's name, to the evaluation that is being
+   * submitted. `failed` is called when there is one.
+   */
+  watch<T>(op: string, work: () => T, failed: () => void = () => {}): T {
     for (const scope of SCOPES) this.#device.pushErrorScope(scope);
     try {
       return work();
     } finally {
       for (const _ of SCOPES) {
-        const scope = this.#device.popErrorScope().then((error) => {
-          if (error) this.#record(op, error);
-        }, () => {/* The device was lost meanwhile, which `lost` reports. */});
-        const tracked = scope.finally(() => this.#pending.delete(tracked));
-        this.#pending.add(tracked);
+        const found = this.#device.popErrorScope().then((error) => {
+          if (error === null) return null;
+          failed();
+          return describe(op, error);
+        }, () => null /* The device was lost meanwhile, which `lost` reports. */);
+        this.#watched.push(found);
       }
     }
   }
 
-  /** Waits for what is watched, and throws the first failure. */
-  async settle(): Promise<void> {
-    while (this.#pending.size > 0) await Promise.all(this.#pending);
-    this.check();
+  /** Runs `work`, and gives what was watched in it: resolves when all is well, rejects with the first failure. */
+  collect<T>(work: () => T): { readonly result: T; readonly settled: Promise<void> } {
+    const outer = this.#watched;
+    const watched: Promise<Error | null>[] = this.#watched = [];
+    try {
+      const result = work();
+      const settled = Promise.all(watched).then((errors) => {
+        const first = errors.find((error) => error !== null);
+        if (first) throw this.#lost ?? first;
+        this.check();
+      });
+      // Whoever waits for the result meets the failure there.
+      settled.catch(() => {});
+      return { result, settled };
+    } finally {
+      this.#watched = outer;
+    }
   }
 
-  /** Throws the first failure, if one is known by now. A lost device stays lost; other errors are thrown once. */
+  /** Throws when the device is lost, and once for an error that nothing was watching for. */
   check(): void {
-    const error = this.#lost ?? this.#first;
+    const error = this.#lost ?? this.#uncaptured;
     if (error === null) return;
-    this.#first = null;
+    this.#uncaptured = null;
     throw error;
   }
+}
 
-  #record(op: string, error: GPUError): void {
-    const kind = error.constructor.name.replace(/^GPU|Error$/g, "").toLowerCase();
-    this.#first ??= new Error(`${op}: webgpu ${kind} error: ${oneLine(error.message)}`);
-  }
+function describe(op: string, error: GPUError): Error {
+  const kind = error.constructor.name.replace(/^GPU|Error$/g, "").toLowerCase();
+  return new Error(`${op}: webgpu ${kind} error: ${oneLine(error.message)}`);
 }
 
 function oneLine(message: string): string {

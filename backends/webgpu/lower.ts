@@ -7,7 +7,7 @@
 
 import { type AnyOp, definitionOf, type GraphNode } from "../../tensor/declare.ts";
 import type { EvaluationRequest } from "../../tensor/device.ts";
-import { postorder } from "../../tensor/graph.ts";
+import { postorder, unevaluatedOperands } from "../../tensor/graph.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import type { DispatchKernel, ElementwiseKernel, IndexedKernel, Kernel } from "./kernels/types.ts";
@@ -63,8 +63,8 @@ export function kernelOf(op: AnyOp): Kernel<never> | undefined {
 }
 
 function operands(tensor: Tensor): readonly Tensor[] {
-  if (tensor.value !== null || tensor.node === null) return [];
-  return kernelOf(tensor.node.op) ? tensor.node.inputs : [definition(tensor)];
+  const inputs = unevaluatedOperands(tensor);
+  return inputs.length === 0 || kernelOf(tensor.node!.op) ? inputs : [definition(tensor)];
 }
 
 /** What a composite's output stands for. */
@@ -77,9 +77,10 @@ export function isScalarLeaf(tensor: Tensor): boolean {
   return tensor.value?.kind === "host" && tensor.size === 1;
 }
 
-/** JSON has no word for NaN and the infinities. */
+/** JSON has no word for NaN and the infinities, and writes -0 as 0: those become text. */
 function distinct(_: string, value: unknown): unknown {
-  return typeof value === "number" && !Number.isFinite(value) ? `${value}` : value;
+  const wordless = typeof value === "number" && (!Number.isFinite(value) || Object.is(value, -0));
+  return wordless ? `${value}` : value;
 }
 
 /** Numbers the tensors of an evaluation; equal structures get equal keys whatever the numbers are. */
@@ -94,7 +95,7 @@ export function structureOf(request: EvaluationRequest, stateId: (buffer: GPUBuf
   const words = order.map((tensor) => {
     const { value, node } = tensor;
     if (value?.kind === "state") return `s${stateId(bufferOfStorage(value.state.storage))}`;
-    if (value !== null || node === null) {
+    if (operands(tensor).length === 0 || node === null) {
       leaves.push(tensor);
       return `${
         value?.kind === "resident" ? "r" : isScalarLeaf(tensor) ? "c" : "h"
@@ -162,7 +163,7 @@ export function lower(request: EvaluationRequest, { order, leaves }: Structure):
 
   for (const tensor of order) {
     const { node } = tensor;
-    if (tensor.value !== null || node === null) {
+    if (operands(tensor).length === 0 || node === null) {
       views.set(tensor, wholeView(leafValue(tensor), tensor.shape));
       continue;
     }

@@ -147,6 +147,11 @@ export class Memory {
     return found;
   }
 
+  /** The bytes of the workspace of all plans. */
+  get workspaceBytes(): number {
+    return this.#workspace.reduce((bytes, { buffer }) => bytes + buffer.size, 0);
+  }
+
   /** Gives a plan's workspace back; buffers that no plan uses any more are destroyed. */
   returnWorkspace(buffers: readonly GPUBuffer[]): void {
     for (const buffer of buffers) {

@@ -17,7 +17,7 @@ import { sizeOf } from "../../tensor/shape.ts";
 import { openGpu } from "./adapter.ts";
 import { compile, type Limits } from "./compile.ts";
 import { Failures } from "./failures.ts";
-import { lower, structureOf } from "./lower.ts";
+import { lower, type Structure, structureOf } from "./lower.ts";
 import { bufferOfStorage, Memory } from "./memory.ts";
 import { Pipelines } from "./pipelines.ts";
 import { type Gear, Plan } from "./plan.ts";
@@ -26,7 +26,7 @@ import { byteLength } from "./values.ts";
 
 /** How many plans are kept; the one that was not used for the longest goes first. */
 const MAX_PLANS = 64;
-/** How many bytes of leaves plans may keep on the device, besides the one in use. */
+/** How many bytes plans may keep on the device; more when the one in use is large itself. */
 const MAX_PLAN_BYTES = 1 << 29;
 
 /** What only tests ask for. */
@@ -102,18 +102,12 @@ export class WebGpuBackend implements Backend {
   evaluate(request: EvaluationRequest): Promise<(HostArray | Storage)[]> {
     this.#failures.check();
     try {
-      const structure = structureOf(request, (buffer) => this.#idOf(buffer));
-      let plan = this.#plans.get(structure.key);
-      if (plan === undefined) {
-        plan = new Plan(compile(lower(request, structure), this.#gear.limits), structure.leaves, this.#gear);
-        this.#plans.set(structure.key, plan);
-        this.#evict();
-      } else {
-        // Put back at the end: the map's order is the order of use.
-        this.#plans.delete(structure.key);
-        this.#plans.set(structure.key, plan);
-      }
-      return plan.run(request, structure.leaves).catch((error) => {
+      const { result, settled } = this.#failures.collect(() => {
+        const structure = structureOf(request, (buffer) => this.#idOf(buffer));
+        const plan = this.#planFor(request, structure);
+        return { plan, run: plan.run(structure.leaves) };
+      });
+      return result.plan.results(request, result.run, settled).catch((error) => {
         this.#forgetPlans();
         throw error;
       });
@@ -123,12 +117,23 @@ export class WebGpuBackend implements Backend {
     }
   }
 
+  #planFor(request: EvaluationRequest, structure: Structure): Plan {
+    const known = this.#plans.get(structure.key);
+    // Put back at the end: the map's order is the order of use.
+    if (known) this.#plans.delete(structure.key);
+    const plan = known ??
+      new Plan(compile(lower(request, structure), this.#gear.limits), structure.leaves, this.#gear);
+    this.#plans.set(structure.key, plan);
+    if (!known) this.#evict(plan);
+    return plan;
+  }
+
   /** Makes the memory of a state, zeroed as every new buffer is. */
   createState({ shape, dtype }: Spec): Storage {
-    return this.#failures.watch(
-      "a parameter",
-      () => this.memory.state("state", byteLength({ dtype, length: sizeOf(shape) })),
-    );
+    // A buffer that could not be made is met, as invalid, by the first evaluation that uses it.
+    const bytes = byteLength({ dtype, length: sizeOf(shape) });
+    const make = () => this.#failures.watch("a parameter", () => this.memory.state("state", bytes));
+    return this.#failures.collect(make).result;
   }
 
   /** Overwrites a state, after what was submitted so far. */
@@ -153,11 +158,12 @@ export class WebGpuBackend implements Backend {
   }
 
   /** Forgets the plans that were not used for the longest, never the one in use. */
-  #evict(): void {
-    let bytes = [...this.#plans.values()].reduce((sum, plan) => sum + plan.ownBytes, 0);
+  #evict(inUse: Plan): void {
+    const allowed = Math.max(MAX_PLAN_BYTES, 3 * inUse.bytes);
+    const bytes = () =>
+      [...this.#plans.values()].reduce((sum, plan) => sum + plan.ownBytes, this.memory.workspaceBytes);
     for (const [key, plan] of this.#plans) {
-      if (this.#plans.size === 1 || (this.#plans.size <= MAX_PLANS && bytes <= MAX_PLAN_BYTES)) return;
-      bytes -= plan.ownBytes;
+      if (plan === inUse || (this.#plans.size <= MAX_PLANS && bytes() <= allowed)) return;
       this.#forget(key, plan);
     }
   }

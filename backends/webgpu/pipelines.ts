@@ -42,7 +42,7 @@ export class Pipelines {
     const pipeline = this.#failures.watch(label, () => {
       const module = this.#device.createShaderModule({ label, code });
       return this.#device.createComputePipeline({ label, layout, compute: { module, entryPoint: "main" } });
-    });
+    }, () => this.#pipelines.delete(code));
     const made = { pipeline, layout: bindings };
     this.#pipelines.set(code, made);
     return made;

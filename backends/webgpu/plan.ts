@@ -31,6 +31,12 @@ interface Bound {
   readonly grid: readonly [number, number];
 }
 
+/** A run that was submitted: where its outputs are going to be. */
+export interface Run {
+  readonly kept: readonly (BufferStorage | null)[];
+  readonly staging: GPUBuffer | null;
+}
+
 /** Uniform buffers are bound at multiples of this. */
 const UNIFORM_ALIGNMENT = 256;
 const MAX_GROUPS = 65535;
@@ -107,6 +113,11 @@ export class Plan {
       );
   }
 
+  /** The bytes of all memory that the plan works in, states excepted. */
+  get bytes(): number {
+    return this.#workspace.reduce((bytes, buffer) => bytes + buffer.size, this.ownBytes);
+  }
+
   /** The bytes of the buffers that are the plan's own. */
   get ownBytes(): number {
     return this.#inputs.reduce(
@@ -116,7 +127,7 @@ export class Plan {
   }
 
   /** Submits one evaluation of the plan's structure. */
-  run(request: EvaluationRequest, leaves: readonly Tensor[]): Promise<(HostArray | Storage)[]> {
+  run(leaves: readonly Tensor[]): Run {
     const { device, memory, failures } = this.#gear;
     const label = this.#compiled.dispatches.at(-1)?.label ?? "copy";
     const stagingBytes = this.#stagingBytes();
@@ -153,21 +164,33 @@ export class Plan {
       }
       device.queue.submit([encoder.finish()]);
     });
-    return this.#results(request, kept, staging).catch((error) => {
+    return { kept, staging };
+  }
+
+  /** Waits for the numbers of a run that was submitted; `settled` rejects when the device found fault with it. */
+  async results(
+    request: EvaluationRequest,
+    run: Run,
+    settled: Promise<void>,
+  ): Promise<(HostArray | Storage)[]> {
+    try {
+      return await this.#results(request, run.kept, run.staging, settled);
+    } catch (error) {
       // A buffer that could not be made must not come back through the pool.
-      for (const storage of kept) if (storage) memory.discard(storage);
+      for (const storage of run.kept) if (storage) this.#gear.memory.discard(storage);
       throw error;
-    });
+    }
   }
 
   async #results(
     request: EvaluationRequest,
     kept: readonly (BufferStorage | null)[],
     staging: GPUBuffer | null,
+    settled: Promise<void>,
   ): Promise<(HostArray | Storage)[]> {
-    const { memory, failures, mappingBlocks } = this.#gear;
+    const { memory, mappingBlocks } = this.#gear;
     if (staging === null) {
-      await failures.settle();
+      await settled;
       return kept as BufferStorage[];
     }
     // A loop that does not wait for its losses goes on first, and keeps the device busy.
@@ -175,7 +198,7 @@ export class Plan {
     try {
       await staging.mapAsync(1); // READ
     } catch (error) {
-      await failures.settle();
+      await settled;
       throw error;
     }
     const bytes = staging.getMappedRange();
@@ -188,7 +211,7 @@ export class Plan {
     });
     staging.unmap();
     memory.returnStaging(staging);
-    await failures.settle();
+    await settled;
     return results;
   }
 
