@@ -22,7 +22,7 @@ export interface Limits {
   readonly parallelism: number;
 }
 
-/** A plan before it has any memory. */
+/** A plan without its memory. */
 export interface Compiled {
   readonly dispatches: readonly Dispatch[];
   /** Memory of the workspace; the label is that of the op that needs it first. */

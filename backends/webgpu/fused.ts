@@ -94,10 +94,10 @@ function writeGroup(
   }
   for (const value of group.stores) writeStore(value, names.get(value)!, stores.get(value)!, width, code);
   const text = [...code.functions, ...code.lines].join("\n");
-  const library = Object.entries({ ...elementwiseLibrary, ...randomLibrary }).filter(([name]) =>
+  const called = Object.entries({ ...elementwiseLibrary, ...randomLibrary }).filter(([name]) =>
     text.includes(`${name}(`)
   );
-  code.functions.unshift(...library.map(([, write]) => write(vector("f32", width), vector("bool", width))));
+  code.functions.unshift(...called.map(([, write]) => write(vector("f32", width), vector("bool", width))));
 }
 
 /** Declares the function of an indexed step and calls it for each element. */

@@ -5,16 +5,32 @@
  */
 
 import type { ConvGeometry, ConvGradientAttributes } from "../../../tensor/ops/conv2d.ts";
-import { wholeView } from "../values.ts";
+import { type View, wholeView } from "../values.ts";
 import { emitGemm, tileRowsFor } from "./gemm.ts";
-import { pack, plainAxis } from "./pack.ts";
+import { pack, type PackSpace, plainAxis } from "./pack.ts";
 import type { DispatchKernel, KernelContext, KernelsOf } from "./types.ts";
 
 type Four = readonly [number, number, number, number];
 
+/** The part of the images that windows reach, with the zeros around it. */
+function reachOf(
+  x: View,
+  outputs: readonly [number, number],
+  window: readonly [number, number],
+  { stride, dilation, padding }: ConvGeometry,
+): { readonly y: PackSpace; readonly x: PackSpace } {
+  const axis = (i: 0 | 1): PackSpace => ({
+    count: (outputs[i] - 1) * stride[i] + (window[i] - 1) * dilation[i] + 1,
+    stride: x.strides[2 + i]!,
+    before: padding[i],
+    extent: x.shape[2 + i]!,
+  });
+  return { y: axis(0), x: axis(1) };
+}
+
 /** Rows: output channels. Columns: (y, x, image), so a vec4 is four images. k: (channel, window y, window x). */
 function emitForward(context: KernelContext<ConvGeometry>): void {
-  const { stride, padding, dilation, groups } = context.attributes;
+  const { stride, dilation, groups } = context.attributes;
   const [x, weight] = [context.inputs[0]!, context.inputs[1]!];
   const [batch, channels] = x.shape as unknown as Four;
   const [outChannels, depth, windowY, windowX] = weight.shape as unknown as Four;
@@ -24,12 +40,11 @@ function emitForward(context: KernelContext<ConvGeometry>): void {
   const taps = depth * windowY * windowX;
 
   // [channel][y][x][image / 4], with the zeros around it that the windows reach.
-  const reachY = (height - 1) * stride[0] + (windowY - 1) * dilation[0] + 1;
-  const reachX = (width - 1) * stride[1] + (windowX - 1) * dilation[1] + 1;
+  const space = reachOf(x, [height, width], [windowY, windowX], context.attributes);
+  const [reachY, reachX] = [space.y.count, space.x.count];
   const b = pack(context, x, {
     z: { count: channels, stride: x.strides[1]! },
-    y: { count: reachY, stride: x.strides[2]!, before: padding[0], extent: x.shape[2]! },
-    x: { count: reachX, stride: x.strides[3]!, before: padding[1], extent: x.shape[3]! },
+    ...space,
     v: images,
     component: x.strides[0]!,
     rows: batch,
@@ -186,7 +201,7 @@ function emitInputGradient(context: KernelContext<ConvGradientAttributes>): void
 
 /** Rows: output channels. Columns: (window y, window x, input channel). k: (image, y, x). */
 function emitWeightGradient(context: KernelContext<ConvGradientAttributes>): void {
-  const { stride, padding, dilation, groups } = context.attributes;
+  const { stride, dilation, groups } = context.attributes;
   const [x, dy] = [context.inputs[0]!, context.inputs[1]!];
   const [batch, outChannels, height, width] = dy.shape as unknown as Four;
   const [, depth, windowY, windowX] = context.shapes[0] as unknown as Four;
@@ -196,12 +211,11 @@ function emitWeightGradient(context: KernelContext<ConvGradientAttributes>): voi
   const area = windowY * windowX;
 
   // [image][y][x][group][channel / 4]
-  const reachY = (height - 1) * stride[0] + (windowY - 1) * dilation[0] + 1;
-  const reachX = (width - 1) * stride[1] + (windowX - 1) * dilation[1] + 1;
+  const space = reachOf(x, [height, width], [windowY, windowX], context.attributes);
+  const [reachY, reachX] = [space.y.count, space.x.count];
   const b = pack(context, x, {
     z: { count: batch, stride: x.strides[0]! },
-    y: { count: reachY, stride: x.strides[2]!, before: padding[0], extent: x.shape[2]! },
-    x: { count: reachX, stride: x.strides[3]!, before: padding[1], extent: x.shape[3]! },
+    ...space,
     u: { count: groups, stride: depth * x.strides[1]! },
     v: channels,
     component: x.strides[1]!,
