@@ -1,12 +1,7 @@
 // IDX files good and bad, the embedded images, made-up images, and batches.
 
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { test } from "node:test";
-import { gzipSync } from "node:zlib";
 import {
   batches,
   DataError,
@@ -19,25 +14,14 @@ import {
   take,
 } from "../data/mod.ts";
 import { randomKey, tensor } from "../mod.ts";
+import { gzip, idx, sha256 } from "./bytes.ts";
 import { devices } from "./devices.ts";
 
 const all = await devices();
 
-/** An IDX file of bytes. */
-function idx(shape: number[], data: ArrayLike<number>, type = 8): Uint8Array {
-  const bytes = new Uint8Array(4 + 4 * shape.length + data.length);
-  bytes.set([0, 0, type, shape.length]);
-  const view = new DataView(bytes.buffer);
-  shape.forEach((extent, axis) => view.setUint32(4 + 4 * axis, extent));
-  bytes.set(Uint8Array.from(data), 4 + 4 * shape.length);
-  return bytes;
-}
-
-const digest = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
-
 test("idx: plain and gzipped", async () => {
   const file = idx([2, 3], [1, 2, 3, 4, 5, 255]);
-  for (const bytes of [file, new Uint8Array(gzipSync(file))]) {
+  for (const bytes of [file, await gzip(file)]) {
     const { shape, data } = await parseIdx(bytes, 2, "a file");
     assert.deepEqual(shape, [2, 3]);
     assert.deepEqual([...data], [1, 2, 3, 4, 5, 255]);
@@ -46,7 +30,7 @@ test("idx: plain and gzipped", async () => {
 
 test("idx: what is wrong with a file is said in one line", async () => {
   const good = idx([2, 3], [1, 2, 3, 4, 5, 6]);
-  const zipped = new Uint8Array(gzipSync(good));
+  const zipped = await gzip(good);
   const cases: [Uint8Array, RegExp][] = [
     [new Uint8Array(0), /^f: has 0 bytes/],
     [idx([2, 3], [1, 2, 3, 4, 5, 6], 13), /^f: the magic number is 0x00000d02, .* 0x00000802$/],
@@ -89,57 +73,10 @@ test("fashion-mnist: the embedded images are the published ones", async () => {
     for (let i = 0; i < split.count; i++) split.copyImage(i, images, i * 784);
     const labels = Uint8Array.from({ length: split.count }, (_, i) => split.label(i));
     assert.deepEqual(
-      [digest(idx([split.count, 28, 28], images)), digest(idx([split.count], labels))],
+      [await sha256(idx([split.count, 28, 28], images)), await sha256(idx([split.count], labels))],
       expected[part],
     );
   }
-});
-
-test("fashion-mnist: a folder of four files, and what can be wrong with it", async () => {
-  const folder = await mkdtemp(join(tmpdir(), "fermi-data-"));
-  const pixels = (count: number) => new Uint8Array(count * 784).fill(7);
-  const files: Record<string, Uint8Array> = {
-    "train-images-idx3-ubyte": idx([3, 28, 28], pixels(3)),
-    "train-labels-idx1-ubyte.gz": new Uint8Array(gzipSync(idx([3], [9, 0, 1]))),
-    "t10k-images-idx3-ubyte.gz": new Uint8Array(gzipSync(idx([2, 28, 28], pixels(2)))),
-    "t10k-labels-idx1-ubyte": idx([2], [5, 6]),
-  };
-  const write = async (changed: Record<string, Uint8Array | null>) => {
-    for (const [name, bytes] of Object.entries({ ...files, ...changed })) {
-      if (bytes === null) await rm(join(folder, name));
-      else await writeFile(join(folder, name), bytes);
-    }
-  };
-  try {
-    await write({});
-    const { train, test: held } = await fashionMnist({ folder });
-    assert.deepEqual([train.count, train.label(0), held.count, held.label(1)], [3, 9, 2, 6]);
-    const cases: [Record<string, Uint8Array | null>, RegExp][] = [
-      [
-        { "t10k-labels-idx1-ubyte": null },
-        /has neither t10k-labels-idx1-ubyte nor t10k-labels-idx1-ubyte.gz$/,
-      ],
-      [
-        { "t10k-labels-idx1-ubyte": idx([3], [1, 2, 3]) },
-        /t10k-labels-idx1-ubyte: has 3 labels for 2 images/,
-      ],
-      [{ "t10k-labels-idx1-ubyte": idx([2], [1, 10]) }, /label 1 is 10, classes are 0 to 9/],
-      [{ "train-images-idx3-ubyte": idx([3, 32, 28], pixels(3)) }, /truncated/],
-      [{ "train-images-idx3-ubyte": idx([1, 56, 42], pixels(3)) }, /images are 56 x 42/],
-      [{ "train-images-idx3-ubyte": idx([0, 28, 28], []) }, /has no images/],
-    ];
-    for (const [changed, message] of cases) {
-      await write(changed);
-      await assert.rejects(fashionMnist({ folder }), (error: unknown) => {
-        assert(error instanceof DataError);
-        assert.match(error.message, message);
-        return true;
-      });
-    }
-  } finally {
-    await rm(folder, { recursive: true });
-  }
-  await assert.rejects(fashionMnist({ folder }), /no such folder/);
 });
 
 test("normalise: within rounding of x / 255 - 0.5", async () => {

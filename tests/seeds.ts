@@ -1,8 +1,9 @@
 // The seed and the number of runs of the property-based tests: fixed by default, so that a run is a check and not a lottery.
 
-import process from "node:process";
-
-const { FERMI_SEED = "2012", FERMI_RUNS } = process.env;
+/** A page has no environment. */
+const environment: Record<string, string | undefined> =
+  (globalThis as { process?: { env: Record<string, string | undefined> } }).process?.env ?? {};
+const { FERMI_SEED = "2012", FERMI_RUNS } = environment;
 
 /** What all samples are drawn from. */
 export const seed: number = Number(FERMI_SEED);

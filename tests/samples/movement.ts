@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import * as fermi from "../../mod.ts";
-import type { PadOptions, Shape } from "../../mod.ts";
+import type { PadOptions, Shape, Tensor } from "../../mod.ts";
 import { applyOne } from "../../tensor/declare.ts";
 import { type PadAttributes, padOp, type SliceAttributes, sliceOp } from "../../tensor/ops/movement.ts";
 import type { PrimitivesOf } from "../../tensor/ops/registry.ts";
@@ -89,6 +89,9 @@ const padOptions = (shape: Shape): fc.Arbitrary<PadOptions> =>
     value: fc.constantFrom(0, 1, 3),
   });
 
+/** Of a bool, whose only values are 0 and 1, every odd one is 1. */
+const valueFor = (x: Tensor, { value = 0 }: PadOptions) => x.dtype === "bool" ? value % 2 : value;
+
 /** Through the function, and with the value as an operand of its own, which has a gradient. */
 const pads = fc.oneof(
   moving({ most: 3, size: 150 }, padOptions),
@@ -141,9 +144,12 @@ export const movementSamples: { readonly [Name in keyof Family]: OpSamples } = {
   pad: samplesOf(
     pads,
     ([x, value], options) =>
-      value ? applyOne(padOp, [x!, value], options as PadAttributes) : fermi.pad(x!, options),
+      value
+        ? applyOne(padOp, [x!, value], options as PadAttributes)
+        : fermi.pad(x!, { ...options, value: valueFor(x!, options) }),
     [
       wrong((make) => make([2]).pad({ before: -1 }), /^pad: wants 1 whole numbers from 0, got \[-1\]/),
+      wrong((make) => make([2], "bool").pad({ after: 1, value: 3 }), /^3 is no bool/),
       wrong((make) => make([2]).pad({ after: [1, 1] }), /^pad: wants 1 whole numbers from 0, got \[1, 1\]/),
     ],
   ),

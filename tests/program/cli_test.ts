@@ -1,42 +1,15 @@
 // The command line, as a user starts it: what it prints, and how it ends.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import process from "node:process";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
+import { type Outcome, root, start, type StartOptions } from "./start.ts";
 
-const root = fileURLToPath(new URL("..", import.meta.url));
-const deno = join(root, "node_modules/.bin/deno");
-
-interface Outcome {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** Runs `deno run -P train.ts`; `onOutput` may send signals. */
-function train(
-  args: readonly string[],
-  onOutput?: (stdout: string, interrupt: () => void) => void,
-): Promise<Outcome> {
-  const child = spawn(deno, ["run", "-q", "-P", "--no-check", "train.ts", ...args], { cwd: root });
-  let [stdout, stderr] = ["", ""];
-  child.stdout.setEncoding("utf8").on("data", (text: string) => {
-    stdout += text;
-    // Not child.kill: after it Deno 2.9 reports a signal as the end of a child that ended by itself.
-    onOutput?.(stdout, () => process.kill(child.pid!, "SIGINT"));
-  });
-  child.stderr.setEncoding("utf8").on("data", (text: string) => stderr += text);
-  return new Promise((resolve, reject) => {
-    child.on("error", reject);
-    child.on("close", (code) => resolve({ code, stdout, stderr }));
-  });
-}
+const train = (args: readonly string[], onOutput?: StartOptions["onOutput"]) =>
+  start("train.ts", args, onOutput ? { onOutput } : {});
 
 interface Line {
   readonly event: string;
@@ -163,10 +136,10 @@ test("cli: --quiet leaves the result", async () => {
 
 test("cli: Ctrl-C ends with what was learned", async () => {
   let sent = false;
-  const { code, stdout, stderr } = await train([...SHORT, "--epochs=10000"], (text, interrupt) => {
+  const { code, stdout, stderr } = await train([...SHORT, "--epochs=10000"], (text, kill) => {
     if (sent || !text.includes('"step":3,')) return;
     sent = true;
-    interrupt();
+    kill("SIGINT");
   });
   assert.deepEqual([code, stderr], [0, ""]);
   const [measured, done] = linesOf(stdout).slice(-2);
