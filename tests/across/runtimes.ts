@@ -1,0 +1,42 @@
+// The runtimes, each started from wherever the tests run: the ones that npm installed, and this Node.
+
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import process from "node:process";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+/** The repository. */
+export const root: string = fileURLToPath(new URL("../..", import.meta.url));
+
+const bin = (path: string) => join(root, "node_modules", path);
+
+/** How each runtime runs a TypeScript file. */
+export const RUNTIMES: Readonly<Record<"deno" | "bun" | "node", readonly string[]>> = {
+  deno: [process.execPath, bin("deno/bin.cjs"), "run", "-q", "-A", "--no-check"],
+  bun: [bin("bun/bin/bun.exe")],
+  node: [process.execPath, "--import", pathToFileURL(bin("tsx/dist/loader.mjs")).href],
+};
+
+/** Runs a command to its end, and gives what it printed. @throws when it fails, with all that it said. */
+export function run(
+  [file, ...args]: readonly string[],
+  { cwd = root, env = {} }: { readonly cwd?: string; readonly env?: Readonly<Record<string, string>> } = {},
+): Promise<string> {
+  const child = spawn(file!, args, {
+    cwd,
+    env: { ...process.env, NO_COLOR: "1", ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let [stdout, stderr] = ["", ""];
+  child.stdout.setEncoding("utf8").on("data", (text: string) => stdout += text);
+  child.stderr.setEncoding("utf8").on("data", (text: string) => stderr += text);
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code, signal) => {
+      if (code === 0) return resolve(stdout);
+      reject(
+        new Error(`${[file, ...args].join(" ")} in ${cwd}: ended with ${code ?? signal}\n${stdout}${stderr}`),
+      );
+    });
+  });
+}
