@@ -18,7 +18,20 @@ import {
 import { constant, he, type Initialiser } from "./initialisers.ts";
 import { Module } from "./module.ts";
 
-/** What every layer with parameters takes. */
+/**
+ * What every layer with parameters takes.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, nn, randomKey, setDefaultDevice } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const options: nn.LayerOptions = { key: randomKey(1), weight: nn.init.normal(0.01), bias: nn.init.constant(1) };
+ * const layer = new nn.Linear(3, 2, options);
+ * assert.deepEqual(await layer.bias!.array(), [1, 1]);
+ * assert.equal(new nn.Linear(3, 2, { ...options, bias: null }).bias, null);
+ * ```
+ */
 export interface LayerOptions {
   /** The key of this layer: its weight is drawn from `foldIn(key, 0)`, its bias from `foldIn(key, 1)`. Its device is the layer's. */
   readonly key: Tensor;
@@ -40,6 +53,16 @@ function makeBias(size: number, { key, bias = constant(0), dtype = "f32" }: Laye
 
 /**
  * Convolution of images [N, in, height, width] with a weight [out, in / groups, window, window], and a bias an output map.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, nn, randomKey, setDefaultDevice, zeros } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const conv2 = new nn.Conv2d(96, 256, { window: 5, padding: 2, groups: 2, key: randomKey(1) });
+ * assert.deepEqual(conv2.weight.shape, [256, 48, 5, 5]); // a tower sees half of the maps
+ * assert.deepEqual(conv2.forward(zeros([1, 96, 27, 27])).shape, [1, 256, 27, 27]);
+ * ```
  */
 export class Conv2d extends Module {
   /** [out, in / groups, height, width] */
@@ -80,7 +103,19 @@ export class Conv2d extends Module {
   }
 }
 
-/** The fully connected layer: x weight^T + bias. */
+/**
+ * The fully connected layer: x weight^T + bias, from [..., in] to [..., out].
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, nn, randomKey, setDefaultDevice, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const layer = new nn.Linear(2, 1, { key: randomKey(1), bias: nn.init.constant(0.5) });
+ * layer.weight.assign(tensor([[10, 1]]));
+ * assert.deepEqual(await layer.forward(tensor([[1, 2], [3, 4]])).array(), [[12.5], [34.5]]);
+ * ```
+ */
 export class Linear extends Module {
   /** [out, in] */
   readonly weight: Parameter;

@@ -9,6 +9,22 @@ import { foldIn, Parameter, type Tensor } from "../tensor/mod.ts";
 /**
  * How a forward pass is meant: in training, layers that draw random numbers take a key of their own from it, in the
  * order in which they are reached, so a fresh context with the same key repeats the pass bit for bit.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, nn, randomKey, setDefaultDevice, type Tensor, uniform, zeros } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * class Jitter extends nn.Module {
+ *   override forward(x: Tensor, context: nn.ForwardContext = nn.evaluation): Tensor {
+ *     return context.training ? x.add(uniform(context.nextKey(), x.shape)) : x;
+ *   }
+ * }
+ * const [x, jitter] = [zeros([4]), new Jitter()];
+ * assert.deepEqual(await jitter.forward(x).array(), [0, 0, 0, 0]);
+ * const pass = () => jitter.forward(x, nn.training(randomKey(7))).array();
+ * assert.deepEqual(await pass(), await pass()); // the same key: the same numbers
+ * ```
  */
 export class ForwardContext {
   /** Whether this pass trains. */
@@ -36,10 +52,38 @@ export class ForwardContext {
   }
 }
 
-/** The context of a test: nothing is dropped, nothing is drawn. */
+/**
+ * The context of a test: nothing is dropped, nothing is drawn.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, nn, ones, setDefaultDevice } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const network = new nn.Sequential({ dropout: new nn.Dropout({ p: 0.9 }) });
+ * const y = network.forward(ones([3]), nn.evaluation); // also what is meant without a context
+ * assert.deepEqual(await y.array(), [1, 1, 1]);
+ * assert.throws(() => nn.evaluation.nextKey(), TypeError);
+ * ```
+ */
 export const evaluation: ForwardContext = new ForwardContext(false, null);
 
-/** The context of a training pass that draws its random numbers from `key`; make a new one for each pass. */
+/**
+ * The context of a training pass that draws its random numbers from `key`; make a new one for each pass. Without a
+ * key, a layer that draws throws.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, foldIn, nn, ones, randomKey, setDefaultDevice } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const key = randomKey(1);
+ * const dropout = new nn.Dropout();
+ * const maskOf = (step: number) => dropout.forward(ones([32]), nn.training(foldIn(key, step))).array();
+ * assert.deepEqual(await maskOf(1), await maskOf(1));
+ * assert.notDeepEqual(await maskOf(1), await maskOf(2));
+ * ```
+ */
 export function training(key: Tensor | null = null): ForwardContext {
   return new ForwardContext(true, key);
 }
@@ -49,6 +93,7 @@ export function training(key: Tensor | null = null): ForwardContext {
  * its own parameters a prefix, an array of modules gives them an index.
  *
  * ```ts
+ * import assert from "node:assert/strict";
  * import { device, nn, randomKey, type Tensor } from "@fermi/fermi";
  *
  * class Twice extends nn.Module {
@@ -57,12 +102,12 @@ export function training(key: Tensor | null = null): ForwardContext {
  *     super();
  *     this.inner = new nn.Linear(4, 4, { key });
  *   }
- *   forward(x: Tensor): Tensor {
+ *   override forward(x: Tensor): Tensor {
  *     return this.inner.forward(this.inner.forward(x).relu());
  *   }
  * }
  * const key = randomKey(0, { device: await device("cpu") });
- * console.log([...new Twice(key).parameters().keys()]); // ["inner.weight", "inner.bias"]
+ * assert.deepEqual([...new Twice(key).parameters().keys()], ["inner.weight", "inner.bias"]);
  * ```
  */
 export abstract class Module {

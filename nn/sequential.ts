@@ -11,16 +11,19 @@ import { evaluation, type ForwardContext, Module } from "./module.ts";
  * A network whose layers follow each other. Its parameters are named after the layers, as in `conv1.weight`.
  *
  * ```ts
- * import { device, nn, ones, randomKey, splitKey } from "@fermi/fermi";
+ * import assert from "node:assert/strict";
+ * import { device, nn, ones, randomKey, setDefaultDevice, splitKey } from "@fermi/fermi";
  *
- * const cpu = await device("cpu");
- * const [a, b] = splitKey(randomKey(0, { device: cpu }), 2);
+ * setDefaultDevice(await device("cpu"));
+ * const [a, b] = splitKey(randomKey(0), 2);
  * const network = new nn.Sequential({
  *   hidden: new nn.Linear(3, 8, { key: a! }),
  *   relu: new nn.ReLU(),
- *   output: new nn.Linear(8, 2, { key: b! }),
+ *   output: new nn.Linear(8, 2, { key: b!, bias: null }),
  * });
- * console.log(network.forward(ones([5, 3], { device: cpu })).shape); // [5, 2]
+ * assert.deepEqual(network.forward(ones([5, 3])).shape, [5, 2]);
+ * assert.deepEqual([...network.parameters().keys()], ["hidden.weight", "hidden.bias", "output.weight"]);
+ * assert.ok(network.layers.get("relu") instanceof nn.ReLU);
  * ```
  */
 export class Sequential extends Module {

@@ -18,12 +18,41 @@ import { constant, he, type Initialiser } from "../initialisers.ts";
 import { Conv2d, Linear } from "../layers.ts";
 import type { Module } from "../module.ts";
 import { Sequential } from "../sequential.ts";
-import { type ModelTable, trace, type TracedRow } from "./table.ts";
+import type { ModelTable } from "./table.ts";
+import { trace, type TracedRow } from "./trace.ts";
 
-/** How the weights start: as published, or He et al. 2015 with zero biases, for networks trained from small data. */
+/**
+ * How the weights start: as published, or He et al. 2015 with zero biases, for networks trained from small data.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, nn, randomKey, setDefaultDevice } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const biasOf = async (init: nn.InitName) => {
+ *   const network = nn.build(nn.models.alexnet_mini, { key: randomKey(1), init });
+ *   return (await network.parameters().get("conv2.bias")!.data())[0];
+ * };
+ * assert.equal(await biasOf("paper"), 1); // "accelerates the early stages of learning", section 5
+ * assert.equal(await biasOf("he"), 0);
+ * ```
+ */
 export type InitName = "paper" | "he";
 
-/** What `build` takes. */
+/**
+ * What `build` takes.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, nn, randomKey, setDefaultDevice } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const options: nn.BuildOptions = { key: randomKey(1), init: "he", dropout: 0.2 };
+ * const network = nn.build(nn.models.alexnet_mini, options);
+ * const dropout = network.layers.get("dropout6");
+ * assert.ok(dropout instanceof nn.Dropout && dropout.p === 0.2);
+ * ```
+ */
 export interface BuildOptions {
   /** The layer in row i of the table draws from `foldIn(key, i)`. The key's device is the network's. */
   readonly key: Tensor;
@@ -39,11 +68,13 @@ export interface BuildOptions {
  * Builds a network: its parameters are described, and computed by the first evaluation.
  *
  * ```ts
- * import { device, nn, ones, randomKey } from "@fermi/fermi";
+ * import assert from "node:assert/strict";
+ * import { device, nn, ones, randomKey, setDefaultDevice } from "@fermi/fermi";
  *
- * const cpu = await device("cpu");
- * const network = nn.build(nn.models.lenet5, { key: randomKey(1, { device: cpu }) });
- * console.log(network.forward(ones([2, 1, 28, 28], { device: cpu })).shape); // [2, 10]
+ * setDefaultDevice(await device("cpu"));
+ * const network = nn.build(nn.models.lenet5, { key: randomKey(1) });
+ * assert.deepEqual(network.forward(ones([2, 1, 28, 28])).shape, [2, 10]);
+ * assert.equal(network.parameters().get("conv1.weight")!.size, 6 * 1 * 5 * 5);
  * ```
  *
  * @throws {RangeError} unless 0 <= dropout < 1.

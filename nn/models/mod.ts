@@ -9,12 +9,36 @@ import { alexnet_mini } from "./alexnet_mini.ts";
 import { lenet5 } from "./lenet5.ts";
 import type { ModelTable } from "./table.ts";
 
-/** A network of the house. */
+/**
+ * A network of the house.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { nn } from "@fermi/fermi";
+ *
+ * const classes = (name: nn.ModelName) => nn.models[name].classes;
+ * assert.equal(classes("alexnet"), 1000);
+ * assert.equal(classes("lenet5"), 10);
+ * ```
+ */
 export type ModelName = "alexnet" | "alexnet_mini" | "lenet5";
 
-/** The tables of the networks. */
+/**
+ * The tables of the networks.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { nn } from "@fermi/fermi";
+ *
+ * assert.deepEqual(Object.keys(nn.models), ["alexnet", "alexnet_mini", "lenet5"]);
+ * const { input, rows } = nn.models.alexnet;
+ * assert.deepEqual(input, [3, 224, 224]);
+ * assert.equal(rows.filter(({ layer }) => layer === "conv2d" || layer === "linear").length, 8);
+ * ```
+ */
 export const models: Readonly<Record<ModelName, ModelTable>> = { alexnet, alexnet_mini, lenet5 };
 
-export { build, type BuildOptions, type InitName } from "./build.ts";
-export { formatSummary, type LayerSummary, type ModelSummary, summarise } from "./summary.ts";
-export type { ConvRow, LinearRow, ModelTable, PoolRow, Row } from "./table.ts";
+// Whole files, not lists of names: the documentation of the namespace `nn` shows only what comes to it this way.
+export * from "./build.ts";
+export * from "./summary.ts";
+export * from "./table.ts";

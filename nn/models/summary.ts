@@ -4,9 +4,23 @@
  * @module
  */
 
-import { type ModelTable, trace, type TracedRow } from "./table.ts";
+import type { ModelTable } from "./table.ts";
+import { trace, type TracedRow } from "./trace.ts";
 
-/** What one layer costs. */
+/**
+ * What one layer costs.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { nn } from "@fermi/fermi";
+ *
+ * const conv1: nn.LayerSummary = nn.summarise(nn.models.alexnet).layers[0]!;
+ * assert.deepEqual(conv1.output, [96, 55, 55]);
+ * assert.equal(conv1.parameters, 96 * (3 * 11 * 11 + 1)); // weights and biases
+ * assert.equal(conv1.neurons, 96 * 55 * 55);
+ * assert.equal(conv1.multiplyAdds, 96 * 55 * 55 * 3 * 11 * 11);
+ * ```
+ */
 export interface LayerSummary {
   /** The name of the layer. */
   readonly name: string;
@@ -20,7 +34,19 @@ export interface LayerSummary {
   readonly multiplyAdds: number;
 }
 
-/** What a network costs. */
+/**
+ * What a network costs.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { nn } from "@fermi/fermi";
+ *
+ * const summary: nn.ModelSummary = nn.summarise(nn.models.alexnet);
+ * assert.equal(summary.parameters, 60_965_224); // "60 million parameters", as the abstract says
+ * const connected = summary.layers.filter(({ name }) => name.startsWith("fc")); // which have most of them
+ * assert.equal(connected.reduce((sum, layer) => sum + layer.parameters, 0), 58_631_144);
+ * ```
+ */
 export interface ModelSummary {
   /** The name of the model. */
   readonly model: string;
@@ -34,7 +60,18 @@ export interface ModelSummary {
   readonly multiplyAdds: number;
 }
 
-/** Sums up a model. */
+/**
+ * Sums up a model, layer by layer: shapes, parameters, neurons and multiply-adds. Nothing is built or computed.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { nn } from "@fermi/fermi";
+ *
+ * const { layers, parameters } = nn.summarise(nn.models.lenet5);
+ * assert.equal(parameters, 61_706);
+ * assert.deepEqual(layers.find(({ name }) => name === "pool2")!.output, [16, 5, 5]);
+ * ```
+ */
 export function summarise(table: ModelTable): ModelSummary {
   const layers = trace(table).map(summariseRow);
   const total = (field: "parameters" | "neurons" | "multiplyAdds") =>
@@ -63,7 +100,17 @@ function summariseRow({ row, input, output }: TracedRow): LayerSummary {
   };
 }
 
-/** The summary as a table for people, ending with the totals. */
+/**
+ * The summary as a table for people, ending with the totals.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { nn } from "@fermi/fermi";
+ *
+ * const text = nn.formatSummary(nn.summarise(nn.models.lenet5));
+ * assert.match(text, /^conv1 +6 x 28 x 28 +156 +4,704 +117,600$/m);
+ * ```
+ */
 export function formatSummary(summary: ModelSummary): string {
   const number = (value: number) => value === 0 ? "" : value.toLocaleString("en-US");
   const rows = [

@@ -4,10 +4,24 @@
  * @module
  */
 
-import type { Shape } from "../../tensor/mod.ts";
 import type { Initialiser } from "../initialisers.ts";
 
-/** A row of a model's table. */
+/**
+ * A row of a model's table: a layer and its name.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { nn } from "@fermi/fermi";
+ *
+ * const rows: nn.Row[] = [
+ *   { layer: "flatten", name: "flatten" },
+ *   { layer: "linear", name: "fc1", outputs: 32, bias: 0 },
+ *   { layer: "tanh", name: "tanh1" },
+ * ];
+ * const { layers } = nn.summarise({ ...nn.models.lenet5, rows });
+ * assert.deepEqual(layers.map(({ output }) => output), [[784], [32], [32]]);
+ * ```
+ */
 export type Row =
   | ConvRow
   | LinearRow
@@ -15,7 +29,19 @@ export type Row =
   | { readonly layer: "localResponseNorm"; readonly name: string; readonly groups: number }
   | PoolRow;
 
-/** A convolution. */
+/**
+ * A convolution.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { nn } from "@fermi/fermi";
+ *
+ * const row: nn.ConvRow = { layer: "conv2d", name: "conv1", outputs: 8, window: 3, stride: 2, bias: 0 };
+ * const summary = nn.summarise({ ...nn.models.lenet5, rows: [row] }); // of images 1 x 28 x 28
+ * assert.deepEqual(summary.layers[0]!.output, [8, 13, 13]);
+ * assert.equal(summary.parameters, 8 * (1 * 3 * 3 + 1));
+ * ```
+ */
 export interface ConvRow {
   /** Which layer this is. */
   readonly layer: "conv2d";
@@ -35,7 +61,19 @@ export interface ConvRow {
   readonly bias: number;
 }
 
-/** A fully connected layer. */
+/**
+ * A fully connected layer. It sees the features before it as they are: put a `flatten` between images and it.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { nn } from "@fermi/fermi";
+ *
+ * const scores: nn.LinearRow = { layer: "linear", name: "fc8", outputs: 20, bias: 0 };
+ * const rows = [...nn.models.alexnet.rows.slice(0, -1), scores]; // AlexNet for 20 classes
+ * const summary = nn.summarise({ ...nn.models.alexnet, classes: 20, rows });
+ * assert.equal(summary.layers.at(-1)!.parameters, 20 * (4096 + 1));
+ * ```
+ */
 export interface LinearRow {
   /** Which layer this is. */
   readonly layer: "linear";
@@ -47,7 +85,18 @@ export interface LinearRow {
   readonly bias: number;
 }
 
-/** A pooling layer. */
+/**
+ * A pooling layer.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { nn } from "@fermi/fermi";
+ *
+ * const row: nn.PoolRow = { layer: "maxPool2d", name: "pool", window: 3, stride: 2 };
+ * const summary = nn.summarise({ ...nn.models.lenet5, rows: [row] }); // of images 1 x 28 x 28
+ * assert.deepEqual(summary.layers[0]!.output, [1, 13, 13]);
+ * ```
+ */
 export interface PoolRow {
   /** Which layer this is. */
   readonly layer: "maxPool2d" | "avgPool2d";
@@ -59,7 +108,27 @@ export interface PoolRow {
   readonly stride: number;
 }
 
-/** A network of images to class scores. */
+/**
+ * A network of images to class scores.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, nn, ones, randomKey, setDefaultDevice } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const linear: nn.ModelTable = {
+ *   name: "linear",
+ *   source: "the simplest of all",
+ *   input: [1, 28, 28],
+ *   classes: 10,
+ *   weight: nn.init.normal(0.01),
+ *   dropout: 0,
+ *   rows: [{ layer: "flatten", name: "flatten" }, { layer: "linear", name: "fc", outputs: 10, bias: 0 }],
+ * };
+ * const network = nn.build(linear, { key: randomKey(1) });
+ * assert.deepEqual(network.forward(ones([4, 1, 28, 28])).shape, [4, 10]);
+ * ```
+ */
 export interface ModelTable {
   /** The name on the command line. */
   readonly name: string;
@@ -75,46 +144,4 @@ export interface ModelTable {
   readonly dropout: number;
   /** The layers in order. */
   readonly rows: readonly Row[];
-}
-
-/** A row with what follows from the rows before it. */
-export interface TracedRow {
-  readonly row: Row;
-  /** Without the batch. */
-  readonly input: Shape;
-  /** Without the batch. */
-  readonly output: Shape;
-}
-
-/** The shapes through the network, without the batch. */
-export function trace(table: ModelTable): TracedRow[] {
-  let input: Shape = table.input;
-  return table.rows.map((row) => {
-    const traced = { row, input, output: outputShape(row, input) };
-    input = traced.output;
-    return traced;
-  });
-}
-
-function outputShape(row: Row, input: Shape): Shape {
-  const slide = (window: number, stride = 1, padding = 0) =>
-    input.slice(1).map((size) => Math.floor((size + 2 * padding - window) / stride) + 1);
-  switch (row.layer) {
-    case "conv2d":
-      return [row.outputs, ...slide(row.window, row.stride, row.padding)];
-    case "maxPool2d":
-    case "avgPool2d":
-      return [input[0]!, ...slide(row.window, row.stride)];
-    case "flatten":
-      return [input.reduce((size, extent) => size * extent, 1)];
-    case "linear":
-      return [row.outputs];
-    case "relu":
-    case "tanh":
-    case "dropout":
-    case "localResponseNorm":
-      return input;
-    default:
-      return row satisfies never;
-  }
 }
