@@ -111,7 +111,19 @@ function expectOutput(name: string, dy: Spec, shape: Shape): void {
 
 // ---- functions ----------------------------------------------------------------------------------------------
 
-/** What conv2d takes. */
+/**
+ * What conv2d takes.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { conv2d, type Conv2dOptions, device, setDefaultDevice, zeros } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const options: Conv2dOptions = { stride: 4, padding: 2 }; // the first layer of AlexNet
+ * const maps = conv2d(zeros([1, 3, 224, 224]), zeros([96, 3, 11, 11]), options);
+ * assert.deepEqual(maps.shape, [1, 96, 55, 55]); // floor((224 + 2 + 2 - 11) / 4) + 1
+ * ```
+ */
 export interface Conv2dOptions {
   /** Step of the windows, default 1. */
   readonly stride?: Pair;
@@ -124,19 +136,25 @@ export interface Conv2dOptions {
 }
 
 /**
- * Convolution of images (cross-correlation, as in all of deep learning).
+ * Convolution of images (cross-correlation, as in all of deep learning): y[n, o, i, j] is the sum over c, u, v of
+ * x[n, c, i stride + u dilation - padding, likewise j and v] weight[o, c, u, v]; with groups, c runs over the
+ * channels of o's group.
  *
  * ```ts
- * import { conv2d, device, ones } from "@fermi/fermi";
+ * import assert from "node:assert/strict";
+ * import { arange, conv2d, device, setDefaultDevice, tensor } from "@fermi/fermi";
  *
- * const cpu = await device("cpu");
- * const y = conv2d(ones([1, 1, 3, 3], { device: cpu }), ones([1, 1, 2, 2], { device: cpu }));
- * console.log(await y.array()); // [[[[4, 4], [4, 4]]]]
+ * setDefaultDevice(await device("cpu"));
+ * const image = arange(9, { dtype: "f32" }).reshape([1, 1, 3, 3]);
+ * const differences = tensor([[[[-1, 1]]]]); // right neighbour minus left
+ * const y = conv2d(image, differences);
+ * assert.deepEqual(await y.array(), [[[[1, 1], [1, 1], [1, 1]]]]);
  * ```
  *
  * @param x images [N, in, height, width]
  * @param weight [out, in / groups, height, width]
- * @returns [N, out, floor((height + padding - reach) / stride) + 1, likewise width]
+ * @returns [N, out, floor((height + padding - reach) / stride) + 1, likewise width], where reach is (window - 1)
+ * dilation + 1
  * @throws {TypeError} when channels, groups or dtypes do not fit.
  * @throws {RangeError} when an option is out of range or the window does not fit into the image.
  */
@@ -144,7 +162,24 @@ export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions = {}): 
   return applyOne(conv2dOp, [x, weight], geometry("conv2d", options));
 }
 
-/** The gradient of conv2d for its input, whose shape is given: dy [N, out, ...], weight as conv2d's. */
+/**
+ * The gradient of conv2d for its input, whose shape is given: dy [N, out, ...], weight as conv2d's. Elsewhere it
+ * is known as transposed convolution.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { conv2dInputGradient, device, ones, setDefaultDevice } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const dy = ones([1, 1, 2, 2]);
+ * const weight = ones([1, 1, 2, 2]);
+ * const dx = conv2dInputGradient(dy, weight, { shape: [1, 1, 3, 3] });
+ * assert.deepEqual(await dx.array(), [[[[1, 2, 1], [2, 4, 2], [1, 2, 1]]]]); // how many windows saw it
+ * ```
+ *
+ * @param options those of the forward pass, and the shape [N, in, height, width] of its input
+ * @throws {TypeError} when dy does not have the shape of that pass's output, or the dtypes differ.
+ */
 export function conv2dInputGradient(
   dy: Tensor,
   weight: Tensor,
@@ -154,7 +189,23 @@ export function conv2dInputGradient(
   return applyOne(conv2dInputGradientOp, [dy, weight], attributes);
 }
 
-/** The gradient of conv2d for its weight, whose shape is given: x as conv2d's, dy [N, out, ...]. */
+/**
+ * The gradient of conv2d for its weight, whose shape is given: x as conv2d's, dy [N, out, ...].
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { arange, conv2dWeightGradient, device, ones, setDefaultDevice } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const x = arange(9, { dtype: "f32" }).reshape([1, 1, 3, 3]);
+ * const dy = ones([1, 1, 2, 2]);
+ * const dw = conv2dWeightGradient(x, dy, { shape: [1, 1, 2, 2] });
+ * assert.deepEqual(await dw.array(), [[[[8, 12], [20, 24]]]]); // the sum of what each weight met
+ * ```
+ *
+ * @param options those of the forward pass, and the shape [out, in / groups, height, width] of its weight
+ * @throws {TypeError} when dy does not have the shape of that pass's output, or the dtypes differ.
+ */
 export function conv2dWeightGradient(
   x: Tensor,
   dy: Tensor,

@@ -269,103 +269,490 @@ function alike(name: string, operands: readonly Operand[]): Tensor[] {
   return tensors.map((tensor) => broadcastTo(cast(tensor, dtype), shape));
 }
 
-/** -x. */
+/**
+ * -x, in the shape and dtype of x.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, neg, setDefaultDevice, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * assert.deepEqual(await neg(tensor([1, -2])).array(), [-1, 2]);
+ * assert.throws(() => neg(tensor(Uint32Array.of(1))), TypeError);
+ * ```
+ *
+ * @throws {TypeError} unless x is f32, f16 or i32: unsigned numbers have no sign.
+ */
 export function neg(x: Tensor): Tensor {
   return applyOne(negOp, [x], {});
 }
-/** |x|; its slope at 0 is 0. */
+
+/**
+ * |x|, in the shape and dtype of x; its slope at 0 is 0.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { abs, device, gradients, setDefaultDevice, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const x = tensor([-3, 0, 3]);
+ * assert.deepEqual(await abs(x).array(), [3, 0, 3]);
+ * const [dx] = gradients(abs(x), [x]);
+ * assert.deepEqual(await dx!.array(), [-1, 0, 1]);
+ * ```
+ *
+ * @throws {TypeError} unless x is f32, f16 or i32: unsigned numbers have no sign.
+ */
 export function abs(x: Tensor): Tensor {
   return applyOne(absOp, [x], {});
 }
-/** -1, 0 or 1. */
+
+/**
+ * -1, 0 or 1, in the shape and dtype of x. No gradient flows through it.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, gradients, setDefaultDevice, sign, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const x = tensor([-0.5, 0, 7]);
+ * assert.deepEqual(await sign(x).array(), [-1, 0, 1]);
+ * const [dx] = gradients(sign(x), [x]);
+ * assert.deepEqual(await dx!.array(), [0, 0, 0]);
+ * ```
+ *
+ * @throws {TypeError} unless x is f32, f16 or i32: unsigned numbers have no sign.
+ */
 export function sign(x: Tensor): Tensor {
   return applyOne(signOp, [x], {});
 }
-/** x * x. */
+
+/**
+ * x * x, in the shape and dtype of x; integers wrap modulo 2^32.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, gradients, setDefaultDevice, square, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const x = tensor([3, -4]);
+ * const norm = square(x).sum().sqrt();
+ * assert.equal(await norm.item(), 5);
+ * const [dx] = gradients(norm, [x]); // x / norm
+ * assert.deepEqual(await dx!.array(), [3 / 5, -4 / 5].map(Math.fround));
+ * ```
+ *
+ * @throws {TypeError} when x is u8 or bool.
+ */
 export function square(x: Tensor): Tensor {
   return applyOne(squareOp, [x], {});
 }
-/** max(x, 0), the rectified linear unit (Krizhevsky et al. 2012, section 3.1); its slope at 0 is 0. */
+
+/**
+ * max(x, 0), the rectified linear unit (Krizhevsky et al. 2012, section 3.1), in the shape and dtype of x; its
+ * slope at 0 is 0.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, gradients, relu, setDefaultDevice, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const x = tensor([-2, 0, 3]);
+ * assert.deepEqual(await relu(x).array(), [0, 0, 3]);
+ * const [dx] = gradients(relu(x), [x]);
+ * assert.deepEqual(await dx!.array(), [0, 0, 1]);
+ * ```
+ *
+ * @throws {TypeError} unless x is f32, f16 or i32: unsigned numbers have no sign.
+ */
 export function relu(x: Tensor): Tensor {
   return applyOne(reluOp, [x], {});
 }
-/** The largest whole number that is not above x. */
+
+/**
+ * The largest whole number that is not above x, in the shape and dtype of x. No gradient flows through it.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, floor, setDefaultDevice, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const x = tensor([1.5, -1.5]);
+ * assert.deepEqual(await floor(x).array(), [1, -2]); // downwards, still f32
+ * assert.deepEqual(await x.cast("i32").array(), [1, -1]); // towards 0
+ * ```
+ *
+ * @throws {TypeError} unless x is f32 or f16.
+ */
 export function floor(x: Tensor): Tensor {
   return applyOne(floorOp, [x], {});
 }
-/** e^x. */
+
+/**
+ * e^x, in the shape and dtype of x.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, exp, gradients, setDefaultDevice, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const x = tensor([0, -1000]);
+ * assert.deepEqual(await exp(x).array(), [1, 0]);
+ * const [dx] = gradients(exp(x), [x]); // e^x is its own derivative
+ * assert.deepEqual(await dx!.array(), [1, 0]);
+ * ```
+ *
+ * @throws {TypeError} unless x is f32 or f16.
+ */
 export function exp(x: Tensor): Tensor {
   return applyOne(expOp, [x], {});
 }
-/** The natural logarithm. */
+
+/**
+ * The natural logarithm, in the shape and dtype of x, which is meant to be above 0.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, gradients, log, setDefaultDevice, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const x = tensor([1, 2, 4]);
+ * assert.deepEqual(await log(x).array(), [0, Math.LN2, 2 * Math.LN2].map(Math.fround));
+ * const [dx] = gradients(log(x), [x]); // 1 / x
+ * assert.deepEqual(await dx!.array(), [1, 0.5, 0.25]);
+ * ```
+ *
+ * @throws {TypeError} unless x is f32 or f16.
+ */
 export function log(x: Tensor): Tensor {
   return applyOne(logOp, [x], {});
 }
-/** The square root. */
+
+/**
+ * The square root, in the shape and dtype of x.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, gradients, setDefaultDevice, sqrt, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const x = tensor([4, 0]);
+ * assert.deepEqual(await sqrt(x).array(), [2, 0]);
+ * const [dx] = gradients(sqrt(x), [x]); // 1 / (2 sqrt(x)): infinitely steep at 0
+ * assert.deepEqual(await dx!.array(), [0.25, Infinity]);
+ * ```
+ *
+ * @throws {TypeError} unless x is f32 or f16.
+ */
 export function sqrt(x: Tensor): Tensor {
   return applyOne(sqrtOp, [x], {});
 }
-/** 1 / sqrt(x). */
+
+/**
+ * 1 / sqrt(x), the reciprocal square root, in the shape and dtype of x.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, gradients, rsqrt, setDefaultDevice, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const x = tensor([4, 16]);
+ * assert.deepEqual(await rsqrt(x).array(), [0.5, 0.25]);
+ * const [dx] = gradients(rsqrt(x), [x]); // -x^-1.5 / 2
+ * assert.deepEqual(await dx!.array(), [-1 / 16, -1 / 128]);
+ * ```
+ *
+ * @throws {TypeError} unless x is f32 or f16.
+ */
 export function rsqrt(x: Tensor): Tensor {
   return applyOne(rsqrtOp, [x], {});
 }
-/** The hyperbolic tangent. */
+
+/**
+ * The hyperbolic tangent, in the shape and dtype of x.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, gradients, setDefaultDevice, tanh, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const x = tensor([-20, 0, 20]);
+ * assert.deepEqual(await tanh(x).array(), [-1, 0, 1]);
+ * const [dx] = gradients(tanh(x), [x]); // 1 - tanh(x)^2: a saturated unit does not learn
+ * assert.deepEqual(await dx!.array(), [0, 1, 0]);
+ * ```
+ *
+ * @throws {TypeError} unless x is f32 or f16.
+ */
 export function tanh(x: Tensor): Tensor {
   return applyOne(tanhOp, [x], {});
 }
-/** 1 / (1 + e^-x). */
+
+/**
+ * 1 / (1 + e^-x), the logistic function, in the shape and dtype of x.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, gradients, setDefaultDevice, sigmoid, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const x = tensor([-1000, 0, 1000]);
+ * assert.deepEqual(await sigmoid(x).array(), [0, 0.5, 1]);
+ * const [dx] = gradients(sigmoid(x), [x]); // y (1 - y): at most 1/4
+ * assert.deepEqual(await dx!.array(), [0, 0.25, 0]);
+ * ```
+ *
+ * @throws {TypeError} unless x is f32 or f16.
+ */
 export function sigmoid(x: Tensor): Tensor {
   return applyOne(sigmoidOp, [x], {});
 }
-/** The same numbers, through which no gradient flows. */
+
+/**
+ * The same numbers, in the shape and dtype of x, through which no gradient flows.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { detach, device, gradients, setDefaultDevice, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const x = tensor([3]);
+ * const [dx] = gradients(x.mul(detach(x)), [x]); // the second factor counts as a constant
+ * assert.deepEqual(await dx!.array(), [3]); // not 2 x
+ * ```
+ */
 export function detach(x: Tensor): Tensor {
   return applyOne(detachOp, [x], {});
 }
-/** a + b, with broadcasting. */
+
+/**
+ * a + b, with broadcasting.
+ *
+ * The rules of all ops of two operands: shapes broadcast as in NumPy, aligned at the last axis, where extent 1 is
+ * repeated. dtypes meet in the larger one, `bool < u8 < i32, u32 < f16 < f32`. A number takes the tensor's dtype
+ * where that holds it: a fraction makes integers f32, a whole number makes bool i32.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { add, device, setDefaultDevice, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const column = tensor([[10], [20]]);
+ * const row = tensor([1, 2, 3]);
+ * assert.deepEqual(await add(column, row).array(), [[11, 12, 13], [21, 22, 23]]);
+ * assert.equal(add(row, tensor(Int32Array.of(1))).dtype, "f32"); // i32 meets f32
+ * assert.throws(() => add(row, tensor([1, 2])), /do not broadcast/);
+ * ```
+ *
+ * @throws {TypeError} when the shapes do not broadcast, i32 meets u32, the operands meet in u8 or bool, or the
+ * devices differ.
+ * @throws {RangeError} for a whole number that the tensor's integer dtype does not hold.
+ */
 export function add(a: Operand, b: Operand): Tensor {
   return binary(addOp, a, b);
 }
-/** a - b, with broadcasting. */
+
+/**
+ * a - b, with broadcasting and dtypes as in `add`.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, gradients, setDefaultDevice, sub, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const x = tensor([0.25, 1]);
+ * assert.deepEqual(await sub(1, x).array(), [0.75, 0]); // a number may come first
+ * const [dx] = gradients(sub(1, x), [x]);
+ * assert.deepEqual(await dx!.array(), [-1, -1]);
+ * ```
+ *
+ * @throws {TypeError} or a RangeError, as `add` does.
+ */
 export function sub(a: Operand, b: Operand): Tensor {
   return binary(subOp, a, b);
 }
-/** a * b, with broadcasting. */
+
+/**
+ * a * b, element by element, with broadcasting and dtypes as in `add`; integers wrap modulo 2^32.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, mul, setDefaultDevice, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const counts = tensor(Int32Array.of(1, 2, 3));
+ * assert.equal(mul(counts, 2).dtype, "i32");
+ * assert.equal(mul(counts, 0.5).dtype, "f32");
+ * assert.deepEqual(await mul(counts, 0.5).array(), [0.5, 1, 1.5]);
+ * ```
+ *
+ * @throws {TypeError} or a RangeError, as `add` does.
+ */
 export function mul(a: Operand, b: Operand): Tensor {
   return binary(mulOp, a, b);
 }
-/** a / b, with broadcasting; integers are divided as f32. */
+
+/**
+ * a / b, with broadcasting as in `add`; integers are divided as f32.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, div, gradients, setDefaultDevice, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const pixels = tensor(Uint8Array.of(0, 51, 255));
+ * assert.deepEqual(await div(pixels, 255).array(), [0, 0.2, 1].map(Math.fround)); // f32
+ * const [a, b] = [tensor(6), tensor(2)];
+ * const [da, db] = gradients(div(a, b), [a, b]); // 1 / b and -a / b^2
+ * assert.deepEqual([await da!.item(), await db!.item()], [0.5, -1.5]);
+ * ```
+ *
+ * @throws {TypeError} or a RangeError, as `add` does.
+ */
 export function div(a: Operand, b: Operand): Tensor {
   const real = (x: Operand) => typeof x === "number" || isFloat(x.dtype) ? x : cast(x, "f32");
   return binary(divOp, real(a), real(b));
 }
-/** a^b, with broadcasting. A negative base wants a whole exponent, else the result is NaN. */
+
+/**
+ * a^b, with broadcasting as in `add`. A negative base wants a whole exponent, else the result is NaN. The gradient
+ * for b is a^b log(a), and 0 where a is not above 0.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, gradients, pow, setDefaultDevice, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const x = tensor([4, -4]);
+ * assert.deepEqual(await pow(x, 3).array(), [64, -64]);
+ * assert.deepEqual(await pow(x, 0.5).array(), [2, NaN]);
+ * const [dx] = gradients(pow(x, 3), [x]); // 3 x^2
+ * assert.deepEqual(await dx!.array(), [48, 48]);
+ * ```
+ *
+ * @throws {TypeError} when the shapes do not broadcast or the operands meet in an integer dtype.
+ */
 export function pow(a: Operand, b: Operand): Tensor {
   return binary(powOp, a, b);
 }
-/** The larger of a and b; at a tie the gradient goes to a. NaN is open. */
+
+/**
+ * The larger of a and b, with broadcasting and dtypes as in `add`; at a tie the gradient goes to a. NaN is open.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, gradients, maximum, setDefaultDevice, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const a = tensor([1, 5, 3]);
+ * const b = tensor([2, 5, 1]);
+ * assert.deepEqual(await maximum(a, b).array(), [2, 5, 3]);
+ * const [da, db] = gradients(maximum(a, b), [a, b]);
+ * assert.deepEqual(await da!.array(), [0, 1, 1]); // the tie in the middle is a's
+ * assert.deepEqual(await db!.array(), [1, 0, 0]);
+ * ```
+ *
+ * @throws {TypeError} or a RangeError, as `add` does.
+ */
 export function maximum(a: Operand, b: Operand): Tensor {
   return binary(maximumOp, a, b);
 }
-/** The smaller of a and b; at a tie the gradient goes to a. NaN is open. */
+
+/**
+ * The smaller of a and b, with broadcasting and dtypes as in `add`; at a tie the gradient goes to a. NaN is open.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, gradients, maximum, minimum, setDefaultDevice, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const x = tensor([-1, 3, 9]);
+ * assert.deepEqual(await minimum(maximum(x, 0), 6).array(), [0, 3, 6]); // clipped to [0, 6]
+ * const [dx] = gradients(minimum(x, 6), [x]);
+ * assert.deepEqual(await dx!.array(), [1, 1, 0]);
+ * ```
+ *
+ * @throws {TypeError} or a RangeError, as `add` does.
+ */
 export function minimum(a: Operand, b: Operand): Tensor {
   return binary(minimumOp, a, b);
 }
-/** a == b, as bool. */
+
+/**
+ * a == b, as bool, with broadcasting as in `add`; every dtype can be compared. No gradient flows through it.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, equal, setDefaultDevice, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const predictions = tensor(Int32Array.of(7, 2, 1, 0));
+ * const labels = tensor(Int32Array.of(7, 2, 1, 9));
+ * const hits = equal(predictions, labels);
+ * assert.equal(hits.dtype, "bool");
+ * assert.equal(await hits.mean().item(), 0.75); // the accuracy
+ * ```
+ *
+ * @throws {TypeError} or a RangeError, as `add` does.
+ */
 export function equal(a: Operand, b: Operand): Tensor {
   return binary(equalOp, a, b);
 }
-/** a < b, as bool. */
+
+/**
+ * a < b, as bool, with broadcasting as in `add`; every dtype can be compared. No gradient flows through it.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, less, setDefaultDevice, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const x = tensor([-2, -1, 0, 1]);
+ * assert.equal(await less(x, 0).sum().item(), 2); // bool is summed as i32: how many are negative
+ * ```
+ *
+ * @throws {TypeError} or a RangeError, as `add` does.
+ */
 export function less(a: Operand, b: Operand): Tensor {
   return binary(lessOp, a, b);
 }
-/** a > b, as bool. */
+
+/**
+ * a > b, as bool, with broadcasting as in `add`; every dtype can be compared. No gradient flows through it.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { arange, device, greater, setDefaultDevice } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const row = arange(3);
+ * const column = row.reshape([3, 1]);
+ * assert.deepEqual(await greater(column, row).array(), [[0, 0, 0], [1, 0, 0], [1, 1, 0]]); // i > j
+ * ```
+ *
+ * @throws {TypeError} or a RangeError, as `add` does.
+ */
 export function greater(a: Operand, b: Operand): Tensor {
   return binary(greaterOp, a, b);
 }
+
 /**
- * `condition ? a : b`, element by element, with broadcasting.
+ * `condition ? a : b`, element by element, with broadcasting and dtypes as in `add`; between two numbers the
+ * result is f32.
  *
- * @throws {TypeError} when the condition is not bool.
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, gradients, greater, setDefaultDevice, tensor, where } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const x = tensor([-1, 2]);
+ * const y = where(greater(x, 0), x, x.mul(0.5)); // a leaky ReLU
+ * assert.deepEqual(await y.array(), [-0.5, 2]);
+ * const [dx] = gradients(y, [x]); // flows where it was chosen
+ * assert.deepEqual(await dx!.array(), [0.5, 1]);
+ * ```
+ *
+ * @throws {TypeError} when the condition is not bool, or the shapes do not broadcast.
  */
 export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
   // Two numbers make an f32.
@@ -378,7 +765,24 @@ export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
     {},
   );
 }
-/** x in another dtype: integers truncate and clamp, bool is x != 0. */
+
+/**
+ * x in another dtype: floats round to the nearest, ties to even; integers truncate and clamp (NaN is open); bool
+ * is x != 0. A gradient flows between floats only.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { cast, device, setDefaultDevice, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const x = tensor([300.7, -1.5, 0]);
+ * assert.deepEqual(await cast(x, "i32").array(), [300, -1, 0]);
+ * assert.deepEqual(await cast(x, "u8").array(), [255, 0, 0]);
+ * assert.deepEqual(await cast(x, "bool").array(), [1, 1, 0]);
+ * ```
+ *
+ * @throws {TypeError} when the device does not support the dtype.
+ */
 export function cast(x: Tensor, dtype: DType): Tensor {
   if (x.dtype === dtype) return x;
   if (!x.device.supports(dtype)) throw new TypeError(`cast: ${x.device.name} does not support ${dtype}`);

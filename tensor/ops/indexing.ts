@@ -74,10 +74,24 @@ export const gatherInRangeOp: Primitive<"gatherInRange", GatherAttributes> = {
 };
 
 /**
- * The slices of x along `axis` (default 0) that `indices` (i32, any shape) name. An index out of range gives NaN in
- * floats and 0 in integers.
+ * The slices of x along `axis` (default 0) that `indices` (i32, any shape) name: x [..., extent, ...] becomes
+ * [..., indices.shape, ...]. An index out of range gives NaN in floats and 0 in integers. The gradient adds up
+ * where an index comes twice.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, gather, setDefaultDevice, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const embeddings = tensor([[1, 2], [3, 4], [5, 6]]);
+ * const words = tensor(Int32Array.of(2, 0, 2));
+ * assert.deepEqual(await gather(embeddings, words).array(), [[5, 6], [1, 2], [5, 6]]);
+ * const outside = tensor(Int32Array.of(-1)); // does not count from the end
+ * assert.deepEqual(await gather(embeddings, outside).array(), [[NaN, NaN]]);
+ * ```
  *
  * @throws {TypeError} when the indices are not i32.
+ * @throws {RangeError} for an axis that x does not have.
  */
 export function gather(x: Tensor, indices: Tensor, options: { readonly axis?: number } = {}): Tensor {
   return applyOne(gatherOp, [x, indices], {
@@ -89,7 +103,17 @@ export function gather(x: Tensor, indices: Tensor, options: { readonly axis?: nu
  * 1 at the index and 0 elsewhere, along a new last axis of `depth`: shape [...indices.shape, depth], dtype f32 unless
  * told otherwise. An index out of range gives zeros.
  *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, oneHot, setDefaultDevice, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const labels = tensor(Int32Array.of(2, 0));
+ * assert.deepEqual(await oneHot(labels, 3).array(), [[0, 0, 1], [1, 0, 0]]);
+ * ```
+ *
  * @throws {TypeError} when the indices are not i32.
+ * @throws {RangeError} when `depth` is no whole number from 0.
  */
 export function oneHot(indices: Tensor, depth: number, options: { readonly dtype?: DType } = {}): Tensor {
   expectDType("oneHot", indices, ["i32"], "indices");

@@ -49,10 +49,23 @@ function swapLast(x: Tensor): Tensor {
 }
 
 /**
- * The matrix product, as NumPy's: leading axes are batches and broadcast; a vector on the left is a row, on the right a
- * column, and its axis disappears from the result.
+ * The matrix product, as NumPy's: [..., m, k] by [..., k, n] is [..., m, n]. Leading axes are batches and
+ * broadcast; a vector on the left is a row, on the right a column, and its axis disappears from the result.
  *
- * @throws {TypeError} when the inner extents differ or an operand is a scalar.
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, matmul, ones, setDefaultDevice, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const a = tensor([[1, 2], [3, 4]]);
+ * assert.deepEqual(await matmul(a, a).array(), [[7, 10], [15, 22]]);
+ * assert.deepEqual(await matmul(a, tensor([1, 1])).array(), [3, 7]); // a vector: its axis is gone
+ * assert.deepEqual(matmul(ones([8, 5, 3]), ones([3, 4])).shape, [8, 5, 4]); // a batch of 8
+ * assert.throws(() => matmul(ones([2, 3]), ones([2, 3])), /expects 3 rows in the second, got 2/);
+ * ```
+ *
+ * @throws {TypeError} when the inner extents differ, the batches do not broadcast, an operand is a scalar, or they
+ * are not both f32 or both f16.
  */
 export function matmul(a: Tensor, b: Tensor): Tensor {
   if (a.shape.length === 0 || b.shape.length === 0) {

@@ -179,9 +179,21 @@ export const concatOp: Primitive<"concat", ConcatAttributes> = {
 // ---- functions ----------------------------------------------------------------------------------------------
 
 /**
- * The same elements in another shape; one extent may be -1 and is worked out.
+ * The same elements in the same (row-major) order, in another shape; one extent may be -1 and is worked out.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { arange, device, reshape, setDefaultDevice } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const x = arange(6);
+ * assert.deepEqual(await reshape(x, [2, -1]).array(), [[0, 1, 2], [3, 4, 5]]);
+ * assert.deepEqual(reshape(x, [1, 6, 1]).shape, [1, 6, 1]);
+ * assert.throws(() => reshape(x, [4, -1]), TypeError);
+ * ```
  *
  * @throws {TypeError} when the number of elements differs.
+ * @throws {RangeError} for an extent below -1.
  */
 export function reshape(x: Tensor, shape: Shape): Tensor {
   const known = shape.reduce((size, extent) => extent === -1 ? size : size * extent, 1);
@@ -195,7 +207,23 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
   return applyOne(reshapeOp, [x], { shape: checkShape("reshape", resolved) });
 }
 
-/** Repeats x to `shape` by NumPy's broadcasting rule. */
+/**
+ * Repeats x to `shape` by NumPy's broadcasting rule: along new leading axes, and along axes of extent 1.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { broadcastTo, device, gradients, setDefaultDevice, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const x = tensor([[1], [2]]);
+ * assert.deepEqual(await broadcastTo(x, [2, 3]).array(), [[1, 1, 1], [2, 2, 2]]);
+ * const [dx] = gradients(broadcastTo(x, [4, 2, 3]), [x]);
+ * assert.deepEqual(await dx!.array(), [[12], [12]]); // summed over the repetitions
+ * ```
+ *
+ * @throws {TypeError} when x does not broadcast to it.
+ * @throws {RangeError} for an extent that is no whole number from 0.
+ */
 export function broadcastTo(x: Tensor, shape: Shape): Tensor {
   if (sameShape(x.shape, shape)) return x;
   return applyOne(broadcastToOp, [x], { shape: [...checkShape("broadcastTo", shape)] });
@@ -203,6 +231,17 @@ export function broadcastTo(x: Tensor, shape: Shape): Tensor {
 
 /**
  * Reorders the axes: axis i of the result is axis `permutation[i]` of x. Without a permutation the order is reversed.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, setDefaultDevice, tensor, transpose, zeros } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const matrix = tensor([[1, 2, 3], [4, 5, 6]]);
+ * assert.deepEqual(await transpose(matrix).array(), [[1, 4], [2, 5], [3, 6]]);
+ * const image = zeros([1, 480, 640, 3]); // NHWC, as decoders give it
+ * assert.deepEqual(transpose(image, [0, 3, 1, 2]).shape, [1, 3, 480, 640]); // NCHW
+ * ```
  *
  * @throws {RangeError} when `permutation` does not name every axis once.
  */
@@ -217,12 +256,38 @@ export function transpose(x: Tensor, permutation?: readonly number[]): Tensor {
   return applyOne(transposeOp, [x], { permutation: order });
 }
 
-/** Reverses the elements along `axis` (a number or a list; left out: all). */
+/**
+ * Reverses the elements along `axis` (a number or a list, negative from the end; left out: all).
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, flip, setDefaultDevice, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const image = tensor([[1, 2], [3, 4]]);
+ * assert.deepEqual(await flip(image, { axis: -1 }).array(), [[2, 1], [4, 3]]); // mirrored
+ * assert.deepEqual(await flip(image).array(), [[4, 3], [2, 1]]);
+ * ```
+ *
+ * @throws {RangeError} for an axis that x does not have, or that is named twice.
+ */
 export function flip(x: Tensor, options: { readonly axis?: number | readonly number[] } = {}): Tensor {
   return applyOne(flipOp, [x], { axes: normalizeAxes("flip", options.axis, x.shape.length) });
 }
 
-/** What `slice` takes: bounds along `axis` (left out: the leading axes, as many as there are bounds). */
+/**
+ * What `slice` takes: bounds along `axis` (left out: the leading axes, as many as there are bounds).
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { arange, device, setDefaultDevice, type SliceOptions } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const image = arange(12).reshape([3, 4]);
+ * const crop: SliceOptions = { start: [0, 1], end: [2, 3] }; // bounds of axis 0 and of axis 1
+ * assert.deepEqual(await image.slice(crop).array(), [[1, 2], [5, 6]]);
+ * ```
+ */
 export interface SliceOptions {
   /** The first index; negative counts from the end. Default 0. */
   readonly start?: number | readonly number[];
@@ -237,7 +302,20 @@ export interface SliceOptions {
 /**
  * A regular part of x: `slice(x, { axis: 0, start: 2, end: 5 })` is rows 2, 3 and 4. Bounds beyond the ends are clamped.
  *
- * @throws {RangeError} for a step below 1.
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { arange, device, setDefaultDevice, slice } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const x = arange(6);
+ * assert.deepEqual(await slice(x, { start: 2, end: 5 }).array(), [2, 3, 4]);
+ * assert.deepEqual(await slice(x, { start: -2 }).array(), [4, 5]); // the last two
+ * assert.deepEqual(await slice(x, { step: 2 }).array(), [0, 2, 4]);
+ * assert.deepEqual(slice(x, { start: 9 }).shape, [0]);
+ * ```
+ *
+ * @throws {RangeError} for a step below 1, a bound that is no whole number, an axis that x does not have, or more
+ * bounds than axes.
  */
 export function slice(x: Tensor, options: SliceOptions): Tensor {
   const list = (value: number | readonly number[] | undefined) => typeof value === "number" ? [value] : value;
@@ -272,7 +350,19 @@ export function slice(x: Tensor, options: SliceOptions): Tensor {
   return applyOne(sliceOp, [x], { start, shape, step });
 }
 
-/** What `pad` takes; a number stands for every axis. */
+/**
+ * What `pad` takes; a number stands for every axis.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, type PadOptions, setDefaultDevice, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const x = tensor([1, 2, 3]);
+ * const dilated: PadOptions = { interior: 1 };
+ * assert.deepEqual(await x.pad(dilated).array(), [1, 0, 2, 0, 3]);
+ * ```
+ */
 export interface PadOptions {
   /** Elements before the first. */
   readonly before?: number | readonly number[];
@@ -285,9 +375,21 @@ export interface PadOptions {
 }
 
 /**
- * Surrounds x with a value.
+ * Surrounds x with a value: extents become before + extent + (extent - 1) interior + after.
  *
- * @throws {RangeError} for a negative amount or a list that does not have one entry an axis.
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, pad, setDefaultDevice, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const x = tensor([[1, 2]]);
+ * const framed = pad(x, { before: 1, after: 1, value: 9 });
+ * assert.deepEqual(await framed.array(), [[9, 9, 9, 9], [9, 1, 2, 9], [9, 9, 9, 9]]);
+ * assert.deepEqual(pad(x, { after: [0, 3] }).shape, [1, 5]); // only along axis 1
+ * ```
+ *
+ * @throws {RangeError} for a negative amount, a list that does not have one entry an axis, or a value that an
+ * integer dtype does not hold.
  */
 export function pad(x: Tensor, options: PadOptions): Tensor {
   const list = (value: number | readonly number[] = 0): readonly number[] => {
@@ -308,9 +410,20 @@ export function pad(x: Tensor, options: PadOptions): Tensor {
 const CONCAT_AT_ONCE = 4;
 
 /**
- * Joins tensors along `axis`, default 0.
+ * Joins tensors of one dtype along `axis`, default 0, in which alone their shapes may differ.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { concat, device, ones, setDefaultDevice, zeros } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const [a, b] = [ones([2, 3]), zeros([2, 1])];
+ * assert.deepEqual(await concat([a, b], { axis: 1 }).array(), [[1, 1, 1, 0], [1, 1, 1, 0]]);
+ * assert.throws(() => concat([a, b]), TypeError); // along axis 0 the others must agree
+ * ```
  *
  * @throws {TypeError} when another axis or the dtype differs, or the list is empty.
+ * @throws {RangeError} for an axis that the tensors do not have.
  */
 export function concat(tensors: readonly Tensor[], options: { readonly axis?: number } = {}): Tensor {
   const first = tensors[0];

@@ -83,7 +83,26 @@ function neighbourSum(
   return reshape(shifted.reduce((a, b) => add(a, b)), x.shape);
 }
 
-/** What localResponseNorm takes; the paper's values are the defaults. */
+/**
+ * What localResponseNorm takes; the paper's values are the defaults.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import {
+ *   device,
+ *   localResponseNorm,
+ *   type LocalResponseNormOptions,
+ *   ones,
+ *   setDefaultDevice,
+ * } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const options: LocalResponseNormOptions = { size: 3, alpha: 1, beta: 1, k: 0, groups: 2 };
+ * const maps = ones([1, 4, 1, 1]); // two towers of two maps
+ * const y = localResponseNorm(maps, options);
+ * assert.deepEqual(await y.data(), Float32Array.of(0.5, 0.5, 0.5, 0.5)); // one group: 1/2 1/3 1/3 1/2
+ * ```
+ */
 export interface LocalResponseNormOptions {
   /** How many neighbouring maps are summed, default 5. */
   readonly size?: number;
@@ -98,11 +117,25 @@ export interface LocalResponseNormOptions {
 }
 
 /**
- * Local response normalisation: `a / (k + alpha * sum(a^2 over size neighbouring maps))^beta` (Krizhevsky et al. 2012,
- * section 3.3). Caffe, PyTorch and ONNX divide alpha by size: pass `alpha: theirs / size` to match them.
+ * Local response normalisation: `a / (k + alpha * sum(a^2 over size neighbouring maps))^beta` (Krizhevsky et al.
+ * 2012, section 3.3). The window is centred on the map and cut off at the first and last one; an even size reaches
+ * one map further towards the first. Caffe, PyTorch and ONNX divide alpha by size: pass `alpha: theirs / size` to
+ * match them.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, localResponseNorm, setDefaultDevice, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const maps = tensor([1, 1, 0, 1], { shape: [1, 4, 1, 1] });
+ * const y = localResponseNorm(maps, { size: 3, alpha: 1, beta: 1, k: 0 });
+ * assert.deepEqual(await y.data(), Float32Array.of(0.5, 0.5, 0, 1)); // active neighbours inhibit each other
+ * ```
  *
  * @param x images [N, channels, height, width]
- * @throws {TypeError} when the groups do not divide the channels.
+ * @returns the same shape
+ * @throws {TypeError} when the groups do not divide the channels, or x is no float image.
+ * @throws {RangeError} when size or groups is no whole number from 1.
  */
 export function localResponseNorm(x: Tensor, options: LocalResponseNormOptions = {}): Tensor {
   const { size = 5, alpha = 1e-4, beta = 0.75, k = 2, groups = 1 } = options;

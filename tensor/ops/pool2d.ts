@@ -97,7 +97,19 @@ export const avgPool2dGradientOp: Primitive<"avgPool2dGradient", PoolGradientAtt
 
 // ---- functions ----------------------------------------------------------------------------------------------
 
-/** What pooling takes. */
+/**
+ * What pooling takes.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, maxPool2d, type Pool2dOptions, setDefaultDevice, zeros } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const overlapping: Pool2dOptions = { window: 3, stride: 2 }; // as in AlexNet
+ * assert.deepEqual(maxPool2d(zeros([1, 96, 55, 55]), overlapping).shape, [1, 96, 27, 27]);
+ * assert.deepEqual(maxPool2d(zeros([1, 96, 55, 55]), { window: 3 }).shape, [1, 96, 18, 18]);
+ * ```
+ */
 export interface Pool2dOptions {
   /** Extent of the windows. */
   readonly window: Pair;
@@ -119,6 +131,20 @@ function geometry(op: string, { window, stride = window, padding = 0 }: Pool2dOp
  * The maximum of each window, [N, channels, height, width] in and out (Krizhevsky et al. 2012, section 3.4: window 3,
  * stride 2). Padding counts as -infinity; at a tie the gradient goes to the first element of the window.
  *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, gradients, maxPool2d, setDefaultDevice, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const image = tensor([[[[1, 3, 2], [3, 0, 1]]]]);
+ * const y = maxPool2d(image, { window: 2, stride: 1 });
+ * assert.deepEqual(await y.array(), [[[[3, 3]]]]);
+ * const [dx] = gradients(y, [image]);
+ * assert.deepEqual(await dx!.array(), [[[[0, 2, 0], [0, 0, 0]]]]); // ties: the first 3
+ * ```
+ *
+ * @returns [N, channels, floor((height + padding - window) / stride) + 1, likewise width]
+ * @throws {TypeError} when x is no float image.
  * @throws {RangeError} when a window does not fit or the padding is not smaller than the window.
  */
 export function maxPool2d(x: Tensor, options: Pool2dOptions): Tensor {
@@ -128,6 +154,19 @@ export function maxPool2d(x: Tensor, options: Pool2dOptions): Tensor {
 /**
  * The mean of each window, [N, channels, height, width] in and out; zeros of the padding are counted.
  *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { avgPool2d, device, setDefaultDevice, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const image = tensor([[[[1, 3], [5, 7]]]]);
+ * assert.deepEqual(await avgPool2d(image, { window: 2 }).array(), [[[[4]]]]);
+ * const padded = avgPool2d(image, { window: 2, padding: 1 });
+ * assert.deepEqual(await padded.array(), [[[[0.25, 0.75], [1.25, 1.75]]]]); // always divided by 4
+ * ```
+ *
+ * @returns [N, channels, floor((height + padding - window) / stride) + 1, likewise width]
+ * @throws {TypeError} when x is no float image.
  * @throws {RangeError} when a window does not fit or the padding is not smaller than the window.
  */
 export function avgPool2d(x: Tensor, options: Pool2dOptions): Tensor {

@@ -100,9 +100,20 @@ export const dropoutOp: Composite<"dropout", DropoutAttributes> = {
 // ---- functions ----------------------------------------------------------------------------------------------
 
 /**
- * The key of a seed: the pair (floor(seed / 2^32), seed mod 2^32).
+ * The key of a seed: the pair (floor(seed / 2^32), seed mod 2^32), a u32 tensor of shape [2]. A key is used once:
+ * what is drawn from the same key is the same, so derive others with `splitKey` and `foldIn`.
  *
- * @throws {RangeError} when the seed is not a whole number from 0 to 2^53.
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, randomKey, setDefaultDevice, uniform } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const key = randomKey(2 ** 32 + 5);
+ * assert.deepEqual(await key.data(), Uint32Array.of(1, 5));
+ * assert.deepEqual(await uniform(key, [3]).array(), await uniform(randomKey(2 ** 32 + 5), [3]).array());
+ * ```
+ *
+ * @throws {RangeError} when the seed is not a whole number from 0 to 2^53 - 1.
  */
 export function randomKey(seed: number, options: { readonly device?: Device } = {}): Tensor {
   if (!Number.isSafeInteger(seed) || seed < 0) {
@@ -112,29 +123,105 @@ export function randomKey(seed: number, options: { readonly device?: Device } = 
   return leaf(words, { shape: [2], dtype: "u32" }, options.device ?? getDefaultDevice());
 }
 
-/** Random u32 of any shape, the same on every backend. */
+/**
+ * Random u32 of any shape, the same on every backend: Threefry-2x32-20 (Salmon et al. 2011), with the element's
+ * number as its counter.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, randomBits, randomKey, setDefaultDevice } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const bits = randomBits(randomKey(0), [2]);
+ * assert.deepEqual(await bits.data(), Uint32Array.of(0x6b200159, 0x99ba4efe)); // Random123's known answer
+ * ```
+ *
+ * @throws {TypeError} when the key is not u32 of shape [2].
+ * @throws {RangeError} for an extent that is no whole number from 0.
+ */
 export function randomBits(key: Tensor, shape: Shape): Tensor {
   return applyOne(randomBitsOp, [key], { shape: [...checkShape("randomBits", shape)] });
 }
 
-/** Uniform f32 in [0, 1), multiples of 2^-24, the same bits on every backend. */
+/**
+ * Uniform f32 in [0, 1), multiples of 2^-24, the same bits on every backend. With another dtype they are cast
+ * last: in f16 the largest round to 1.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, randomKey, setDefaultDevice, uniform } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const dice = uniform(randomKey(1), [600]).mul(6).floor().cast("i32").add(1);
+ * assert.equal(await dice.min().item(), 1);
+ * assert.equal(await dice.max().item(), 6);
+ * ```
+ *
+ * @throws {TypeError} when the key is not u32 of shape [2].
+ */
 export function uniform(key: Tensor, shape: Shape, options: { readonly dtype?: DType } = {}): Tensor {
   return cast(applyOne(uniformFromBitsOp, [randomBits(key, shape)], {}), options.dtype ?? "f32");
 }
 
-/** Normal f32 with mean 0 and variance 1, the same on every backend within rounding. */
+/**
+ * Normal f32 with mean 0 and variance 1, the same on every backend within rounding: the quantile function of
+ * uniform numbers, by Wichura's AS 241 (1988). With another dtype they are cast last.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, normal, randomKey, setDefaultDevice } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const noise = normal(randomKey(1), [10000]);
+ * assert.ok(Math.abs(await noise.mean().item()) < 0.03); // three standard errors
+ * assert.ok(Math.abs(await noise.square().mean().item() - 1) < 0.05);
+ * ```
+ *
+ * @throws {TypeError} when the key is not u32 of shape [2].
+ */
 export function normal(key: Tensor, shape: Shape, options: { readonly dtype?: DType } = {}): Tensor {
   return cast(applyOne(normalFromBitsOp, [randomBits(key, shape)], {}), options.dtype ?? "f32");
 }
 
-/** n keys that are independent of each other and of the key's own numbers. */
+/**
+ * n keys that are independent of each other and of the key's own numbers.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, randomKey, setDefaultDevice, splitKey, uniform } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const [weights, mask] = splitKey(randomKey(7), 2);
+ * const [a, b] = [uniform(weights!, [4]), uniform(mask!, [4])];
+ * assert.notDeepEqual(await a.array(), await b.array());
+ * ```
+ *
+ * @throws {TypeError} when the key is not u32 of shape [2].
+ * @throws {RangeError} when n is no whole number from 0.
+ */
 export function splitKey(key: Tensor, n: number): Tensor[] {
   checkShape("splitKey", [n]);
   // Counters from 2^63 on, which randomBits never reaches.
   return Array.from({ length: n }, (_, i) => block(key, 0x80000000, i));
 }
 
-/** The key that belongs to (key, number): for layers, steps and the like. */
+/**
+ * The key that belongs to (key, number): for layers, steps and the like.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, foldIn, randomKey, setDefaultDevice, uniform } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const key = randomKey(7);
+ * const maskOf = (step: number) => uniform(foldIn(key, step), [4]).array();
+ * assert.deepEqual(await maskOf(41), await maskOf(41)); // a step can be repeated
+ * assert.notDeepEqual(await maskOf(41), await maskOf(42));
+ * ```
+ *
+ * @throws {TypeError} when the key is not u32 of shape [2].
+ * @throws {RangeError} when the number is not whole, from 0 to 2^53 - 1.
+ */
 export function foldIn(key: Tensor, number: number): Tensor {
   if (!Number.isSafeInteger(number) || number < 0) {
     throw new RangeError(`foldIn: expects a whole number from 0 to 2^53, got ${number}`);
@@ -148,9 +235,23 @@ function block(key: Tensor, high: number, low: number): Tensor {
 }
 
 /**
- * Dropout (Krizhevsky et al. 2012, section 4.2), inverted: in training each element is zeroed with probability p and
- * the others are scaled by 1 / (1 - p), so that nothing is done at test time.
+ * Dropout (Krizhevsky et al. 2012, section 4.2), inverted: in training each element is zeroed with probability p
+ * (default 0.5) and the others are scaled by 1 / (1 - p), so that nothing is done at test time. The gradient
+ * passes the same mask.
  *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, dropout, ones, randomKey, setDefaultDevice } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const x = ones([1000]);
+ * const y = await dropout(x, randomKey(3), { p: 0.2 }).data();
+ * assert.deepEqual(new Set(y), new Set([0, 1.25])); // 1 / (1 - 0.2)
+ * const share = y.filter((value) => value === 0).length / 1000;
+ * assert.ok(Math.abs(share - 0.2) < 0.04); // three standard deviations
+ * ```
+ *
+ * @throws {TypeError} when x is not f32 or f16, or the key is not u32 of shape [2].
  * @throws {RangeError} unless 0 <= p < 1.
  */
 export function dropout(x: Tensor, key: Tensor, options: { readonly p?: number } = {}): Tensor {

@@ -130,7 +130,21 @@ export const argminOp: Reduction<"argmin"> = reduction(
 
 // ---- functions ----------------------------------------------------------------------------------------------
 
-/** What a reduction takes. */
+/**
+ * What a reduction takes.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, ones, type ReduceOptions, setDefaultDevice } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const images = ones([8, 3, 32, 32]);
+ * const perMap: ReduceOptions = { axis: [2, 3], keepDims: true };
+ * assert.deepEqual(images.mean(perMap).shape, [8, 3, 1, 1]); // broadcasts against the images
+ * assert.deepEqual(images.mean({ axis: -1 }).shape, [8, 3, 32]);
+ * assert.deepEqual(images.mean().shape, []);
+ * ```
+ */
 export interface ReduceOptions {
   /** An axis or a list of axes, negative from the end; left out, all of them. */
   readonly axis?: number | readonly number[];
@@ -151,34 +165,150 @@ function arangeLike(x: Tensor, count: number): Tensor {
   return hostTensorLike(x, Int32Array.from({ length: count }, (_, i) => i));
 }
 
-/** The sum along `axis`; u8 and bool are summed as i32. */
+/**
+ * The sum along `axis`, in the dtype of x; u8 and bool are summed as i32. The sum of nothing is 0; integers wrap
+ * modulo 2^32.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, setDefaultDevice, sum, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const x = tensor([[1, 2, 3], [4, 5, 6]]);
+ * assert.deepEqual(await sum(x, { axis: 0 }).array(), [5, 7, 9]);
+ * assert.equal(await sum(x).item(), 21);
+ * assert.equal(await sum(x.greater(2)).item(), 4); // counts
+ * ```
+ *
+ * @throws {RangeError} for an axis that x does not have, or that is named twice.
+ */
 export function sum(x: Tensor, options: ReduceOptions = {}): Tensor {
   return reduce(sumOp, x, options);
 }
-/** The mean along `axis`; integers give f32. */
+
+/**
+ * The mean along `axis`, in the dtype of x; integers and bool give f32. The mean of nothing is NaN.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, mean, setDefaultDevice, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const x = tensor([[1, 10], [3, 30]]);
+ * const centred = x.sub(mean(x, { axis: 0, keepDims: true })); // [1, 2] broadcasts against [2, 2]
+ * assert.deepEqual(await centred.array(), [[-1, -10], [1, 10]]);
+ * ```
+ *
+ * @throws {RangeError} for an axis that x does not have, or that is named twice.
+ */
 export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
   const axes = normalizeAxes("mean", options.axis, x.shape.length);
   // In f32 also for f16, whose sums soon leave its range.
   const average = sum(cast(x, "f32"), options).div(sizeOf(axes.map((axis) => x.shape[axis]!)));
   return cast(average, isFloat(x.dtype) ? x.dtype : "f32");
 }
-/** The largest element along `axis`. */
+
+/**
+ * The largest element along `axis`, in the dtype of x (u8 and bool: i32); at a tie the gradient goes to the first.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, gradients, max, setDefaultDevice, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const x = tensor([[1, 7, 7], [4, 5, 6]]);
+ * const y = max(x, { axis: 1 });
+ * assert.deepEqual(await y.array(), [7, 6]);
+ * const [dx] = gradients(y, [x]);
+ * assert.deepEqual(await dx!.array(), [[0, 1, 0], [0, 0, 1]]); // of the two 7s the first
+ * ```
+ *
+ * @throws {RangeError} for an axis that x does not have, or that is named twice, and along an axis without
+ * elements.
+ */
 export function max(x: Tensor, options: ReduceOptions = {}): Tensor {
   return reduce(maxOp, x, options);
 }
-/** The smallest element along `axis`. */
+
+/**
+ * The smallest element along `axis`, in the dtype of x (u8 and bool: i32); at a tie the gradient goes to the
+ * first.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, min, setDefaultDevice, tensor, zeros } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const x = tensor([[3, 1], [2, 5]]);
+ * assert.equal(await min(x).item(), 1);
+ * assert.deepEqual(await min(x, { axis: 0, keepDims: true }).array(), [[2, 1]]);
+ * assert.throws(() => min(zeros([0, 2]), { axis: 0 }), RangeError); // of nothing there is none
+ * ```
+ *
+ * @throws {RangeError} for an axis that x does not have, or that is named twice, and along an axis without
+ * elements.
+ */
 export function min(x: Tensor, options: ReduceOptions = {}): Tensor {
   return reduce(minOp, x, options);
 }
-/** The product along `axis`. */
+
+/**
+ * The product along `axis`, in the dtype of x (u8 and bool: i32). The product of nothing is 1; integers wrap
+ * modulo 2^32.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, gradients, prod, setDefaultDevice, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const x = tensor([0, 2, 3]);
+ * assert.equal(await prod(x).item(), 0);
+ * const [dx] = gradients(prod(x), [x]); // the product of the others, also beside a 0
+ * assert.deepEqual(await dx!.array(), [6, 0, 0]);
+ * ```
+ *
+ * @throws {RangeError} for an axis that x does not have, or that is named twice.
+ */
 export function prod(x: Tensor, options: ReduceOptions = {}): Tensor {
   return reduce(prodOp, x, options);
 }
-/** The index (i32) of the largest element along `axis`, the first at a tie; over several axes their row-major index. */
+
+/**
+ * The index (i32) of the largest element along `axis`, the first at a tie; over several axes their row-major index.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { argmax, device, setDefaultDevice, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const scores = tensor([[0.1, 0.7, 0.2], [0.4, 0.2, 0.4]]);
+ * const classes = argmax(scores, { axis: 1 });
+ * assert.deepEqual(await classes.data(), Int32Array.of(1, 0)); // at a tie the first
+ * ```
+ *
+ * @throws {RangeError} for an axis that x does not have, or that is named twice, and along an axis without
+ * elements.
+ */
 export function argmax(x: Tensor, options: ReduceOptions = {}): Tensor {
   return reduce(argmaxOp, x, options);
 }
-/** The index (i32) of the smallest element along `axis`, the first at a tie; over several axes their row-major index. */
+
+/**
+ * The index (i32) of the smallest element along `axis`, the first at a tie; over several axes their row-major index.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { argmin, device, setDefaultDevice, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const x = tensor([[5, 3], [1, 4]]);
+ * assert.equal(await argmin(x).item(), 2); // row 1, column 0: 1 * 2 + 0
+ * assert.deepEqual(await argmin(x, { axis: 0 }).array(), [1, 0]);
+ * ```
+ *
+ * @throws {RangeError} for an axis that x does not have, or that is named twice, and along an axis without
+ * elements.
+ */
 export function argmin(x: Tensor, options: ReduceOptions = {}): Tensor {
   return reduce(argminOp, x, options);
 }

@@ -84,14 +84,45 @@ export const crossEntropyGradientOp: Composite<"crossEntropyGradient"> = {
   },
 };
 
-/** The logarithm of the softmax along `axis`, default the last. */
+/**
+ * The logarithm of the softmax, x - log(sum(e^x)), along `axis`, default the last, in the shape and dtype of x.
+ * Large numbers do not overflow, and small probabilities keep their logarithm.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, logSoftmax, setDefaultDevice, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const logits = tensor([[1000, 1000], [0, -200]]);
+ * const y = logSoftmax(logits);
+ * assert.deepEqual(await y.array(), [[-Math.LN2, -Math.LN2].map(Math.fround), [0, -200]]);
+ * ```
+ *
+ * @throws {TypeError} unless x is f32 or f16.
+ * @throws {RangeError} for an axis that x does not have, or one without elements.
+ */
 export function logSoftmax(x: Tensor, options: { readonly axis?: number } = {}): Tensor {
   return applyOne(logSoftmaxOp, [x], {
     axis: normalizeAxis("logSoftmax", options.axis ?? -1, x.shape.length),
   });
 }
 
-/** e^x / sum(e^x) along `axis`, default the last. */
+/**
+ * e^x / sum(e^x) along `axis`, default the last, in the shape and dtype of x: numbers above 0 that sum to 1.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, setDefaultDevice, softmax, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const logits = tensor([[1000, 1000], [0, -1000]]);
+ * assert.deepEqual(await softmax(logits).array(), [[0.5, 0.5], [1, 0]]);
+ * assert.deepEqual(await softmax(logits, { axis: 0 }).array(), [[1, 1], [0, 0]]);
+ * ```
+ *
+ * @throws {TypeError} unless x is f32 or f16.
+ * @throws {RangeError} for an axis that x does not have, or one without elements.
+ */
 export function softmax(x: Tensor, options: { readonly axis?: number } = {}): Tensor {
   return exp(logSoftmax(x, options));
 }
@@ -99,9 +130,23 @@ export function softmax(x: Tensor, options: { readonly axis?: number } = {}): Te
 /**
  * The mean over the batch of -log softmax(logits)[label].
  *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { crossEntropy, device, gradients, setDefaultDevice, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const logits = tensor([[0, 0], [0, 0]]); // knows nothing: log 2
+ * const loss = crossEntropy(logits, tensor(Int32Array.of(0, 1)));
+ * assert.equal(await loss.item(), Math.fround(Math.LN2));
+ * const [gradient] = gradients(loss, [logits]); // (softmax - oneHot) / N
+ * assert.deepEqual(await gradient!.array(), [[-0.25, 0.25], [0.25, -0.25]]);
+ * ```
+ *
  * @param logits [N, classes]
  * @param labels i32 [N]; a label that is no class makes the loss NaN
+ * @returns a scalar
  * @throws {TypeError} for other shapes or dtypes.
+ * @throws {RangeError} when there are no images or no classes.
  */
 export function crossEntropy(logits: Tensor, labels: Tensor): Tensor {
   return applyOne(crossEntropyOp, [logits, labels], {});
