@@ -8,7 +8,19 @@ import type { Tensor } from "./tensor.ts";
 import { tensor } from "./create.ts";
 import { gradients } from "./gradients.ts";
 
-/** The element of one argument whose gradient differs most. */
+/**
+ * The element of one argument whose gradient differs most.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { checkGradients, device, type GradientCheck, tensor } from "@fermi/fermi";
+ *
+ * const x = tensor([3], { device: await device("cpu", { precision: "f64" }) });
+ * const [check]: GradientCheck[] = await checkGradients((x) => x.square(), [x]);
+ * assert.equal(check!.analytic, 6);
+ * assert.ok(Math.abs(check!.numeric - 6) < 1e-8);
+ * ```
+ */
 export interface GradientCheck {
   /** Row-major index of the element. */
   readonly index: number;
@@ -20,7 +32,19 @@ export interface GradientCheck {
   readonly error: number;
 }
 
-/** What checkGradients takes. */
+/**
+ * What checkGradients takes.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { checkGradients, type CheckGradientsOptions, device, tensor } from "@fermi/fermi";
+ *
+ * const x = tensor([1e-6], { device: await device("cpu", { precision: "f64" }) });
+ * await assert.rejects(checkGradients((x) => x.relu(), [x])); // the step crosses the kink at 0
+ * const closer: CheckGradientsOptions = { step: 1e-7 };
+ * await checkGradients((x) => x.relu(), [x], closer);
+ * ```
+ */
 export interface CheckGradientsOptions {
   /** The step of the differences; default 1e-5 on an f64 device, else 1e-2. */
   readonly step?: number;
@@ -33,10 +57,13 @@ export interface CheckGradientsOptions {
  * every element of every argument. Meant for `device("cpu", { precision: "f64" })`.
  *
  * ```ts
+ * import assert from "node:assert/strict";
  * import { checkGradients, device, tensor } from "@fermi/fermi";
  *
  * const f64 = await device("cpu", { precision: "f64" });
- * await checkGradients((x) => x.exp().sum(), [tensor([0, 1], { device: f64 })]);
+ * const [x, w] = [tensor([[1, 2]], { device: f64 }), tensor([[3], [4]], { device: f64 })];
+ * const checks = await checkGradients((x, w) => x.matmul(w).tanh().sum(), [x, w]);
+ * assert.ok(checks.every(({ error }) => error < 1e-7)); // the worst element of each argument
  * ```
  *
  * @returns for each argument its worst element

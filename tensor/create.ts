@@ -18,13 +18,50 @@ import {
 import { checkShape, type Shape, show, sizeOf } from "./shape.ts";
 import { Tensor } from "./tensor.ts";
 
-/** Numbers or booleans, nested as deep as the tensor has axes. */
+/**
+ * Numbers or booleans, nested as deep as the tensor has axes.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, equal, type NestedData, setDefaultDevice, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const mask: NestedData = [[true, false], [false, true]];
+ * assert.equal(tensor(mask).dtype, "bool");
+ * assert.deepEqual(tensor(mask).shape, [2, 2]);
+ * assert.throws(() => tensor([[1, 2], [3]]), /equal lengths/);
+ * ```
+ */
 export type NestedData = number | boolean | readonly NestedData[];
 
-/** What a tensor can be made from. */
+/**
+ * What a tensor can be made from: a number or boolean, nested arrays of them, or a typed array.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, setDefaultDevice, tensor, type TensorData } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const sources: TensorData[] = [5, [[1, 2]], true, Int32Array.of(1, 2, 3), new Uint8Array(4)];
+ * assert.deepEqual(sources.map((data) => tensor(data).dtype), ["f32", "f32", "bool", "i32", "u8"]);
+ * assert.deepEqual(sources.map((data) => tensor(data).shape), [[], [1, 2], [], [3], [4]]);
+ * ```
+ */
 export type TensorData = HostArray | NestedData;
 
-/** How to read the data. */
+/**
+ * How to read the data.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, setDefaultDevice, tensor, type TensorOptions } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const grey: TensorOptions = { shape: [1, 1, 2, 2], dtype: "f32" };
+ * const image = tensor(Uint8Array.of(0, 64, 128, 255), grey);
+ * assert.deepEqual(await image.array(), [[[[0, 64], [128, 255]]]]);
+ * ```
+ */
 export interface TensorOptions {
   /** The shape; default: that of nested arrays, or one axis for a typed array. */
   readonly shape?: Shape;
@@ -63,18 +100,25 @@ export function scalarLike(value: number, like: Tensor, dtype?: DType): Tensor {
 }
 
 /**
- * Makes a tensor from numbers, booleans, nested arrays of them, or a typed array. The data are copied.
+ * Makes a tensor from numbers, booleans, nested arrays of them, or a typed array. The data are copied, and
+ * converted where `dtype` says so: floats are rounded, integers truncated and clamped.
  *
  * ```ts
+ * import assert from "node:assert/strict";
  * import { device, setDefaultDevice, tensor } from "@fermi/fermi";
  *
  * setDefaultDevice(await device("cpu"));
- * tensor(5); // a scalar
- * tensor([[1, 2, 3], [4, 5, 6]]); // shape [2, 3]
- * tensor(new Float32Array(6), { shape: [2, 3] });
+ * assert.deepEqual(tensor(5).shape, []); // a scalar
+ * assert.deepEqual(tensor([[1, 2, 3], [4, 5, 6]]).shape, [2, 3]);
+ * const numbers = Float32Array.of(1, 2, 3, 4);
+ * const x = tensor(numbers, { shape: [2, 2] });
+ * numbers[0] = 9; // x has its own copy
+ * assert.deepEqual(await x.array(), [[1, 2], [3, 4]]);
  * ```
  *
- * @throws {TypeError} when the data do not fill the shape, or nested arrays are ragged.
+ * @throws {TypeError} when the data do not fill the shape, nested arrays are ragged, the device does not support
+ * the dtype, or no device is given and there is no default.
+ * @throws {RangeError} for an extent that is no whole number from 0.
  */
 export function tensor(data: TensorData, options: TensorOptions = {}): Tensor {
   const device = options.device ?? getDefaultDevice();
@@ -148,25 +192,91 @@ function flatten(name: string, data: NestedData): number[] {
   return flat;
 }
 
-/** Shape, dtype (default f32) and device of a tensor that is made from nothing. */
+/**
+ * Shape, dtype (default f32) and device of a tensor that is made from nothing.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, type FillOptions, setDefaultDevice, zeros } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const counters: FillOptions = { dtype: "i32" };
+ * assert.equal(zeros([10], counters).dtype, "i32");
+ * assert.equal(zeros([10]).dtype, "f32");
+ * ```
+ */
 export type FillOptions = Omit<TensorOptions, "shape">;
 
-/** A tensor of zeros. */
+/**
+ * A tensor of zeros.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, setDefaultDevice, zeros } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * assert.deepEqual(await zeros([2, 3]).array(), [[0, 0, 0], [0, 0, 0]]);
+ * assert.equal(zeros([0, 3]).size, 0); // tensors may be empty
+ * ```
+ *
+ * @throws {RangeError} for an extent that is no whole number from 0.
+ */
 export function zeros(shape: Shape, options: FillOptions = {}): Tensor {
   return full(shape, 0, options);
 }
 
-/** A tensor of ones. */
+/**
+ * A tensor of ones.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, ones, setDefaultDevice, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const x = tensor([[1, 2], [3, 4]]);
+ * assert.deepEqual(await ones([2]).matmul(x).array(), [4, 6]); // sums the columns
+ * ```
+ *
+ * @throws {RangeError} for an extent that is no whole number from 0.
+ */
 export function ones(shape: Shape, options: FillOptions = {}): Tensor {
   return full(shape, 1, options);
 }
 
-/** A tensor that is `value` everywhere. It takes no memory until something writes to it. */
+/**
+ * A tensor that is `value` everywhere. It takes no memory until something writes to it.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, full, setDefaultDevice } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const x = full([1000, 1000], 0.5);
+ * assert.equal(x.node?.op.name, "broadcastTo"); // one number that is read a million times
+ * assert.equal(await x.sum().item(), 500_000);
+ * ```
+ *
+ * @throws {RangeError} for an extent that is no whole number from 0.
+ */
 export function full(shape: Shape, value: number, options: FillOptions = {}): Tensor {
   return tensor(value, { ...options, dtype: options.dtype ?? "f32" }).broadcastTo(shape);
 }
 
-/** 0, 1, ... n - 1, i32 unless told otherwise. */
+/**
+ * 0, 1, ... n - 1: a vector of shape [n], i32 unless told otherwise.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { arange, device, setDefaultDevice } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * assert.deepEqual(await arange(3).data(), Int32Array.of(0, 1, 2));
+ * const grid = arange(6, { dtype: "f32" }).reshape([2, 3]);
+ * assert.deepEqual(await grid.array(), [[0, 1, 2], [3, 4, 5]]);
+ * ```
+ *
+ * @throws {RangeError} when n is no whole number from 0.
+ */
 export function arange(n: number, options: FillOptions = {}): Tensor {
   checkShape("arange", [n]);
   return tensor(Int32Array.from({ length: n }, (_, i) => i), { dtype: "i32", ...options });

@@ -10,13 +10,47 @@ import { collectLeaves, staleState } from "./graph.ts";
 import type { State } from "./state.ts";
 import type { Tensor } from "./tensor.ts";
 
-/** Device memory that outlives an evaluation: a state's own buffer, or the value of an evaluated tensor. */
+/**
+ * Device memory that outlives an evaluation: a state's own buffer, or the value of an evaluated tensor.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, evaluate, ones, setDefaultDevice, type Storage } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const x = ones([2]).add(1);
+ * await evaluate(x); // x has device memory now
+ * const storage: Storage | null = x.value?.kind === "resident" ? x.value.storage : null;
+ * assert.equal(typeof storage?.release, "function");
+ * x.dispose(); // releases it
+ * assert.deepEqual(await x.array(), [2, 2]); // computed again
+ * ```
+ */
 export interface Storage {
   /** Gives the memory back. */
   release(): void;
 }
 
-/** What one evaluation is asked for. */
+/**
+ * What one evaluation is asked for.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { type Backend, Device, device, type EvaluationRequest, ones } from "@fermi/fermi";
+ *
+ * const { backend } = await device("cpu");
+ * const requests: EvaluationRequest[] = [];
+ * const logging: Backend = Object.assign(Object.create(backend) as Backend, {
+ *   evaluate(request: EvaluationRequest) {
+ *     requests.push(request);
+ *     return backend.evaluate(request);
+ *   },
+ * });
+ * const x = ones([2], { device: new Device("cpu", "logs what it is asked for", logging) });
+ * await x.add(1).data();
+ * assert.deepEqual(requests[0]!.outputs.map(({ tensor, read }) => [tensor.node!.op.name, read]), [["add", true]]);
+ * ```
+ */
 export interface EvaluationRequest {
   /** Tensors to compute; each comes back as a host array (`read`) or stays on the device. */
   readonly outputs: readonly { readonly tensor: Tensor; readonly read: boolean }[];
@@ -24,7 +58,28 @@ export interface EvaluationRequest {
   readonly updates: readonly Update[];
 }
 
-/** A state and its new content. */
+/**
+ * A state and its new content, as an evaluation carries it out.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { type Backend, Device, device, type EvaluationRequest } from "@fermi/fermi";
+ * import { ones, Parameter, type Update } from "@fermi/fermi";
+ *
+ * const { backend } = await device("cpu");
+ * const updates: Update[] = [];
+ * const logging: Backend = Object.assign(Object.create(backend) as Backend, {
+ *   evaluate(request: EvaluationRequest) {
+ *     updates.push(...request.updates);
+ *     return backend.evaluate(request);
+ *   },
+ * });
+ * const logged = new Device("cpu", "logs updates", logging);
+ * const w = new Parameter(ones([2], { device: logged }), { name: "w" });
+ * assert.deepEqual(await w.data(), Float32Array.of(1, 1)); // its first content is an update, too
+ * assert.deepEqual(updates.map(({ state, value }) => [state.name, value.shape]), [["w", [2]]]);
+ * ```
+ */
 export interface Update {
   /** What is overwritten. */
   readonly state: State;
@@ -32,7 +87,32 @@ export interface Update {
   readonly value: Tensor;
 }
 
-/** What a backend does for its device. Its methods take effect in the order of the calls. */
+/**
+ * What a backend does for its device. Its methods take effect in the order of the calls.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { type Backend, Device, device, evaluate, ones } from "@fermi/fermi";
+ *
+ * const { backend: cpu } = await device("cpu");
+ * let evaluations = 0;
+ * const counting: Backend = {
+ *   precision: cpu.precision,
+ *   supports: (dtype) => cpu.supports(dtype),
+ *   evaluate(request) {
+ *     evaluations++;
+ *     return cpu.evaluate(request);
+ *   },
+ *   createState: (spec) => cpu.createState(spec),
+ *   writeState: (storage, data, spec) => cpu.writeState(storage, data, spec),
+ *   destroy: () => cpu.destroy(),
+ * };
+ * const x = ones([2], { device: new Device("cpu", "counts evaluations", counting) });
+ * const [a, b] = [x.add(1), x.mul(3)];
+ * await evaluate(a, b);
+ * assert.equal(evaluations, 1); // what is asked for together is computed together
+ * ```
+ */
 export interface Backend {
   /** How floats are kept. */
   readonly precision: Precision;
@@ -57,7 +137,21 @@ const MAX_RESIDENTS = 16;
 const REWRITTEN = "which has been updated since; make the expression again from its present content, " +
   "or compute both in one evaluate(a, b)";
 
-/** A device, as made by `device(name)`. */
+/**
+ * A device, as made by `device(name)`. Tensors meet on one device only; `to` moves them.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, ones } from "@fermi/fermi";
+ *
+ * const f32 = await device("cpu");
+ * const f64 = await device("cpu", { precision: "f64" });
+ * assert.deepEqual([f64.name, f64.precision, f64.supports("f16")], ["cpu", "f64", true]);
+ * const [a, b] = [ones([2], { device: f32 }), ones([2], { device: f64 })];
+ * assert.throws(() => a.add(b), /move one with to\(\)/);
+ * assert.equal(a.to(f64).add(b).device, f64);
+ * ```
+ */
 export class Device {
   /** Updates that the next evaluation carries out. */
   readonly #pending: Map<State, Tensor> = new Map();
@@ -252,13 +346,35 @@ function checkFresh(wanted: readonly Tensor[], updates: readonly Update[]): void
 
 let defaultDevice: Device | null = null;
 
-/** Sets the device on which tensors are made when no other is named. */
+/**
+ * Sets the device on which tensors are made when no other is named.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, ones, setDefaultDevice } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * assert.equal(ones([2]).device.name, "cpu");
+ * const f64 = await device("cpu", { precision: "f64" });
+ * assert.equal(ones([2], { device: f64 }).device, f64); // named: the default does not matter
+ * ```
+ */
 export function setDefaultDevice(device: Device): void {
   defaultDevice = device;
 }
 
 /**
  * The device on which tensors are made when no other is named.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, getDefaultDevice, setDefaultDevice } from "@fermi/fermi";
+ *
+ * assert.throws(() => getDefaultDevice(), /setDefaultDevice/); // there is none at first
+ * const cpu = await device("cpu");
+ * setDefaultDevice(cpu);
+ * assert.equal(getDefaultDevice(), cpu);
+ * ```
  *
  * @throws {TypeError} when none was set.
  */

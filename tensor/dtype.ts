@@ -4,13 +4,54 @@
  * @module
  */
 
-/** The type of a tensor's elements. `u8` is for storage (images); `bool` holds 0 or 1. */
+/**
+ * The type of a tensor's elements. `u8` is for storage (images); `bool` holds 0 or 1.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, type DType, setDefaultDevice, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const kept = (dtype: DType) => tensor([2.1, -1], { dtype }).array();
+ * assert.deepEqual(await kept("f32"), [2.1, -1].map(Math.fround));
+ * assert.deepEqual(await kept("f16"), [2.099609375, -1]); // 11 significant bits
+ * assert.deepEqual(await kept("i32"), [2, -1]);
+ * assert.deepEqual(await kept("u8"), [2, 0]);
+ * assert.deepEqual(await kept("bool"), [1, 1]);
+ * ```
+ */
 export type DType = "f32" | "f16" | "i32" | "u32" | "u8" | "bool";
 
-/** An array that holds a tensor's elements on the host. */
+/**
+ * An array that holds a tensor's elements on the host: Float32Array for f32 and f16 (Float64Array on an f64
+ * device), Int32Array, Uint32Array, and Uint8Array for u8 and bool.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, type HostArray, setDefaultDevice, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const data: HostArray = await tensor([1, 2]).data();
+ * assert.ok(data instanceof Float32Array);
+ * assert.ok(await tensor([true]).data() instanceof Uint8Array);
+ * assert.ok(await tensor([1], { dtype: "i32" }).data() instanceof Int32Array);
+ * ```
+ */
 export type HostArray = Float64Array | Float32Array | Int32Array | Uint32Array | Uint8Array;
 
-/** How floats are kept on the host: `f32` (f16 widened) or, on a CPU device made for it, `f64`. */
+/**
+ * How floats are kept on the host: `f32` (f16 widened) or, on a CPU device made for it, `f64`.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, type Precision, tensor } from "@fermi/fermi";
+ *
+ * const third = async (precision: Precision) =>
+ *   await tensor(1, { device: await device("cpu", { precision }) }).div(3).item();
+ * assert.equal(await third("f64"), 1 / 3);
+ * assert.equal(await third("f32"), Math.fround(1 / 3));
+ * ```
+ */
 export type Precision = "f32" | "f64";
 
 /** The dtypes of real numbers, which gradients flow through. */

@@ -14,15 +14,19 @@ import { State } from "./state.ts";
 import type { Tensor } from "./tensor.ts";
 
 /**
- * The gradients of y for each of xs. y is a scalar, or the sum of its elements is meant; an x that y does not depend on
- * gets zeros. Gradients can be differentiated again.
+ * The gradients of y for each of xs, each in the shape and dtype of its x. y is a scalar, or the sum of its
+ * elements is meant; an x that y does not depend on gets zeros. Gradients can be differentiated again.
  *
  * ```ts
- * import { device, gradients, tensor } from "@fermi/fermi";
+ * import assert from "node:assert/strict";
+ * import { device, gradients, setDefaultDevice, tensor } from "@fermi/fermi";
  *
- * const x = tensor([1, 2, 3], { device: await device("cpu") });
- * const [dx] = gradients(x.square().sum(), [x]);
- * console.log(await dx!.array()); // [2, 4, 6]
+ * setDefaultDevice(await device("cpu"));
+ * const x = tensor([1, 2, 3]);
+ * const [dx] = gradients(x.pow(3).sum(), [x]);
+ * assert.deepEqual(await dx!.array(), [3, 12, 27]); // 3 x^2
+ * const [ddx] = gradients(dx!, [x]);
+ * assert.deepEqual(await ddx!.array(), [6, 12, 18]); // 6 x
  * ```
  *
  * @throws {TypeError} when y or an x is not a float tensor.
@@ -150,7 +154,20 @@ function throughDefinition(
   );
 }
 
-/** A value and its gradients, one an argument. */
+/**
+ * A value and its gradients, one an argument.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, setDefaultDevice, tensor, type ValueAndGrad, valueAndGrad } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const loss = valueAndGrad((w, b) => w.mul(10).add(b).square());
+ * const { value, grads }: ValueAndGrad = loss(tensor(2), tensor(1));
+ * assert.equal(await value.item(), 441); // (10 w + b)^2
+ * assert.deepEqual(await Promise.all(grads.map((grad) => grad.item())), [420, 42]);
+ * ```
+ */
 export interface ValueAndGrad {
   /** What f returned. */
   readonly value: Tensor;
@@ -163,12 +180,18 @@ export interface ValueAndGrad {
  * no gradient, such as labels, f takes from around it.
  *
  * ```ts
- * import { device, tensor, valueAndGrad } from "@fermi/fermi";
+ * import assert from "node:assert/strict";
+ * import { crossEntropy, device, setDefaultDevice, tensor, valueAndGrad } from "@fermi/fermi";
  *
- * const x = tensor([3], { device: await device("cpu") });
- * const { value, grads } = valueAndGrad((x) => x.square().sum())(x);
- * console.log(await value.item(), await grads[0]!.array()); // 9 [6]
+ * setDefaultDevice(await device("cpu"));
+ * const labels = tensor(Int32Array.of(1)); // no gradient: f takes them from around it
+ * const loss = valueAndGrad((logits) => crossEntropy(logits, labels));
+ * const { value, grads } = loss(tensor([[0, 0]]));
+ * assert.equal(await value.item(), Math.fround(Math.LN2));
+ * assert.deepEqual(await grads[0]!.array(), [[0.5, -0.5]]);
  * ```
+ *
+ * @throws {TypeError} when an argument or the value is not a float tensor.
  */
 export function valueAndGrad<Args extends readonly Tensor[]>(
   f: (...args: Args) => Tensor,

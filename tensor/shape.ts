@@ -4,13 +4,51 @@
  * @module
  */
 
-/** The extents of a tensor's axes, outermost first; `[]` is a scalar. */
+/**
+ * The extents of a tensor's axes, outermost first; `[]` is a scalar.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, setDefaultDevice, type Shape, tensor, zeros } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const batch: Shape = [32, 3, 224, 224];
+ * assert.equal(zeros(batch).size, 32 * 3 * 224 * 224);
+ * assert.deepEqual(tensor(5).shape, []);
+ * ```
+ */
 export type Shape = readonly number[];
 
-/** A number for both axes of an image, or `[y, x]`. */
+/**
+ * A number for both axes of an image, or `[y, x]`: height first.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, maxPool2d, type Pair, setDefaultDevice, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const window: Pair = [1, 2]; // one row, two columns
+ * const y = maxPool2d(tensor([[[[1, 2], [4, 3]]]]), { window });
+ * assert.deepEqual(await y.array(), [[[[2], [4]]]]);
+ * ```
+ */
 export type Pair = number | readonly [number, number];
 
-/** Padding of an image: all sides, `[y, x]` or `[top, left, bottom, right]`. */
+/**
+ * Padding of an image: all sides, `[y, x]` or `[top, left, bottom, right]`.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { conv2d, device, type Padding, setDefaultDevice, zeros } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const [image, weight] = [zeros([1, 1, 8, 8]), zeros([1, 1, 2, 2])];
+ * const shapeWith = (padding: Padding) => conv2d(image, weight, { padding }).shape.slice(2);
+ * assert.deepEqual(shapeWith(1), [9, 9]);
+ * assert.deepEqual(shapeWith([0, 1]), [7, 9]); // left and right only
+ * assert.deepEqual(shapeWith([0, 0, 1, 1]), [8, 8]); // bottom and right: the size stays
+ * ```
+ */
 export type Padding = number | readonly [number, number] | readonly [number, number, number, number];
 
 /** The number of elements of a shape. */

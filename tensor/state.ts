@@ -13,7 +13,24 @@ import { reshapeOp } from "./ops/movement.ts";
 import { sameShape, type Shape, show, sizeOf } from "./shape.ts";
 import { Tensor } from "./tensor.ts";
 
-/** A tensor with memory of its own whose content changes; its version counts the changes. */
+/**
+ * A tensor with memory of its own whose content changes; its version counts the changes. The two kinds are
+ * `Parameter` and `InputSlot`.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, InputSlot, Parameter, setDefaultDevice, type State, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const [x, w] = [new InputSlot([2]), new Parameter(tensor([1, 2]))];
+ * const states: State[] = [x, w];
+ * assert.deepEqual(states.map((state) => state.version), [0, 0]);
+ * x.write([5, 6]); // at once
+ * w.assign(w.mul(2)); // with the next evaluation
+ * assert.deepEqual(await x.add(w).array(), [7, 10]);
+ * assert.deepEqual(states.map((state) => state.version), [1, 1]);
+ * ```
+ */
 export abstract class State extends Tensor {
   /** The name that messages use. */
   name: string;
@@ -125,12 +142,14 @@ const MOST_QUEUED = 16;
  * of anything on its device.
  *
  * ```ts
- * import { device, Parameter, tensor } from "@fermi/fermi";
+ * import assert from "node:assert/strict";
+ * import { device, Parameter, setDefaultDevice, tensor } from "@fermi/fermi";
  *
- * const cpu = await device("cpu");
- * const w = new Parameter(tensor([1, 2], { device: cpu }), { name: "w" });
- * w.assign(w.mul(10));
- * console.log(await w.array()); // [10, 20]
+ * setDefaultDevice(await device("cpu"));
+ * const w = new Parameter(tensor([1, 2]), { name: "w" });
+ * w.assign(w.mul(10)); // queued; what is made from w from here on sees the new content
+ * assert.deepEqual(await w.add(1).array(), [11, 21]); // carried out with this
+ * assert.throws(() => w.assign(tensor([1])), /w is f32 \[2\]/);
  * ```
  */
 export class Parameter extends State {
@@ -176,12 +195,16 @@ export class Parameter extends State {
  * A slot through which a batch enters: refilled by `write`, so that every step binds the same memory.
  *
  * ```ts
- * import { device, InputSlot } from "@fermi/fermi";
+ * import assert from "node:assert/strict";
+ * import { device, InputSlot, setDefaultDevice } from "@fermi/fermi";
  *
- * const cpu = await device("cpu");
- * const x = new InputSlot([2], { device: cpu });
- * x.write([3, 4]);
- * console.log(await x.mul(2).array()); // [6, 8]
+ * setDefaultDevice(await device("cpu"));
+ * const batch = new InputSlot([2], { name: "batch" });
+ * const total = () => batch.sum().item();
+ * batch.write([3, 4]);
+ * assert.equal(await total(), 7);
+ * batch.write(Float32Array.of(10, 20)); // the same memory, refilled
+ * assert.equal(await total(), 30);
  * ```
  */
 export class InputSlot extends State {

@@ -16,16 +16,61 @@ import * as softmaxes from "./ops/softmax.ts";
 import { type Shape, sizeOf, stridesOf } from "./shape.ts";
 import type { State } from "./state.ts";
 
-/** Where a tensor's numbers are. Host data is the truth; device copies of it are a backend's caches. */
+/**
+ * Where a tensor's numbers are: read or made on the host, in device memory of the tensor's own, or in that of a
+ * state. Host data is the truth; device copies of it are a backend's caches.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, evaluate, setDefaultDevice, tensor, type Value } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const x = tensor([1]);
+ * const y = x.add(1);
+ * const where = (value: Value | null) => value?.kind ?? "nowhere";
+ * assert.deepEqual([where(x.value), where(y.value)], ["host", "nowhere"]);
+ * await evaluate(y);
+ * assert.equal(where(y.value), "resident"); // on the device
+ * await y.data();
+ * assert.equal(where(y.value), "host");
+ * ```
+ */
 export type Value =
   | { readonly kind: "host"; readonly data: HostArray }
   | { readonly kind: "resident"; readonly storage: Storage }
   | { readonly kind: "state"; readonly state: State; readonly version: number };
 
-/** An operand: a tensor, or a number that takes the other operand's dtype and device. */
+/**
+ * An operand: a tensor, or a number that takes the other operand's device, and its dtype where that holds the
+ * number (see `add`).
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, type Operand, setDefaultDevice, sub, tensor, type Tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const mix = (a: Tensor, b: Operand, share: Operand) => a.add(sub(b, a).mul(share));
+ * const x = tensor([0, 10]);
+ * assert.deepEqual(await mix(x, 20, 0.5).array(), [10, 15]);
+ * assert.deepEqual(await mix(x, tensor([100, 100]), tensor([0, 1])).array(), [0, 100]);
+ * ```
+ */
 export type Operand = Tensor | number;
 
-/** Nested lists of numbers, as deep as the tensor has axes. */
+/**
+ * Nested lists of numbers, as deep as the tensor has axes; of a scalar, the number.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, type NestedArray, setDefaultDevice, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const rows: NestedArray = await tensor([[1, 2], [3, 4]]).array();
+ * assert.deepEqual(rows, [[1, 2], [3, 4]]);
+ * const scalar: NestedArray = await tensor(5).array();
+ * assert.equal(scalar, 5);
+ * ```
+ */
 export type NestedArray = number | NestedArray[];
 
 /**
@@ -33,11 +78,18 @@ export type NestedArray = number | NestedArray[];
  * stay on the device, the oldest of many move to the host by themselves.
  *
  * ```ts
- * import { device, evaluate, ones } from "@fermi/fermi";
+ * import assert from "node:assert/strict";
+ * import { device, evaluate, ones, setDefaultDevice } from "@fermi/fermi";
  *
- * const x = ones([2], { device: await device("cpu") }).add(1);
- * await evaluate(x);
+ * setDefaultDevice(await device("cpu"));
+ * const x = ones([2]).add(1);
+ * const y = x.mul(3);
+ * await evaluate(x, y); // one pass, in which x is computed once
+ * assert.deepEqual([await x.array(), await y.array()], [[2, 2], [6, 6]]); // only the transfers
  * ```
+ *
+ * @throws {Error} when a tensor was made from a parameter or input slot that has been updated since.
+ * @throws {Error} when the device fails; the sentence names the op.
  */
 export async function evaluate(...tensors: readonly Tensor[]): Promise<void> {
   const devices = [...new Set(tensors.map((tensor) => tensor.device))];
@@ -50,10 +102,15 @@ export async function evaluate(...tensors: readonly Tensor[]): Promise<void> {
  * An n-dimensional array that is described first and computed when its numbers are asked for.
  *
  * ```ts
- * import { device, tensor } from "@fermi/fermi";
+ * import assert from "node:assert/strict";
+ * import { device, setDefaultDevice, tensor } from "@fermi/fermi";
  *
- * const x = tensor([[1, 2], [3, 4]], { device: await device("cpu") });
- * console.log(await x.matmul(x).add(1).array()); // [[8, 11], [16, 23]]
+ * setDefaultDevice(await device("cpu"));
+ * const x = tensor([[1, 2], [3, 4]]);
+ * const y = x.matmul(x).add(1); // a description
+ * assert.deepEqual([y.shape, y.dtype], [[2, 2], "f32"]);
+ * assert.deepEqual(await y.array(), [[8, 11], [16, 23]]); // computed here
+ * assert.throws(() => x.matmul(tensor([1, 2, 3])), TypeError); // mistakes throw where they are made
  * ```
  */
 export class Tensor {
@@ -127,7 +184,12 @@ export class Tensor {
     this.setValue({ kind: "host", data: copy });
   }
 
-  /** The elements in row-major order, a copy: Float32Array, Int32Array, Uint32Array, Uint8Array, or Float64Array on an f64 device. */
+  /**
+   * The elements in row-major order, a copy: Float32Array, Int32Array, Uint32Array, Uint8Array, or Float64Array on an f64
+   * device.
+   *
+   * @throws {Error} as `evaluate` does.
+   */
   async data(): Promise<HostArray> {
     const current = this.snapshot();
     if (current.hostData === null) await this.device.evaluate([current], true);
@@ -156,7 +218,11 @@ export class Tensor {
     return (await this.data())[0]!;
   }
 
-  /** The same numbers on another device; gradients flow through. */
+  /**
+   * The same numbers on another device; gradients flow through.
+   *
+   * @throws {TypeError} when that device does not support the dtype.
+   */
   to(device: Device): Tensor {
     if (device === this.device) return this;
     if (!device.supports(this.dtype)) {
