@@ -6,7 +6,20 @@
 
 import type { Device, Precision } from "../tensor/mod.ts";
 
-/** What `device` takes. */
+/**
+ * What `device` takes.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, type DeviceOptions, tensor } from "@fermi/fermi";
+ *
+ * const options: DeviceOptions = { precision: "f64" };
+ * const x = tensor(0.1, { device: await device("cpu", options) });
+ * assert.equal(await x.item(), 0.1);
+ * const rounded = tensor(0.1, { device: await device("cpu") });
+ * assert.equal(await rounded.item(), 0.10000000149011612); // the nearest f32
+ * ```
+ */
 export interface DeviceOptions {
   /** For `cpu`: `f64` keeps every float in f64, for checking gradients. Default `f32`. */
   readonly precision?: Precision;
@@ -20,10 +33,12 @@ export interface DeviceOptions {
  * Opens a device. `auto` takes WebGPU where there is an adapter, else the CPU, and says in one line which and why.
  *
  * ```ts
- * import { device } from "@fermi/fermi";
+ * import assert from "node:assert/strict";
+ * import { device, ones } from "@fermi/fermi";
  *
- * const cpu = await device("cpu");
- * console.log(cpu.name); // cpu
+ * const cpu = await device("cpu"); // or "webgpu", or "auto"
+ * assert.equal(cpu.name, "cpu");
+ * assert.deepEqual(await ones([2], { device: cpu }).array(), [1, 1]);
  * ```
  *
  * @throws {RangeError} for an unknown name.

@@ -6,11 +6,24 @@
 
 import { type DType, Parameter, type Tensor, tensor, zeros } from "../tensor/mod.ts";
 
-/** What `SGD` takes; the paper's values are the defaults. */
+/**
+ * What `SGD` takes; the paper's values are the defaults.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, Parameter, setDefaultDevice, SGD, type SGDOptions, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const options: SGDOptions = { momentum: 0, weightDecay: 0.1 };
+ * const w = new Parameter(tensor([1]));
+ * new SGD([w], options).step([tensor([0])], 0.5);
+ * assert.deepEqual(await w.array(), [Math.fround(0.95)]); // w - weightDecay lr w
+ * ```
+ */
 export interface SGDOptions {
-  /** Default 0.9. */
+  /** The share of the velocity that stays, in [0, 1); default 0.9. */
   readonly momentum?: number;
-  /** Default 0.0005. */
+  /** The share of the weight, times the rate, that is lost each step, from 0; default 0.0005. */
   readonly weightDecay?: number;
 }
 
@@ -19,12 +32,15 @@ export interface SGDOptions {
  * `v = momentum v - weightDecay lr w - lr g; w = w + v`.
  *
  * ```ts
- * import { device, gradients, Parameter, SGD, tensor } from "@fermi/fermi";
+ * import assert from "node:assert/strict";
+ * import { device, gradients, Parameter, setDefaultDevice, SGD, tensor } from "@fermi/fermi";
  *
- * const w = new Parameter(tensor([4], { device: await device("cpu") }));
- * const sgd = new SGD([w], { weightDecay: 0 });
- * sgd.step(gradients(w.square().sum(), [w]), 0.25);
- * console.log(await w.array()); // [2]
+ * setDefaultDevice(await device("cpu"));
+ * const w = new Parameter(tensor([4]));
+ * const sgd = new SGD([w], { momentum: 0.5, weightDecay: 0 });
+ * sgd.step(gradients(w.square().sum(), [w]), 0.125); // v = -0.125 * 8 = -1, w = 3
+ * sgd.step(gradients(w.square().sum(), [w]), 0.125); // v = 0.5 v - 0.125 * 6 = -1.25, w = 1.75
+ * assert.deepEqual(await w.array(), [1.75]);
  * ```
  */
 export class SGD {
