@@ -10,8 +10,11 @@ import { device } from "./backends/mod.ts";
 import { formatSummary, type InitName, type ModelName, models, summarise } from "./nn/mod.ts";
 import {
   type DatasetName,
+  type Job,
+  type JobSettings,
   jsonReporter,
   listenForInterrupt,
+  makeProgressLine,
   prepareJob,
   runJob,
   textReporter,
@@ -27,6 +30,8 @@ interface Flags {
   readonly model: ModelName;
   readonly dataset: DatasetName;
   readonly data?: string;
+  readonly full: boolean;
+  readonly mirror?: string;
   readonly epochs?: number;
   readonly steps?: number;
   readonly batch?: number;
@@ -60,6 +65,12 @@ function folder(text: string): string {
   return text;
 }
 
+function webAddress(text: string): string {
+  const protocol = URL.canParse(text) ? new URL(text).protocol : "";
+  if (!/^https?:$/.test(protocol)) throw new InvalidArgumentError("It must be an http or https URL.");
+  return text;
+}
+
 function command(): Command {
   const option = (flags: string, text: string) => new Option(flags, text);
   return new Command("train")
@@ -79,6 +90,12 @@ function command(): Command {
         folder,
       ),
     )
+    .addOption(
+      option("--full", "the whole of Fashion-MNIST: fetched once, and kept in the cache folder").default(
+        false,
+      ),
+    )
+    .addOption(option("--mirror <url>", "where --full fetches from").argParser(webAddress))
     .addOption(option("--epochs <n>", "passes over the training images").argParser(count))
     .addOption(option("--steps <n>", "end after this many steps").argParser(count))
     .addOption(option("--batch <n>", "images a step").argParser(count))
@@ -119,7 +136,10 @@ async function main(args: readonly string[]): Promise<void> {
   const { model, dataset, seed, steps, limit, evalEvery, batch, lr, momentum, weightDecay, dropout, init } =
     flags;
   const recipe = { batch, lr, momentum, weightDecay, dropout, init, epochs: flags.epochs };
-  const job = await prepareJob({ model, dataset, folder: flags.data, seed, steps, limit, evalEvery, recipe });
+  const job = await prepare(
+    { model, dataset, folder: flags.data, seed, steps, limit, evalEvery, recipe },
+    flags,
+  );
 
   const log = flags.quiet ? () => {} : console.error;
   const where = await device(flags.backend, { gpu: flags.gpu, log });
@@ -138,7 +158,23 @@ async function main(args: readonly string[]): Promise<void> {
   }
 }
 
-type Job = Awaited<ReturnType<typeof prepareJob>>;
+/** Checks the settings and reads the images. While `--full` fetches them, Ctrl-C ends the program. */
+async function prepare(settings: JobSettings, { full, mirror, quiet }: Flags): Promise<Job> {
+  if (mirror !== undefined && !full) {
+    throw new UsageError("--mirror says where --full fetches from: use both");
+  }
+  if (!full) return await prepareJob(settings);
+  const interrupt = await listenForInterrupt();
+  const line = makeProgressLine(process.stderr, { quiet });
+  try {
+    const job = await prepareJob({ ...settings, full: { url: mirror, signal: interrupt.signal, ...line } });
+    if (interrupt.signal.aborted) throw new Error("interrupted");
+    return job;
+  } finally {
+    line.clear();
+    interrupt.release();
+  }
+}
 
 /** Without an adapter the network is trained all the same, as far as patience allows. */
 function oneEpoch(job: Job, log: (line: string) => void): Job {

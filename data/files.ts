@@ -54,7 +54,8 @@ export async function listFolder(path: string): Promise<string[]> {
   }
 }
 
-function reason(error: unknown): string {
+/** Why a file or a server could not be reached: the system's code where there is one. */
+export function reason(error: unknown): string {
   return error instanceof Error ? (error as Error & { code?: string }).code ?? error.message : String(error);
 }
 

@@ -5,7 +5,14 @@
  * @module
  */
 
-import { type Dataset, fashionMnist, synthetic, take } from "../data/mod.ts";
+import {
+  type Dataset,
+  fashionMnist,
+  fetchFashionMnist,
+  type FetchOptions,
+  synthetic,
+  take,
+} from "../data/mod.ts";
 import { build, type ModelName, models, type ModelTable } from "../nn/mod.ts";
 import { type Device, foldIn, randomKey, type Tensor } from "../tensor/mod.ts";
 import type { Reporter } from "./events.ts";
@@ -25,6 +32,8 @@ export interface JobSettings {
   readonly dataset: DatasetName;
   /** The folder with the published files; default: the embedded subset. */
   readonly folder?: string | undefined;
+  /** Fetch the whole of Fashion-MNIST, and how. */
+  readonly full?: FetchOptions | undefined;
   /** Everything random comes from it. */
   readonly seed: number;
   /** What differs from the network's recipe. */
@@ -73,11 +82,12 @@ export async function prepareJob(settings: JobSettings): Promise<Job> {
 const SYNTHETIC_COUNTS = { trainCount: 1024, testCount: 64 };
 
 async function loader(settings: JobSettings, table: ModelTable): Promise<Job["load"]> {
-  const { dataset, folder, limit = Infinity } = settings;
+  const { dataset, folder, full, limit = Infinity } = settings;
   const batch = settings.recipe.batch ?? recipes[settings.model].batch;
   if (dataset === "synthetic") {
-    if (folder !== undefined) {
-      throw new UsageError("--data belongs to --dataset=fashion-mnist, not to synthetic");
+    if (folder !== undefined || full !== undefined) {
+      const flag = folder !== undefined ? "--data" : "--full";
+      throw new UsageError(`${flag} belongs to --dataset=fashion-mnist, not to synthetic`);
     }
     checkBatch(batch, Math.min(limit, SYNTHETIC_COUNTS.trainCount));
     return async (key) => {
@@ -92,7 +102,11 @@ async function loader(settings: JobSettings, table: ModelTable): Promise<Job["lo
       `${table.name} takes ${channels}x${height}x${width} images, ${dataset} has 1x28x28: use --dataset=synthetic`,
     );
   }
-  const read = await fashionMnist({ folder });
+  if (folder !== undefined && full !== undefined) {
+    throw new UsageError("--full and --data both say where the images are: use one of them");
+  }
+  checkBatch(batch, limit);
+  const read = await fashionMnist({ folder: full === undefined ? folder : await fetchFashionMnist(full) });
   const limited = { ...read, train: take(read.train, limit) };
   checkBatch(batch, limited.train.count);
   return () => Promise.resolve(limited);

@@ -9,6 +9,7 @@ export type { DoneEvent, EvalEvent, Reporter, StartEvent, StepEvent, TrainEvent 
 export { type Interrupt, listenForInterrupt } from "./interrupt.ts";
 export { type DatasetName, type Job, type JobSettings, prepareJob, runJob, UsageError } from "./job.ts";
 export { train, type TrainOptions, type TrainResult } from "./loop.ts";
+export { makeProgressLine, type ProgressLine } from "./progress_line.ts";
 export { type Recipe, recipes } from "./recipes.ts";
 export { jsonReporter, type TextOutput, textReporter } from "./report.ts";
 export { makeSchedule, type Schedule, type ScheduleName } from "./schedule.ts";
