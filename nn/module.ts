@@ -114,15 +114,19 @@ export abstract class Module {
   /** The output for `x`; without a context the pass is a test. */
   abstract forward(x: Tensor, context?: ForwardContext): Tensor;
 
-  /** The parameters by name, such as `conv1.weight`, in the order of the layers. Each is told its name, for messages. */
+  /**
+   * The parameters by name, such as `conv1.weight`, in the order of the layers. Each is told its name, for messages. A
+   * parameter that is used in several places is there once, under the first of its names, so that it is updated once.
+   */
   parameters(): Map<string, Parameter> {
-    const found = new Map<string, Parameter>();
+    const names = new Map<Parameter, string>();
+    const add = (parameter: Parameter, name: string) => names.has(parameter) || names.set(parameter, name);
     for (const [name, part] of this.parts()) {
-      if (part instanceof Parameter) found.set(name, part);
-      else for (const [inner, parameter] of part.parameters()) found.set(`${name}.${inner}`, parameter);
+      if (part instanceof Parameter) add(part, name);
+      else for (const [inner, parameter] of part.parameters()) add(parameter, `${name}.${inner}`);
     }
-    for (const [name, parameter] of found) parameter.name = name;
-    return found;
+    for (const [parameter, name] of names) parameter.name = name;
+    return new Map([...names].map(([parameter, name]) => [name, parameter]));
   }
 
   /** What this module directly consists of. */

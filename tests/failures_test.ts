@@ -46,6 +46,15 @@ test("failures: a lost device says so, now and later", async () => {
   await assert.rejects(x.add(1).data(), /device was lost/);
 });
 
+test("failures: a destroyed device says so, to what is under way and to what comes", async () => {
+  const gpu = await webgpuDevice("auto");
+  const x = ones([3], { device: gpu });
+  const reading = x.mul(2).data();
+  gpu.destroy();
+  await assert.rejects(reading, /^Error: webgpu: the device was destroyed$/);
+  await assert.rejects(x.add(1).data(), /^Error: webgpu: the device was destroyed$/);
+});
+
 test("failures: an invalid shader is an error of its op", async () => {
   const gpu = await webgpuDevice("auto");
   const backend = gpu.backend as WebGpuBackend;

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { nn, ones, Parameter, randomKey, type Tensor } from "../mod.ts";
+import { nn, ones, Parameter, randomKey, SGD, type Tensor, tensor } from "../mod.ts";
 import { devices } from "./devices.ts";
 
 const all = await devices();
@@ -80,6 +80,16 @@ test("module: parameters of nested modules and lists", () => {
     "branches.1.weight",
   ]);
   assert.throws(() => new nn.Sequential({ "1": new nn.ReLU() }), RangeError);
+});
+
+test("module: a parameter in two places is there once, and is updated once", async () => {
+  const layer = new nn.Linear(1, 1, { key: randomKey(0, { device: cpu }) });
+  const network = new nn.Sequential({ first: layer, second: layer });
+  assert.deepEqual([...network.parameters().keys()], ["first.weight", "first.bias"]);
+  const w = new Parameter(tensor([2], { device: cpu }));
+  assert.throws(() => new SGD([w, w]), /^TypeError: SGD: a parameter is given twice/);
+  const scalar = tensor(1, { device: cpu });
+  assert.throws(() => new SGD([w]).step([scalar], 0.1), /^TypeError: SGD: .* is \[1\], its gradient is \[\]/);
 });
 
 test("dropout: off in a test, masks by key in training", async () => {

@@ -5,6 +5,7 @@
  */
 
 import { type DType, Parameter, type Tensor, tensor, zeros } from "../tensor/mod.ts";
+import { sameShape, show } from "../tensor/shape.ts";
 
 /**
  * What `SGD` takes; the paper's values are the defaults.
@@ -57,6 +58,7 @@ export class SGD {
    * Makes the optimiser.
    *
    * @throws {RangeError} unless 0 <= momentum < 1 and weightDecay >= 0.
+   * @throws {TypeError} for a parameter that is given twice.
    */
   constructor(parameters: Iterable<Parameter>, options: SGDOptions = {}) {
     const { momentum = 0.9, weightDecay = 0.0005 } = options;
@@ -67,6 +69,9 @@ export class SGD {
       throw new RangeError(`SGD: weightDecay must be a number from 0, got ${weightDecay}`);
     }
     this.parameters = [...parameters];
+    if (new Set(this.parameters).size < this.parameters.length) {
+      throw new TypeError("SGD: a parameter is given twice, and would be updated twice");
+    }
     this.velocities = this.parameters.map(({ shape, dtype, device, name }) =>
       new Parameter(zeros(shape, { dtype, device }), { name: `velocity of ${name}` })
     );
@@ -79,12 +84,16 @@ export class SGD {
    *
    * @param gradients one a parameter, in their order
    * @param lr the learning rate; another one does not change the plan of a step
-   * @throws {TypeError} when there are more or fewer gradients than parameters.
+   * @throws {TypeError} when there are more or fewer gradients than parameters, or one has another shape.
    */
   step(gradients: readonly Tensor[], lr: number): void {
     if (gradients.length !== this.parameters.length) {
       throw new TypeError(`SGD: ${this.parameters.length} parameters, got ${gradients.length} gradients`);
     }
+    this.parameters.forEach(({ name, shape }, i) => {
+      if (sameShape(gradients[i]!.shape, shape)) return;
+      throw new TypeError(`SGD: ${name} is ${show(shape)}, its gradient is ${show(gradients[i]!.shape)}`);
+    });
     const momentum = this.#scalar(this.momentum);
     const decay = this.#scalar(this.weightDecay * lr);
     const rate = this.#scalar(lr);

@@ -17,7 +17,8 @@ export interface Gpu {
 
 const HOW_TO_GET_ONE =
   "install a Vulkan driver (Debian: apt-get install mesa-vulkan-drivers; Windows and macOS bring " +
-  "theirs), in a browser switch WebGPU on (Chromium: --enable-unsafe-webgpu), or use the CPU backend";
+  "theirs; docs/gpu.md says which one Dawn takes), in a browser switch WebGPU on (Chromium: " +
+  "--enable-unsafe-webgpu), or use the CPU backend";
 
 /**
  * Opens the best adapter with its own limits, not the defaults: fc6 of AlexNet is larger than a default binding.
@@ -52,19 +53,36 @@ const LIMITS = [
 
 const DAWN = "Dawn";
 
+/** Not written where it is imported: bundlers and Deno would fetch the package for those who never need it. */
+const DAWN_PACKAGE = "webgpu";
+
 /** Dawn's instance, kept for the life of the process: its devices do not survive it, and crash when it is collected. */
 let dawn: GPU | null = null;
 
 async function findImplementation(which: "auto" | "dawn"): Promise<{ gpu: GPU; implementation: string }> {
-  const own = (globalThis.navigator as { gpu?: GPU } | undefined)?.gpu;
-  if (which === "auto" && own !== undefined) return { gpu: own, implementation: "navigator.gpu" };
-  try {
-    dawn ??= (await import("webgpu")).create([]);
-    return { gpu: dawn, implementation: DAWN };
-  } catch (error) {
-    const reason = error instanceof Error ? error.message.split("\n")[0] : error;
-    throw new Error(
-      `webgpu: the npm package "webgpu" (Dawn) does not load (${reason}); npm install webgpu, or ${HOW_TO_GET_ONE}`,
-    );
+  const own = (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu;
+  if (which === "auto" && own !== undefined) {
+    return { gpu: own, implementation: "Deno" in globalThis ? "Deno's wgpu" : "navigator.gpu" };
   }
+  dawn ??= await openDawn();
+  return { gpu: dawn, implementation: DAWN };
+}
+
+async function openDawn(): Promise<GPU> {
+  try {
+    const { create } = await import(DAWN_PACKAGE) as { create: (options: readonly string[]) => GPU };
+    return create([]);
+  } catch (error) {
+    throw new Error(`webgpu: ${whyNoDawn(error)}`, { cause: error });
+  }
+}
+
+function whyNoDawn(error: unknown): string {
+  const { code, message } = error as Error & { code?: string };
+  if (code === "ERR_MODULE_NOT_FOUND" || /not (find|a dependency)|resolve/i.test(message)) {
+    return `there is no navigator.gpu here, and the npm package "webgpu" (Dawn), which brings one, is not ` +
+      "installed: npm install webgpu, or use the CPU backend";
+  }
+  const reason = message.split("\n")[0];
+  return `the npm package "webgpu" (Dawn) does not load (${reason}): ${HOW_TO_GET_ONE}`;
 }

@@ -13,7 +13,6 @@ export class Failures {
   #watched: Promise<Error | null>[] = [];
   #uncaptured: Error | null = null;
   #lost: Error | null = null;
-  #destroyed = false;
 
   constructor(device: GPUDevice) {
     this.#device = device;
@@ -22,15 +21,13 @@ export class Failures {
       this.#uncaptured ??= describe("an earlier command", (event as GPUUncapturedErrorEvent).error);
     });
     device.lost.then(({ message, reason }) => {
-      if (!this.#destroyed) {
-        this.#lost = new Error(`webgpu: the device was lost (${reason}): ${oneLine(message)}`);
-      }
+      this.#lost ??= new Error(`webgpu: the device was lost (${reason}): ${oneLine(message)}`);
     });
   }
 
-  /** The device is going to be destroyed on purpose: its loss is no failure. */
+  /** The device is going to be destroyed on purpose: its loss is a failure only of what still wants it. */
   expectLoss(): void {
-    this.#destroyed = true;
+    this.#lost ??= new Error("webgpu: the device was destroyed");
   }
 
   /**

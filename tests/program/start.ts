@@ -62,7 +62,7 @@ export function start(
   });
 }
 
-/** Dawn's notices about limits that it lowers are not ours. */
+/** What Dawn itself writes there, of limits that it lowers or drivers that it does not find, is not ours. */
 function withoutNotices(stderr: string): string {
-  return stderr.replace(/^Warning: max\w+ artificially reduced .*\n/gm, "");
+  return runtime === "deno" ? stderr : stderr.replace(/^Warning: .*\n(    at .*\n\n)?/gm, "");
 }

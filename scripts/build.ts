@@ -1,0 +1,38 @@
+// Builds what is published on npm: `dist/` has one JavaScript file and one declaration a source file, and `fermi.js`,
+// the whole library as one module for a page. Run by `npm run build`, and by npm before it packs.
+
+import { build } from "esbuild";
+import { execFileSync } from "node:child_process";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+
+process.chdir(fileURLToPath(new URL("..", import.meta.url)));
+rmSync("dist", { recursive: true, force: true });
+
+// Types are checked by `deno check`; this only takes them off, and writes the declarations.
+execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"], {
+  stdio: ["ignore", 2, 2],
+});
+// For `Symbol.dispose`, which a user's own settings may not know.
+const declarations = readFileSync("dist/mod.d.ts", "utf8");
+writeFileSync("dist/mod.d.ts", `/// <reference lib="esnext.disposable" />\n${declarations}`);
+
+await build({
+  entryPoints: ["mod.ts"],
+  outfile: "dist/fermi.js",
+  bundle: true,
+  minify: true,
+  sourcemap: true,
+  format: "esm",
+  platform: "browser",
+  target: "es2022",
+  // Imported on demand where there is no `navigator.gpu`, which is not so in a page that can compute on a GPU.
+  external: ["webgpu"],
+  logLevel: "warning",
+});
+const bundle = readFileSync("dist/fermi.js");
+const size = (bytes: number) => `${(bytes / 1024).toFixed(1)} KiB`;
+// To stderr: what npm prints when it packs may be read by a program.
+console.error(`dist/fermi.js: ${size(bundle.length)} minified, ${size(gzipSync(bundle).length)} gzipped`);
