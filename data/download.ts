@@ -21,7 +21,7 @@ export interface DownloadOptions {
   readonly limit?: number | undefined;
   /** How often it is tried in vain, that is with no new byte or with bytes lost; default 4. */
   readonly attempts?: number | undefined;
-  /** The pause after a failure in milliseconds, doubled each time in vain; default 500. */
+  /** The pause before it is tried again in milliseconds, doubled for each time in vain; default 250. */
   readonly pause?: number | undefined;
   /** A connection on which nothing comes for so many milliseconds is given up; default 30,000. */
   readonly patience?: number | undefined;
@@ -38,7 +38,7 @@ class BrokenOff extends Error {}
  * @throws {DataError} when it cannot be fetched; the message says how much is there.
  */
 export async function download(url: string, path: string, options: DownloadOptions = {}): Promise<PartFile> {
-  const { signal, log, attempts = 4, pause = 500 } = options;
+  const { signal, log, attempts = 4, pause = 250 } = options;
   const part = await PartFile.open(path);
   try {
     log?.(continues(part, url) ? `fetching ${url} from ${amount(part)} on` : `fetching ${url}`);
@@ -186,7 +186,9 @@ class Watch {
       const deepest = rootCause(error);
       // Deno's word for a missing permission: trying again does not help.
       if (deepest instanceof Error && deepest.name === "NotCapable") throw error;
-      throw new BrokenOff(`the connection failed (${reason(deepest)})`, { cause: error });
+      // Deno says the URL again, and more.
+      const why = reason(deepest).replace(/^error sending request .*: client error \(\w+\): /, "");
+      throw new BrokenOff(`the connection failed (${why})`, { cause: error });
     } finally {
       clearTimeout(this.#timer);
     }

@@ -54,9 +54,10 @@ export async function keepFile(
     const part = await download(url, partPath, { ...options, limit });
     try {
       const wrong = await unpack(part, path, file, signal);
+      const { fromOneAnswer } = part;
       await part.remove();
       if (wrong === null) return;
-      if (part.fromOneAnswer || again) {
+      if (fromOneAnswer || again) {
         throw new DataError(`${url}: is not the published ${file.name}: ${wrong}`);
       }
       log?.(`${url}: the parts do not belong together (${wrong}), fetching the whole`);

@@ -7,8 +7,12 @@
 import type { FetchOptions } from "../data/mod.ts";
 import type { TextOutput } from "./report.ts";
 
-/** For `fetchFashionMnist`. */
-export interface ProgressLine extends Required<Pick<FetchOptions, "log" | "progress">> {
+/** The callbacks that `fetchFashionMnist` takes. */
+export interface ProgressLine {
+  /** Writes a line that stays. */
+  readonly log: NonNullable<FetchOptions["log"]>;
+  /** Rewrites the line that does not. */
+  readonly progress: NonNullable<FetchOptions["progress"]>;
   /** Takes the rewritten line away. */
   clear(): void;
 }

@@ -35,13 +35,15 @@ export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Called with what is there of stdout; may send signals. */
   readonly onOutput?: (stdout: string, kill: (signal: "SIGINT" | "SIGKILL") => void) => void;
+  /** Sends the signal once it is there. */
+  readonly kill?: Promise<"SIGINT" | "SIGKILL">;
 }
 
 /** Runs a TypeScript file with the runtime that runs the tests, in the repository's folder. */
 export function start(
   file: string,
   args: readonly string[] = [],
-  { deno = COMMANDS.deno, env = {}, onOutput }: StartOptions = {},
+  { deno = COMMANDS.deno, env = {}, onOutput, kill }: StartOptions = {},
 ): Promise<Outcome> {
   const flags = runtime === "deno" ? deno : COMMANDS[runtime];
   const child = spawn(process.execPath, [...flags, file, ...args], {
@@ -55,6 +57,7 @@ export function start(
     // Not child.kill: after it Deno 2.9 reports a signal as the end of a child that ended by itself.
     onOutput?.(stdout, (signal) => process.kill(child.pid!, signal));
   });
+  void kill?.then((signal) => process.kill(child.pid!, signal));
   child.stderr.setEncoding("utf8").on("data", (text: string) => stderr += text);
   return new Promise((resolve, reject) => {
     child.on("error", reject);
@@ -64,5 +67,5 @@ export function start(
 
 /** What Dawn itself writes there, of limits that it lowers or drivers that it does not find, is not ours. */
 function withoutNotices(stderr: string): string {
-  return runtime === "deno" ? stderr : stderr.replace(/^Warning: .*\n(    at .*\n\n)?/gm, "");
+  return runtime === "deno" ? stderr : stderr.replace(/^Warning: .*\n( {4}at .*\n\n)?/gm, "");
 }
