@@ -48,8 +48,8 @@ export interface InitialiserOptions {
  * import { arange, device, nn, oneHot, randomKey, setDefaultDevice, tensor } from "@fermi/fermi";
  *
  * setDefaultDevice(await device("cpu"));
- * const identity: nn.init.Initialiser = ([out, inputs], key, { dtype = "f32" } = {}) =>
- *   oneHot(arange(out!, { device: key.device }), inputs!, { dtype });
+ * const identity: nn.init.Initialiser = ([out, inputs], key, options = {}) =>
+ *   oneHot(arange(out!, { device: key.device }), inputs!, { dtype: options.dtype ?? "f32" });
  * const layer = new nn.Linear(2, 2, { key: randomKey(1), weight: identity });
  * assert.deepEqual(await layer.forward(tensor([[3, 4]])).array(), [[3, 4]]);
  * ```
@@ -74,7 +74,8 @@ function fanIn(shape: Shape): number {
  * ```
  */
 export function constant(value: number): Initialiser {
-  return (shape, key, { dtype = "f32" } = {}) => full(shape, value, { dtype, device: key.device });
+  return (shape, key, { dtype = "f32" }: InitialiserOptions = {}) =>
+    full(shape, value, { dtype, device: key.device });
 }
 
 /**
@@ -91,7 +92,8 @@ export function constant(value: number): Initialiser {
  * ```
  */
 export function normal(std: number): Initialiser {
-  return (shape, key, { dtype = "f32" } = {}) => standardNormal(key, shape).mul(std).cast(dtype);
+  return (shape, key, { dtype = "f32" }: InitialiserOptions = {}) =>
+    standardNormal(key, shape).mul(std).cast(dtype);
 }
 
 /**
@@ -126,7 +128,7 @@ export function he(): Initialiser {
  * ```
  */
 export function lecun(): Initialiser {
-  return (shape, key, { dtype = "f32" } = {}) => {
+  return (shape, key, { dtype = "f32" }: InitialiserOptions = {}) => {
     const bound = Math.sqrt(3 / fanIn(shape));
     return uniform(key, shape).mul(2 * bound).sub(bound).cast(dtype);
   };

@@ -17,14 +17,21 @@ export const RUNTIMES: Readonly<Record<"deno" | "bun" | "node", readonly string[
   node: [process.execPath, "--import", pathToFileURL(bin("tsx/dist/loader.mjs")).href],
 };
 
+/** What `run` takes. */
+export interface RunOptions {
+  readonly cwd?: string;
+  /** Give what it printed to stderr too. */
+  readonly both?: boolean;
+}
+
 /** Runs a command to its end, and gives what it printed. @throws when it fails, with all that it said. */
 export function run(
   [file, ...args]: readonly string[],
-  { cwd = root, env = {} }: { readonly cwd?: string; readonly env?: Readonly<Record<string, string>> } = {},
+  { cwd = root, both = false }: RunOptions = {},
 ): Promise<string> {
   const child = spawn(file!, args, {
     cwd,
-    env: { ...process.env, NO_COLOR: "1", ...env },
+    env: { ...process.env, NO_COLOR: "1" },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let [stdout, stderr] = ["", ""];
@@ -33,7 +40,7 @@ export function run(
   return new Promise((resolve, reject) => {
     child.on("error", reject);
     child.on("close", (code, signal) => {
-      if (code === 0) return resolve(stdout);
+      if (code === 0) return resolve(both ? stdout + stderr : stdout);
       reject(
         new Error(`${[file, ...args].join(" ")} in ${cwd}: ended with ${code ?? signal}\n${stdout}${stderr}`),
       );
