@@ -11,7 +11,6 @@ import { formatSummary, type InitName, type ModelName, models, summarise } from 
 import {
   type DatasetName,
   type Job,
-  type JobSettings,
   jsonReporter,
   listenForInterrupt,
   makeProgressLine,
@@ -133,46 +132,47 @@ function command(): Command {
 async function main(args: readonly string[]): Promise<void> {
   const flags = command().parse(args, { from: "user" }).opts<Flags>();
   if (flags.summary) return printSummary(flags);
+  const interrupt = await listenForInterrupt();
+  try {
+    await train(await prepare(flags, interrupt.signal), flags, interrupt.signal);
+  } finally {
+    interrupt.release();
+  }
+}
+
+/** Checks the settings and reads the images; with `--full` it fetches them, which the signal ends. */
+async function prepare(flags: Flags, signal: AbortSignal): Promise<Job> {
   const { model, dataset, seed, steps, limit, evalEvery, batch, lr, momentum, weightDecay, dropout, init } =
     flags;
   const recipe = { batch, lr, momentum, weightDecay, dropout, init, epochs: flags.epochs };
-  const job = await prepare(
-    { model, dataset, folder: flags.data, seed, steps, limit, evalEvery, recipe },
-    flags,
-  );
+  const settings = { model, dataset, folder: flags.data, seed, steps, limit, evalEvery, recipe };
+  if (flags.mirror !== undefined && !flags.full) {
+    throw new UsageError("--mirror says where --full fetches from: use both");
+  }
+  if (!flags.full) return await prepareJob(settings);
+  const line = makeProgressLine(process.stderr, { quiet: flags.quiet });
+  try {
+    return await prepareJob({ ...settings, full: { url: flags.mirror, signal, ...line } });
+  } finally {
+    line.clear();
+  }
+}
 
+/** Trains on the device that was asked for; the signal ends it with what was learned. */
+async function train(job: Job, flags: Flags, signal: AbortSignal): Promise<void> {
   const log = flags.quiet ? () => {} : console.error;
   const where = await device(flags.backend, { gpu: flags.gpu, log });
-  const interrupt = await listenForInterrupt();
   const makeReporter = flags.json ? jsonReporter : textReporter;
   try {
+    if (signal.aborted) throw new Error("interrupted before the first step");
     await runJob(
       flags.backend === "auto" && where.name === "cpu" ? oneEpoch(job, log) : job,
       where,
       makeReporter(process.stdout, { quiet: flags.quiet }),
-      interrupt.signal,
+      signal,
     );
   } finally {
-    interrupt.release();
     where.destroy();
-  }
-}
-
-/** Checks the settings and reads the images. While `--full` fetches them, Ctrl-C ends the program. */
-async function prepare(settings: JobSettings, { full, mirror, quiet }: Flags): Promise<Job> {
-  if (mirror !== undefined && !full) {
-    throw new UsageError("--mirror says where --full fetches from: use both");
-  }
-  if (!full) return await prepareJob(settings);
-  const interrupt = await listenForInterrupt();
-  const line = makeProgressLine(process.stderr, { quiet });
-  try {
-    const job = await prepareJob({ ...settings, full: { url: mirror, signal: interrupt.signal, ...line } });
-    if (interrupt.signal.aborted) throw new Error("interrupted");
-    return job;
-  } finally {
-    line.clear();
-    interrupt.release();
   }
 }
 
@@ -193,6 +193,17 @@ function oneLine(text: string): string {
   return text.trim().replace(/\s*\n\s*/g, " ");
 }
 
+/** One line for whoever typed the command. Deno without a terminal cannot ask for what it was not granted. */
+function explain(error: unknown): string {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (cause.name !== "NotCapable") continue;
+    const set = process.argv.includes("--full") ? "-P=full train.ts --full" : "-P train.ts";
+    const [missing] = cause.message.split(", run again");
+    return `${oneLine(missing!)}: use \`deno run ${set}\`, which grants what it needs and no more`;
+  }
+  return oneLine(error instanceof Error ? error.message : String(error));
+}
+
 // A reader that has seen enough, as in `train.ts --json | head`, is no error.
 process.stdout.on("error", (error: Error & { code?: string }) => {
   if (error.code !== "EPIPE") throw error;
@@ -206,7 +217,7 @@ try {
     // Commander has written its own line.
     process.exitCode = error.exitCode === 0 ? 0 : BAD_USAGE;
   } else {
-    process.stderr.write(`error: ${oneLine(error instanceof Error ? error.message : String(error))}\n`);
+    process.stderr.write(`error: ${explain(error)}\n`);
     process.exitCode = error instanceof UsageError ? BAD_USAGE : FAILED;
   }
 }

@@ -1,97 +1,79 @@
-// The whole check, for a machine that has only Node: `npm ci && npm test`. Plain JavaScript, because it runs
-// before anything is known to work. It stops without a WebGPU adapter, since half of the house would go untested.
+// The whole check, for a machine that has only Node: `npm ci && npm test`. Plain JavaScript, because it runs before
+// anything is known to work.
 
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { DENO, prepareDrivers } from "./drivers.mjs";
+import { allRuns, carryOut, count } from "./suites.mjs";
+import { formatTable } from "./table.mjs";
+
+/** Tests use one core most of the time; more runs at once would only wait for the same two. */
+const AT_ONCE = 2;
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));
-
-// The package's launcher works on every platform, also where npm was told to run no install scripts.
-const denoLauncher = "node_modules/deno/bin.cjs";
-const runDeno = (args, options) => spawnSync(process.execPath, [denoLauncher, ...args], options);
-
-// Without a Vulkan driver Deno may still offer OpenGL, which lacks part of what WebGPU promises: not a test of it.
-const env = { ...process.env, DENO_WEBGPU_BACKEND: "vulkan,metal,dx12" };
-const probe = "Deno.exit(await navigator.gpu?.requestAdapter() ? 0 : 1)";
-const hasAdapter = () => runDeno(["eval", "--no-config", probe], { env, stdio: "ignore" }).status === 0;
 
 function stop(message) {
   console.error(`error: ${message}`);
   process.exit(1);
 }
 
-/** Installs a software Vulkan driver where that is ours to do; gives the reason when it could not. */
-function installDriver() {
-  if (process.getuid?.() !== 0 || !existsSync("/usr/bin/apt-get")) return "not root on a Debian-like system";
-  console.log("# no WebGPU adapter: installing mesa-vulkan-drivers");
-  // Only the installation's outcome counts: `update` also fails for a foreign source that is down.
-  const apt = (...args) => spawnSync("apt-get", args, { stdio: "ignore" }).status;
-  process.env.DEBIAN_FRONTEND = "noninteractive";
-  apt("update");
-  if (apt("install", "-y", "--no-install-recommends", "mesa-vulkan-drivers") !== 0) {
-    return "apt-get install failed";
+if (!existsSync(DENO[1])) stop("node_modules has no deno: run `npm ci` first");
+const drivers = (() => {
+  try {
+    return prepareDrivers();
+  } catch (error) {
+    return stop(error.message);
   }
-  return "the driver that apt-get installed does not work here";
-}
+})();
 
-if (!existsSync(denoLauncher)) stop("node_modules has no deno: run `npm ci` first");
-if (!hasAdapter()) {
-  const reason = installDriver();
-  if (!hasAdapter()) {
-    stop(
-      `no WebGPU adapter (${reason}): install a Vulkan driver, for example ` +
-        "`sudo apt-get install mesa-vulkan-drivers` on Debian or Ubuntu, and run `npm test` again",
-    );
-  }
-}
+const folder = mkdtempSync(join(tmpdir(), "fermi-test-"));
+const started = Date.now();
 
-// Examples run with the permissions that a user's `deno run -P` has; the tests start servers and write files.
-const documented = ["mod.ts", "README.md", "tensor", "backends", "nn", "data", "train"].filter(existsSync);
-const stages = [
+/** Checks without tests to count, and the examples in the documentation, which run as a user's `deno run -P` does. */
+const documented = ["mod.ts", "README.md", "docs", "tensor", "backends", "nn", "data", "train"];
+const examples = join(folder, "examples.xml");
+const checks = [
   { title: "format", args: ["fmt", "--check"] },
   { title: "lint", args: ["lint"] },
   { title: "types", args: ["check"] },
   { title: "documentation", args: ["doc", "--lint", "mod.ts"] },
-  { title: "examples", args: ["test", "-P", "--doc", ...documented], counted: true },
-  { title: "tests", args: ["test", "-A", "--no-check", "tests/"], counted: true },
+  { title: "pages of the API", args: ["run", "-A", "scripts/check_docs.ts", join(folder, "api")] },
+  { title: "examples", args: ["test", "-P", "--doc", `--junit-path=${examples}`, ...documented] },
 ];
-
-const reports = mkdtempSync(join(tmpdir(), "fermi-test-"));
-const total = { passed: 0, failed: 0, skipped: 0 };
-
-/** Adds the results of one `deno test` from its JUnit report; a test and each of its steps count as one. */
-function count(report) {
-  if (!existsSync(report)) return;
-  const xml = readFileSync(report, "utf8");
-  const cases = (pattern) => xml.match(pattern)?.length ?? 0;
-  const failed = cases(/<(failure|error)\b/g);
-  const skipped = cases(/<skipped\b/g);
-  total.failed += failed;
-  total.skipped += skipped;
-  total.passed += cases(/<testcase\b/g) - failed - skipped;
-}
-
-let status = 0;
-for (const { title, args, counted } of stages) {
-  console.log(`\n# ${title}: deno ${args.join(" ")}`);
-  const report = join(reports, `${title}.xml`);
-  const withReport = counted ? [args[0], `--junit-path=${report}`, ...args.slice(1)] : args;
-  status = runDeno(withReport, { env, stdio: "inherit" }).status ?? 1;
-  if (counted) count(report);
+for (const { title, args } of checks) {
+  console.log(`\n# ${title}`);
+  const [file, ...rest] = [...DENO, ...args];
+  const { status } = spawnSync(file, rest, { env: { ...process.env, ...drivers.deno }, stdio: "inherit" });
   if (status !== 0) {
     console.error(`\n# ${title} failed`);
-    break;
+    console.log(`\n${count(examples).passed} passed, ${Math.max(1, count(examples).failed)} failed`);
+    process.exit(1);
   }
 }
-rmSync(reports, { recursive: true });
 
-// A stage without tests that fails counts as one failure, and a run in which no test ran is not a pass.
-if (total.passed + total.failed === 0) status ||= 1;
-if (status !== 0) total.failed ||= 1;
-const skips = total.skipped > 0 ? `, ${total.skipped} skipped` : "";
-console.log(`\n${total.passed} passed, ${total.failed} failed${skips}`);
-process.exit(status);
+console.log("\n# tests");
+const waiting = allRuns(drivers);
+const results = [];
+async function work() {
+  for (let run = waiting.shift(); run; run = waiting.shift()) {
+    const result = await carryOut(run, folder);
+    results.push(result);
+    if (result.failed > 0) console.log(`\n${result.log}\n`);
+    const { suite, runtime, passed, failed, seconds } = result;
+    console.log(`${suite} in ${runtime}: ${passed} passed, ${failed} failed, ${seconds} s`);
+  }
+}
+await Promise.all(Array.from({ length: AT_ONCE }, work));
+rmSync(folder, { recursive: true, force: true });
+
+const { table, complaints } = formatTable(results);
+console.log(`\n${table}`);
+for (const complaint of complaints) console.log(`error: ${complaint}`);
+const sum = (key) => results.reduce((total, result) => total + result[key], count(examples)[key]);
+const failed = sum("failed") + complaints.length;
+console.log(`\n${sum("passed")} passed, ${failed} failed, in ${Math.round((Date.now() - started) / 1000)} s`);
+process.exit(failed === 0 && results.length > 0 ? 0 : 1);

@@ -82,7 +82,7 @@ test("module: parameters of nested modules and lists", () => {
   assert.throws(() => new nn.Sequential({ "1": new nn.ReLU() }), RangeError);
 });
 
-test("module: a parameter in two places is there once, and is updated once", async () => {
+test("module: a parameter in two places is there once, and is updated once", () => {
   const layer = new nn.Linear(1, 1, { key: randomKey(0, { device: cpu }) });
   const network = new nn.Sequential({ first: layer, second: layer });
   assert.deepEqual([...network.parameters().keys()], ["first.weight", "first.bias"]);

@@ -53,9 +53,6 @@ const LIMITS = [
 
 const DAWN = "Dawn";
 
-/** Not written where it is imported: bundlers and Deno would fetch the package for those who never need it. */
-const DAWN_PACKAGE = "webgpu";
-
 /** Dawn's instance, kept for the life of the process: its devices do not survive it, and crash when it is collected. */
 let dawn: GPU | null = null;
 
@@ -70,11 +67,16 @@ async function findImplementation(which: "auto" | "dawn"): Promise<{ gpu: GPU; i
 
 async function openDawn(): Promise<GPU> {
   try {
-    const { create } = await import(DAWN_PACKAGE) as { create: (options: readonly string[]) => GPU };
+    const { create } = await importDawn("index.js");
     return create([]);
   } catch (error) {
     throw new Error(`webgpu: ${whyNoDawn(error)}`, { cause: error });
   }
+}
+
+/** The file comes as a variable: of a package with a constant name bundlers and Deno would want a copy at once. */
+function importDawn(file: string): Promise<{ create: (options: readonly string[]) => GPU }> {
+  return import(`webgpu/${file}`);
 }
 
 function whyNoDawn(error: unknown): string {

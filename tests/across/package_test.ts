@@ -84,6 +84,7 @@ test("package: the files that JSR gets, in an empty folder, in Deno, Bun and Nod
   const listed = await run([node!, deno!, "publish", "--dry-run", "--allow-dirty"], { both: true });
   const files = [...listed.matchAll(/^ +file:\/\/(\S+) \([\d.]+[KM]?B\)$/gm)].map(([, path]) => path!);
   assert(files.some((path) => path.endsWith("/mod.ts")), listed);
+  assert.doesNotMatch(listed, /warning/i);
   const path = await project("jsr");
   for (const file of files) {
     const target = join(path, "fermi", file.slice(root.length));

@@ -8,6 +8,17 @@ import { openChromium } from "./chromium.ts";
 import type { Result } from "./node_test.ts";
 import { serve } from "./server.ts";
 
+/** Which adapter a page gets. */
+async function adapter(browser: Browser, url: string): Promise<string> {
+  const page = await browser.newPage();
+  await page.goto(`${url}/tests/browser/page.html`);
+  const description = await page.evaluate(`import("/backends/mod.ts")
+    .then(({ device }) => device("webgpu"))
+    .then(({ description }) => description)`);
+  await page.close();
+  return String(description);
+}
+
 /** The tests of one file, each file in a context of its own. */
 async function runFile(browser: Browser, url: string, file: string): Promise<Result[]> {
   const context = await browser.newContext();
@@ -44,6 +55,7 @@ const server = await serve();
 const browser = await openChromium();
 const results: Result[] = [];
 try {
+  console.log(`# Chromium ${browser.version()} on ${await adapter(browser, server.url)}`);
   for (const file of files) {
     console.log(`\n${file}`);
     results.push(...await runFile(browser, server.url, file));

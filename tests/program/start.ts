@@ -57,7 +57,9 @@ export function start(
     // Not child.kill: after it Deno 2.9 reports a signal as the end of a child that ended by itself.
     onOutput?.(stdout, (signal) => process.kill(child.pid!, signal));
   });
-  void kill?.then((signal) => process.kill(child.pid!, signal));
+  kill?.then((signal) => process.kill(child.pid!, signal)).catch(
+    () => {/* It was not to be sent after all. */},
+  );
   child.stderr.setEncoding("utf8").on("data", (text: string) => stderr += text);
   return new Promise((resolve, reject) => {
     child.on("error", reject);

@@ -1,0 +1,117 @@
+// The suites of tests, and where each runs: the library in three runtimes and in a page, programs in the three runtimes,
+// and what concerns all of them at once.
+
+import { spawn, spawnSync } from "node:child_process";
+import { createWriteStream, existsSync, readdirSync, readFileSync } from "node:fs";
+import process from "node:process";
+import { DENO } from "./drivers.mjs";
+
+const NODE = [process.execPath, "--import", "tsx"];
+const BUN = ["node_modules/bun/bin/bun.exe"];
+
+const filesIn = (folder) =>
+  readdirSync(folder).filter((name) => name.endsWith("_test.ts")).sort().map((name) => `./${folder}/${name}`);
+
+const inDeno =
+  (files) => (report) => [...DENO, "test", "-A", "--no-check", `--junit-path=${report}`, ...files];
+const inNode = (files) => (report) => [
+  ...NODE,
+  "--test",
+  "--test-concurrency=1",
+  "--test-reporter=spec",
+  "--test-reporter-destination=stdout",
+  "--test-reporter=junit",
+  `--test-reporter-destination=${report}`,
+  ...files,
+];
+// Its own limit on a test is five seconds.
+const inBun = (files) => (report) => [
+  ...BUN,
+  "test",
+  "--timeout=3600000",
+  "--reporter=junit",
+  `--reporter-outfile=${report}`,
+  ...files,
+];
+const inChromium = () => (report) => [...NODE, "tests/browser/run.ts", `--junit=${report}`];
+
+const output = ([file, ...args], env) =>
+  spawnSync(file, args, { env: { ...process.env, ...env }, encoding: "utf8" }).stdout.trim();
+
+/** All runs, the longest first; `drivers` as `prepareDrivers` gives it. */
+export function allRuns(drivers) {
+  const [deno, dawn] = [{ ...process.env, ...drivers.deno }, { ...process.env, ...drivers.dawn }];
+  const describe = (command, env) =>
+    output([...command, "scripts/adapter.ts"], env).replace(/ \([^()]*\)$/, "");
+  const runtimes = {
+    deno: {
+      runtime: output([...DENO, "--version"]).split(/ \(|\n/)[0].replace("deno", "Deno"),
+      webgpu: "wgpu",
+      adapter: describe([...DENO, "run", "-A"], deno),
+      env: deno,
+      command: inDeno,
+    },
+    node: {
+      runtime: `Node ${process.versions.node}`,
+      webgpu: "Dawn",
+      adapter: describe(NODE, dawn),
+      env: dawn,
+      command: inNode,
+    },
+    bun: {
+      runtime: `Bun ${output([...BUN, "--version"])}`,
+      webgpu: "Dawn",
+      adapter: describe(BUN, dawn),
+      env: dawn,
+      command: inBun,
+    },
+    chromium: { runtime: "Chromium", webgpu: "Dawn", adapter: "", env: dawn, command: inChromium },
+  };
+  const suite = (name, files, where) => where.map((key) => ({ suite: name, ...runtimes[key], files }));
+  return [
+    ...suite("library", filesIn("tests"), ["node", "chromium", "bun", "deno"]),
+    ...suite("programs", filesIn("tests/program"), ["node", "bun", "deno"]),
+    // Started from Node, they start the others.
+    ...suite("across", filesIn("tests/across"), ["node"]).map((run) => ({
+      ...run,
+      runtime: "all",
+      adapter: "",
+    })),
+  ];
+}
+
+/** Carries out one run, with what it prints in a file; gives the run with its results. */
+export async function carryOut(run, folder) {
+  const name = `${run.suite}-${run.runtime}`.replace(/\W+/g, "-").toLowerCase();
+  const [log, report] = [`${folder}/${name}.log`, `${folder}/${name}.xml`];
+  const start = Date.now();
+  const status = await toFile(run.command(run.files)(report), run.env, log);
+  const counts = count(report);
+  const text = readFileSync(log, "utf8");
+  const seconds = Math.round((Date.now() - start) / 1000);
+  // A page says itself what it runs on.
+  const [, runtime = run.runtime, adapter = run.adapter] = text.match(/^# (Chromium .*) on (.*) \(/m) ?? [];
+  if (status !== 0 && counts.failed === 0) counts.failed = 1;
+  return { ...run, runtime, adapter, seconds, ...counts, log: text };
+}
+
+function toFile([file, ...args], env, log) {
+  return new Promise((resolve, reject) => {
+    const stream = createWriteStream(log);
+    const child = spawn(file, args, { env, stdio: ["ignore", "pipe", "pipe"] });
+    child.stdout.pipe(stream, { end: false });
+    child.stderr.pipe(stream, { end: false });
+    child.on("error", reject);
+    child.on("close", (code) => stream.end(() => resolve(code ?? 1)));
+  });
+}
+
+/** The results in a JUnit report: every runtime writes one. */
+export function count(report) {
+  const xml = existsSync(report) ? readFileSync(report, "utf8") : "";
+  const cases = (pattern) => xml.match(pattern)?.length ?? 0;
+  const failed = cases(/<(failure|error)\b/g);
+  const skipped = cases(/<skipped\b/g);
+  const tests = cases(/<testcase\b/g);
+  return { tests, failed, skipped, passed: tests - failed - skipped };
+}
