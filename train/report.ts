@@ -91,9 +91,8 @@ function startLines(start: StartEvent): string[] {
   return [
     `${start.model}: ${count(start.parameters)} parameters, on ${start.backend} (${start.device})`,
     `${start.dataset}: ${count(start.trainImages)} training images, ${count(start.testImages)} test images`,
-    `${
-      count(start.steps)
-    } steps of ${start.batch} images, ${start.stepsPerEpoch} an epoch; rate ${start.lr} (${start.schedule}), ` +
+    `${stepCount(start.steps)} of ${start.batch} images, ${start.stepsPerEpoch} an epoch; ` +
+    `rate ${start.lr} (${start.schedule}), ` +
     `momentum ${start.momentum}, weight decay ${start.weightDecay}, dropout ${start.dropout}, ` +
     `init ${start.init}, seed ${start.seed}`,
   ];
@@ -119,7 +118,13 @@ function doneLine({ interrupted, steps, accuracy, loss, seconds }: DoneEvent): s
   const measured = accuracy === null || loss === null
     ? "nothing was measured"
     : `test accuracy ${accuracy.toFixed(4)}, test loss ${loss.toFixed(4)}`;
-  return `${interrupted ? "stopped" : "done"} after ${steps} steps and ${duration(seconds)}: ${measured}`;
+  return `${interrupted ? "stopped" : "done"} after ${stepCount(steps)} and ${
+    duration(seconds)
+  }: ${measured}`;
+}
+
+function stepCount(steps: number): string {
+  return `${steps.toLocaleString("en-US")} ${steps === 1 ? "step" : "steps"}`;
 }
 
 /** Minutes and seconds, and hours where there are any: 1:02:03. */

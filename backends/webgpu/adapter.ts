@@ -33,6 +33,7 @@ export async function openGpu(which: "auto" | "dawn"): Promise<Gpu> {
     requiredFeatures: OPTIONAL_FEATURES.filter((feature) => adapter.features.has(feature)),
     requiredLimits: Object.fromEntries(LIMITS.map((limit) => [limit, adapter.limits[limit]])),
   });
+  if (implementation === DAWN) destroyAtExit(device);
   const { vendor, architecture, description } = adapter.info;
   const name = description || [vendor, architecture].filter(Boolean).join(" ") || "unnamed adapter";
   const software = adapter.info.isFallbackAdapter || /llvmpipe|lavapipe|swiftshader/i.test(name);
@@ -74,17 +75,41 @@ async function openDawn(): Promise<GPU> {
   }
 }
 
+/** Those of Dawn's devices that the program has not dropped. */
+const open = new Set<WeakRef<GPUDevice>>();
+
+/**
+ * A driver's threads do not survive the end of a process that has work for them: SwiftShader's crash it. Destroying a
+ * device waits for its work.
+ */
+function destroyAtExit(device: GPUDevice): void {
+  const { process } = globalThis as { process?: { once(event: "exit", listener: () => void): void } };
+  if (open.size === 0) process?.once("exit", () => open.forEach((each) => each.deref()?.destroy()));
+  const reference = new WeakRef(device);
+  open.add(reference);
+  void device.lost.then(() => open.delete(reference));
+}
+
 /** The file comes as a variable: of a package with a constant name bundlers and Deno would want a copy at once. */
 function importDawn(file: string): Promise<{ create: (options: readonly string[]) => GPU }> {
   return import(`webgpu/${file}`);
 }
 
 function whyNoDawn(error: unknown): string {
-  const { code, message } = error as Error & { code?: string };
-  if (code === "ERR_MODULE_NOT_FOUND" || /not (find|a dependency)|resolve/i.test(message)) {
-    return `there is no navigator.gpu here, and the npm package "webgpu" (Dawn), which brings one, is not ` +
-      "installed: npm install webgpu, or use the CPU backend";
+  const { code, name, message } = error as Error & { code?: string };
+  const place = globalThis as { process?: object; navigator?: { gpu?: GPU } };
+  if (place.process === undefined) {
+    return "this page has no navigator.gpu: it takes a browser with WebGPU, and an address with https or on " +
+      "localhost; or use the CPU backend";
   }
-  const reason = message.split("\n")[0];
-  return `the npm package "webgpu" (Dawn) does not load (${reason}): ${HOW_TO_GET_ONE}`;
+  const dawn = 'the npm package "webgpu" (Dawn)';
+  const [reason] = message.split("\n");
+  if (name === "NotCapable") return `${dawn} may not be loaded: ${reason}`;
+  if (code === "ERR_MODULE_NOT_FOUND" || /not (find|a dependency)|resolve/i.test(message)) {
+    const wanted = place.navigator?.gpu
+      ? dawn
+      : `there is no navigator.gpu here, and ${dawn}, which brings one,`;
+    return `${wanted} is not installed: npm install webgpu, or use the CPU backend`;
+  }
+  return `${dawn} does not load (${reason}): ${HOW_TO_GET_ONE}`;
 }

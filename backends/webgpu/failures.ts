@@ -79,7 +79,7 @@ export class Failures {
 }
 
 function describe(op: string, error: GPUError): Error {
-  const kind = error.constructor.name.replace(/^GPU|Error$/g, "").toLowerCase();
+  const kind = error.constructor.name.replace(/^GPU|Error$/g, "").replace(/(?!^)[A-Z]/g, "-$&").toLowerCase();
   return new Error(`${op}: webgpu ${kind} error: ${oneLine(error.message)}`);
 }
 

@@ -123,6 +123,15 @@ test("package: the bundle in a page", async () => {
       return [await learn("cpu"), await learn("webgpu")];
     })()`);
     check("bundle in chromium", learnt as Learnt[]);
+    const refused = await page.evaluate(`(async () => {
+      delete Navigator.prototype.gpu;
+      const { learn } = await import("/network.js");
+      return await learn("webgpu").catch(({ message }) => message);
+    })()`);
+    assert.match(
+      String(refused),
+      /^webgpu: this page has no navigator.gpu: it takes a browser with WebGPU, and/,
+    );
   } finally {
     await browser.close();
     server.close();

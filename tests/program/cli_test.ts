@@ -131,7 +131,7 @@ test("cli: --quiet leaves the result", async () => {
     "--quiet",
   ]);
   assert.equal(code, 0);
-  assert.match(stdout, /^done after 1 steps and \d+:\d\d: test accuracy 0\.\d{4}, test loss \d+\.\d{4}\n$/);
+  assert.match(stdout, /^done after 1 step and \d+:\d\d: test accuracy 0\.\d{4}, test loss \d+\.\d{4}\n$/);
 });
 
 test("cli: Ctrl-C ends with what was learned", async () => {
