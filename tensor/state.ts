@@ -10,7 +10,7 @@ import { applyOne, type Spec } from "./declare.ts";
 import { type Device, getDefaultDevice, type Storage } from "./device.ts";
 import type { DType } from "./dtype.ts";
 import { reshapeOp } from "./ops/movement.ts";
-import { sameShape, type Shape, show, sizeOf } from "./shape.ts";
+import { checkShape, sameShape, type Shape, show, sizeOf } from "./shape.ts";
 import { Tensor } from "./tensor.ts";
 
 /**
@@ -208,13 +208,17 @@ export class Parameter extends State {
  * ```
  */
 export class InputSlot extends State {
-  /** Makes a slot of zeros. */
+  /**
+   * Makes a slot of zeros.
+   *
+   * @throws {RangeError} for an extent that is no whole number from 0.
+   */
   constructor(
     shape: Shape,
     options: { readonly dtype?: DType; readonly device?: Device; readonly name?: string } = {},
   ) {
     super(
-      { shape: [...shape], dtype: options.dtype ?? "f32" },
+      { shape: [...checkShape("InputSlot", shape)], dtype: options.dtype ?? "f32" },
       options.device ?? getDefaultDevice(),
       options.name ?? "input slot",
     );

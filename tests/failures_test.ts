@@ -84,6 +84,16 @@ for (const name of ["cpu", "webgpu"] as const) {
     assert.deepEqual(await w.mul(x).array(), [10, 18]);
   });
 
+  test(`failures: a slot wants whole extents, ${name}`, async () => {
+    const target = await device(name);
+    for (const shape of [[1.5], [-1]]) {
+      assert.throws(
+        () => new InputSlot(shape, { device: target }),
+        /^RangeError: InputSlot: shape .* wants whole/,
+      );
+    }
+  });
+
   test(`failures: an update of itself, twice, and a swap, ${name}`, async () => {
     const target = await device(name);
     const a = new Parameter(tensor([1, 2], { device: target }));

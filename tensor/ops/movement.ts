@@ -314,8 +314,8 @@ export interface SliceOptions {
  * assert.deepEqual(slice(x, { start: 9 }).shape, [0]);
  * ```
  *
- * @throws {RangeError} for a step below 1, a bound that is no whole number, an axis that x does not have, or more
- * bounds than axes.
+ * @throws {RangeError} for a step below 1, a bound that is no whole number, an axis that x does not have or that is
+ * named twice, or more bounds than axes.
  */
 export function slice(x: Tensor, options: SliceOptions): Tensor {
   const list = (value: number | readonly number[] | undefined) => typeof value === "number" ? [value] : value;
@@ -325,6 +325,7 @@ export function slice(x: Tensor, options: SliceOptions): Tensor {
     normalizeAxis("slice", axis, x.shape.length)
   );
   if (axes.length < count) throw new RangeError(`slice: ${count} bounds for ${axes.length} axes`);
+  if (new Set(axes).size < axes.length) throw new RangeError(`slice: axis ${show(axes)} names an axis twice`);
   const start: number[] = x.shape.map(() => 0);
   const step: number[] = x.shape.map(() => 1);
   const shape: number[] = [...x.shape];

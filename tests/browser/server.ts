@@ -35,7 +35,7 @@ export interface Server {
 /** Starts to serve `folder`, default: the repository. */
 export async function serve(folder: string = root): Promise<Server> {
   const server = createServer(async ({ url = "/" }, response) => {
-    const path = decodeURIComponent(new URL(url, "http://localhost").pathname);
+    const path = decodeURIComponent(new URL(url, "http://127.0.0.1").pathname);
     try {
       const body = await content(folder, path);
       response.writeHead(200, { "content-type": TYPES[extname(path)] ?? "application/octet-stream" }).end(
@@ -45,10 +45,10 @@ export async function serve(folder: string = root): Promise<Server> {
       response.writeHead(404).end(String(error));
     }
   });
-  await new Promise<void>((resolve) => server.listen(0, "localhost", resolve));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   return {
-    url: `http://localhost:${port}`,
+    url: `http://127.0.0.1:${port}`,
     close: () => {
       server.close();
       server.closeAllConnections();

@@ -140,6 +140,10 @@ export const movementSamples: { readonly [Name in keyof Family]: OpSamples } = {
   slice: samplesOf(moving({ least: 1 }, boxes), ([x], box) => applyOne(sliceOp, [x!], box), [
     wrong((make) => make([4]).slice({ step: 0 }), /^slice: bounds must be whole numbers and step one from 1/),
     wrong((make) => make([4]).slice({ start: [0, 0], axis: 0 }), /^slice: 2 bounds for 1 axes/),
+    wrong(
+      (make) => make([4]).slice({ start: [1, 2], axis: [0, -1] }),
+      /^slice: axis \[0, 0\] names an axis twice/,
+    ),
   ]),
   pad: samplesOf(
     pads,
