@@ -75,19 +75,26 @@ async function openDawn(): Promise<GPU> {
   }
 }
 
-/** Those of Dawn's devices that the program has not dropped. */
-const open = new Set<WeakRef<GPUDevice>>();
+/** Those of Dawn's devices that the program has not dropped; null before the first. */
+let open: Set<WeakRef<GPUDevice>> | null = null;
 
 /**
- * A driver's threads do not survive the end of a process that has work for them: SwiftShader's crash it. Destroying a
- * device waits for its work.
+ * A driver's threads do not survive the end of a process that has work for them: SwiftShader's crash Node. Destroying a
+ * device waits for its work. Bun ends without taking drivers down, and may not be called back by Dawn at its end.
  */
 function destroyAtExit(device: GPUDevice): void {
-  const { process } = globalThis as { process?: { once(event: "exit", listener: () => void): void } };
-  if (open.size === 0) process?.once("exit", () => open.forEach((each) => each.deref()?.destroy()));
+  const { process } = globalThis as { process?: Process };
+  if (process === undefined || process.versions.bun !== undefined) return;
+  if (open === null) process.once("exit", () => open?.forEach((each) => each.deref()?.destroy()));
+  const devices = open ??= new Set();
   const reference = new WeakRef(device);
-  open.add(reference);
-  void device.lost.then(() => open.delete(reference));
+  devices.add(reference);
+  void device.lost.then(() => devices.delete(reference));
+}
+
+interface Process {
+  readonly versions: { readonly bun?: string };
+  once(event: "exit", listener: () => void): void;
 }
 
 /** The file comes as a variable: of a package with a constant name bundlers and Deno would want a copy at once. */

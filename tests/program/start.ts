@@ -67,7 +67,8 @@ export function start(
   });
 }
 
-/** What Dawn itself writes there, of limits that it lowers or drivers that it does not find, is not ours. */
+/** What drivers write there is not ours: Dawn of limits that it lowers, Mesa's Vulkan of a desktop that is not there. */
 function withoutNotices(stderr: string): string {
-  return runtime === "deno" ? stderr : stderr.replace(/^Warning: .*\n( {4}at .*\n\n)?/gm, "");
+  const ours = stderr.replace(/^error: XDG_RUNTIME_DIR is .*\n/gm, "");
+  return runtime === "deno" ? ours : ours.replace(/^Warning: .*\n( {4}at .*\n\n)?/gm, "");
 }
