@@ -43,8 +43,8 @@ function run([file, ...args]: readonly string[]): Promise<Outcome> {
 const atTerminal = (command: readonly string[]) => ["script", "-qec", command.join(" "), "/dev/null"];
 
 test("permissions: at a terminal Deno asks for what is needed, and the network is trained", async () => {
-  const { code, stdout } = await run(atTerminal([...deno, ...SHORT]));
-  assert.equal(code, 0, stdout);
+  const { code, stdout, stderr } = await run(atTerminal([...deno, ...SHORT]));
+  assert.equal(code, 0, stdout + stderr);
   assert.match(stdout, /done after 2 steps/);
   assert.deepEqual([...stdout.matchAll(/Deno requests (\w+) access/g)].map(([, kind]) => kind), ["read"]);
 });
