@@ -75,6 +75,7 @@ export function allRuns(drivers) {
     ...suite("across", filesIn("tests/across"), ["node"]).map((run) => ({
       ...run,
       runtime: "all",
+      webgpu: "",
       adapter: "",
     })),
   ];

@@ -8,7 +8,7 @@ export function formatTable(results) {
     [
       suite,
       runtime,
-      adapter ? webgpu : "",
+      webgpu,
       adapter,
       tests,
       passed,
@@ -26,8 +26,9 @@ export function formatTable(results) {
     }
     if (counts.has(0)) complaints.push(`${suite}: no tests`);
   }
-  for (const { suite, runtime, skipped } of results) {
+  for (const { suite, runtime, webgpu, adapter, skipped } of results) {
     if (skipped > 0) complaints.push(`${suite} in ${runtime}: ${skipped} skipped`);
+    if (webgpu && !adapter) complaints.push(`${suite} in ${runtime}: on no adapter`);
   }
   return { table: [line(COLUMNS), ...rows.map(line)].join("\n"), complaints };
 }
