@@ -164,7 +164,6 @@ async function train(job: Job, flags: Flags, signal: AbortSignal): Promise<void>
   const where = await device(flags.backend, { gpu: flags.gpu, log });
   const makeReporter = flags.json ? jsonReporter : textReporter;
   try {
-    if (signal.aborted) throw new Error("interrupted before the first step");
     await runJob(
       flags.backend === "auto" && where.name === "cpu" ? oneEpoch(job, log) : job,
       where,
@@ -197,9 +196,11 @@ function oneLine(text: string): string {
 function explain(error: unknown): string {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     if (cause.name !== "NotCapable") continue;
-    const set = process.argv.includes("--full") ? "-P=full train.ts --full" : "-P train.ts";
     const [missing] = cause.message.split(", run again");
-    return `${oneLine(missing!)}: use \`deno run ${set}\`, which grants what it needs and no more`;
+    const [, mirror] = missing!.match(/^Requires net access to "(.*)"$/) ?? [];
+    const full = process.argv.includes("--full");
+    const flags = mirror ? `-P=full --allow-net=${mirror}` : full ? "-P=full" : "-P";
+    return `${oneLine(missing!)}: use \`deno run ${flags} train.ts${full ? " --full" : ""}\``;
   }
   return oneLine(error instanceof Error ? error.message : String(error));
 }

@@ -36,8 +36,8 @@ export async function cacheFolder(name: string, platform?: Platform): Promise<st
   const base = absolute(env["XDG_CACHE_HOME"]) ?? (own && path.join(own, ...below));
   if (base === undefined) {
     throw new DataError(
-      `there is no cache folder: neither XDG_CACHE_HOME nor ${variable} is an absolute path, or they may not be read ` +
-        "(`deno run -P=full` grants that)",
+      `there is no cache folder: neither XDG_CACHE_HOME nor ${variable} is an absolute path, or they may not be read` +
+        ("Deno" in globalThis ? " (`deno run -P=full` grants that)" : ""),
     );
   }
   return path.join(base, "fermi", name);

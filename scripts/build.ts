@@ -19,6 +19,15 @@ execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconf
 const declarations = readFileSync("dist/mod.d.ts", "utf8");
 writeFileSync("dist/mod.d.ts", `/// <reference lib="esnext.disposable" />\n${declarations}`);
 
+// A bundler is not to look for Dawn, nor tsc for a path in its name: it is found where the program runs.
+const dawn = readFileSync("dist/backends/webgpu/dawn.js", "utf8");
+const [imported] = dawn.match(/import\([^)]*`webgpu\/\$\{file\}`\)*/) ?? [];
+if (imported === undefined) throw new Error("dist/backends/webgpu/dawn.js imports no `webgpu/${file}`");
+writeFileSync(
+  "dist/backends/webgpu/dawn.js",
+  dawn.replace(imported, "import(/* webpackIgnore: true */ /* @vite-ignore */ `webgpu/${file}`)"),
+);
+
 await build({
   entryPoints: ["mod.ts"],
   outfile: "dist/fermi.js",

@@ -17,7 +17,6 @@ const inDeno =
 const inNode = (files) => (report) => [
   ...NODE,
   "--test",
-  "--test-concurrency=1",
   "--test-reporter=spec",
   "--test-reporter-destination=stdout",
   "--test-reporter=junit",
@@ -81,6 +80,9 @@ export function allRuns(drivers) {
   ];
 }
 
+/** Several times what the longest run takes on two slow cores: what is still there then hangs. */
+const LIMIT_MINUTES = 25;
+
 /** Carries out one run, with what it prints in a file; gives the run with its results. */
 export async function carryOut(run, folder) {
   const name = `${run.suite}-${run.runtime}`.replace(/\W+/g, "-").toLowerCase();
@@ -102,8 +104,15 @@ function toFile([file, ...args], env, log) {
     const child = spawn(file, args, { env, stdio: ["ignore", "pipe", "pipe"] });
     child.stdout.pipe(stream, { end: false });
     child.stderr.pipe(stream, { end: false });
+    const late = setTimeout(() => {
+      stream.write(`\nstopped: it took more than ${LIMIT_MINUTES} minutes\n`);
+      child.kill("SIGKILL");
+    }, LIMIT_MINUTES * 60_000);
     child.on("error", reject);
-    child.on("close", (code) => stream.end(() => resolve(code ?? 1)));
+    child.on("close", (code) => {
+      clearTimeout(late);
+      stream.end(() => resolve(code ?? 1));
+    });
   });
 }
 

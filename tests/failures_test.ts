@@ -11,8 +11,10 @@ test("failures: a tensor that no buffer can hold names the op that wanted it", a
   const { maxBufferSize } = (gpu.backend as WebGpuBackend).device.limits;
   const huge = full([2, Math.floor(maxBufferSize / 4)], 1, { device: gpu });
   await assert.rejects(evaluate(huge.add(1)), /^Error: add: webgpu .*error: /);
-  // One failure is one exception: the device goes on.
+  // One failure is one exception: the device goes on, also after one that wanted to be read.
   assert.equal(await ones([3], { device: gpu }).sum().item(), 3);
+  await assert.rejects(huge.add(1).data(), /^Error: add: webgpu .*error: /);
+  for (let i = 0; i < 3; i++) assert.equal(await ones([3], { device: gpu }).sum().item(), 3);
   gpu.destroy();
 });
 

@@ -69,6 +69,16 @@ export class Failures {
     }
   }
 
+  /** Runs `work`, whose promise rejects for what WebGPU would otherwise report to the next evaluation as well. */
+  told<T>(work: () => Promise<T>): Promise<T> {
+    this.#device.pushErrorScope("validation");
+    try {
+      return work();
+    } finally {
+      this.#device.popErrorScope().catch(() => {/* The device was lost meanwhile, which `lost` reports. */});
+    }
+  }
+
   /** Throws when the device is lost, and once for an error that nothing was watching for. */
   check(): void {
     const error = this.#lost ?? this.#uncaptured;

@@ -16,6 +16,7 @@ import {
 import { sizeOf } from "../../tensor/shape.ts";
 import { openGpu } from "./adapter.ts";
 import { compile, type Limits } from "./compile.ts";
+import { destroyAtExit } from "./dawn.ts";
 import { Failures } from "./failures.ts";
 import { lower, type Structure, structureOf } from "./lower.ts";
 import { bufferOfStorage, Memory } from "./memory.ts";
@@ -43,7 +44,7 @@ export interface WebGpuOptions {
  * @throws {Error} one sentence that says how to get an adapter, when there is none.
  */
 export async function webgpuDevice(gpu: "auto" | "dawn", options: WebGpuOptions = {}): Promise<Device> {
-  const { device, description, software, mappingBlocks } = await openGpu(gpu);
+  const { device, description, software, dawn, mappingBlocks } = await openGpu(gpu);
   const { maxStorageBufferBindingSize, maxBufferSize, maxStorageBuffersPerShaderStage } = device.limits;
   const binding = options.bindingLimit ?? Math.min(maxStorageBufferBindingSize, maxBufferSize);
   const limits: Limits = {
@@ -51,7 +52,9 @@ export async function webgpuDevice(gpu: "auto" | "dawn", options: WebGpuOptions 
     maxBindings: Math.min(maxStorageBuffersPerShaderStage, 16),
     parallelism: options.parallelism ?? (software ? 256 : 65536),
   };
-  return new Device("webgpu", description, new WebGpuBackend(device, limits, mappingBlocks));
+  const backend = new WebGpuBackend(device, limits, mappingBlocks);
+  if (dawn) destroyAtExit(backend);
+  return new Device("webgpu", description, backend);
 }
 
 /** The backend of one device. */

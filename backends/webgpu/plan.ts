@@ -188,7 +188,7 @@ export class Plan {
     staging: GPUBuffer | null,
     settled: Promise<void>,
   ): Promise<(HostArray | Storage)[]> {
-    const { memory, mappingBlocks } = this.#gear;
+    const { memory, failures, mappingBlocks } = this.#gear;
     if (staging === null) {
       await settled;
       return kept as BufferStorage[];
@@ -196,7 +196,7 @@ export class Plan {
     // A loop that does not wait for its losses goes on first, and keeps the device busy.
     if (mappingBlocks) await new Promise((resolve) => setTimeout(resolve, 0));
     try {
-      await staging.mapAsync(1); // READ
+      await failures.told(() => staging.mapAsync(1 /* READ */));
     } catch (error) {
       await settled;
       throw error;

@@ -1,6 +1,7 @@
 // Fermi as others install it, in an empty folder: the tarball for npm, the files that JSR gets, and the bundle in a
 // page. In each a user's program (`network.ts`) learns on both backends.
 
+import { build } from "esbuild";
 import assert from "node:assert/strict";
 import { copyFile, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -74,6 +75,10 @@ test("package: the tarball, in an empty folder, in Node without tsx, in Bun and 
 
   await run([npm, "install", "--no-audit", "--no-fund", join(root, "node_modules/webgpu")], { cwd: path });
   check("npm in node", linesOf(await run([process.execPath, "main.js"], { cwd: path })));
+  // A bundler takes the library in, and leaves Dawn where it is.
+  const [entryPoints, outfile] = [[join(path, "main.js")], join(path, "bundled.mjs")];
+  await build({ entryPoints, outfile, bundle: true, platform: "node", format: "esm", logLevel: "error" });
+  check("npm, bundled, in node", linesOf(await run([process.execPath, "bundled.mjs"], { cwd: path })));
   check("npm in bun", linesOf(await run([...RUNTIMES.bun, "main.ts"], { cwd: path })));
 });
 

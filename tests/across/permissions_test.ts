@@ -54,15 +54,17 @@ test("permissions: without a terminal the error says to use -P", async () => {
   assert.deepEqual([read.code, read.stdout], [1, ""]);
   assert.match(
     read.stderr,
-    /^error: Requires read access to "[^\n]*: use `deno run -P train.ts`, which grants [^\n]*\n$/,
+    /^error: Requires read access to "[^\n]*: use `deno run -P train.ts`\n$/,
   );
   const full = await run([...deno, ...SHORT, "--full"]);
   assert.match(
     full.stderr,
-    /^error: Requires env access [^\n]*: use `deno run -P=full train.ts --full`, [^\n]*\n$/,
+    /^error: Requires env access [^\n]*: use `deno run -P=full train.ts --full`\n$/,
   );
+  const mirror = await run([...deno, "-q", "-P=full", ...SHORT, "--full", "--mirror=http://127.0.0.1:8123/"]);
+  assert.match(mirror.stderr, /^error: .*use `deno run -P=full --allow-net=127.0.0.1:8123 train.ts --full`$/m);
   const dawn = await run([...deno, "--allow-read", ...SHORT, "--gpu=dawn"]);
-  assert.match(dawn.stderr, /^error: Requires ffi access [^\n]*: use `deno run -P train.ts`, [^\n]*\n$/);
+  assert.match(dawn.stderr, /^error: Requires ffi access [^\n]*: use `deno run -P train.ts`\n$/);
 });
 
 test("permissions: -P is enough, and grants neither writing nor the network nor programs", async () => {

@@ -33,6 +33,10 @@ async function runFile(browser: Browser, url: string, file: string): Promise<Res
   });
   const ended = new Promise<string | null>((resolve) => {
     page.on("crash", () => resolve("the page crashed"));
+    page.on("close", () => resolve("the page was closed"));
+    browser.on("disconnected", () => resolve("Chromium is gone"));
+    page.on("requestfailed", (request) => resolve(`${request.url()}: ${request.failure()?.errorText}`));
+    page.on("response", (response) => response.ok() || resolve(`${response.url()}: ${response.status()}`));
     page.on("pageerror", (error) => resolve(String(error.stack)));
     void page.exposeFunction("finish", resolve).then(() =>
       page.goto(`${url}/tests/browser/page.html?/${file}`)
@@ -43,7 +47,7 @@ async function runFile(browser: Browser, url: string, file: string): Promise<Res
     console.log(`FAILED  ${file}: ${failure}`);
     results.push({ name: file, seconds: 0, failure });
   }
-  await context.close();
+  await context.close().catch(() => {/* Chromium is gone, which is a result already. */});
   return results;
 }
 

@@ -1,0 +1,74 @@
+/**
+ * Dawn, the WebGPU of Chromium, from the npm package `webgpu`: how it is loaded, what to say when it does not load, and
+ * how it is taken down.
+ *
+ * @module
+ */
+
+/** Kept for the life of the process: its devices do not survive it, and crash when it is collected. */
+let dawn: GPU | null = null;
+
+/**
+ * Loads Dawn, once.
+ *
+ * @throws {Error} one sentence that says what is missing.
+ */
+export async function openDawn(): Promise<GPU> {
+  try {
+    return dawn ??= (await importDawn("index.js")).create([]);
+  } catch (error) {
+    throw new Error(`webgpu: ${whyNot(error)}`, { cause: error });
+  }
+}
+
+/**
+ * The file comes as a variable: of a package with a constant name Deno would fetch a copy for everyone, and bundlers
+ * would want it in the bundle. `scripts/build.ts` knows this line.
+ */
+function importDawn(file: string): Promise<{ create: (options: readonly string[]) => GPU }> {
+  return import(`webgpu/${file}`);
+}
+
+function whyNot(error: unknown): string {
+  const { name, message } = error as Error;
+  const { process, navigator } = globalThis as { process?: object; navigator?: { gpu?: GPU } };
+  if (process === undefined) {
+    return "this page has no navigator.gpu: it takes a browser with WebGPU, and an address with https or on " +
+      "localhost; or use the CPU backend";
+  }
+  const [reason] = message.split("\n");
+  const it = 'the npm package "webgpu" (Dawn)';
+  if (name === "NotCapable") return `${it} may not be loaded: ${reason}`;
+  // The package itself is not found, by whatever name the runtime gives it; not a file in it.
+  if (/["'`]webgpu(\/index\.js)?["'`]/.test(message)) {
+    const wanted = navigator?.gpu ? it : `there is no navigator.gpu here, and ${it}, which brings one,`;
+    return `${wanted} is not installed: npm install webgpu, or use the CPU backend`;
+  }
+  return `${it} does not load (${reason}): what it has is not for this system; use the CPU backend`;
+}
+
+/** What is to be destroyed at the end, unless the program has dropped it; null before the first. */
+let open: Set<WeakRef<Destroyable>> | null = null;
+
+interface Destroyable {
+  destroy(): void;
+}
+
+interface Process {
+  readonly versions: { readonly bun?: string };
+  once(event: "exit", listener: () => void): void;
+}
+
+/**
+ * Has a device destroyed when the process ends. A driver's threads do not survive the end of a process that has work for
+ * them (SwiftShader's crash Node), and destroying a device waits for its work. Bun ends without taking drivers down, and
+ * may not be called back by Dawn at its end.
+ */
+export function destroyAtExit(device: Destroyable): void {
+  const { process } = globalThis as { process?: Process };
+  if (process === undefined || process.versions.bun !== undefined) return;
+  if (open === null) process.once("exit", () => open?.forEach((each) => each.deref()?.destroy()));
+  const devices = open ??= new Set();
+  for (const each of devices) if (each.deref() === undefined) devices.delete(each);
+  devices.add(new WeakRef(device));
+}
