@@ -62,7 +62,10 @@ test("permissions: without a terminal the error says to use -P", async () => {
     /^error: Requires env access [^\n]*: use `deno run -P=full train.ts --full`\n$/,
   );
   const mirror = await run([...deno, "-q", "-P=full", ...SHORT, "--full", "--mirror=http://127.0.0.1:8123/"]);
-  assert.match(mirror.stderr, /^error: .*use `deno run -P=full --allow-net=127.0.0.1:8123 train.ts --full`$/m);
+  assert.match(
+    mirror.stderr,
+    /^error: .*use `deno run -P=full --allow-net=127.0.0.1:8123 train.ts --full`$/m,
+  );
   const dawn = await run([...deno, "--allow-read", ...SHORT, "--gpu=dawn"]);
   assert.match(dawn.stderr, /^error: Requires ffi access [^\n]*: use `deno run -P train.ts`\n$/);
 });
