@@ -6,6 +6,7 @@
  */
 
 import type { DType } from "./dtype.ts";
+import { onBehalfOf, type Provenance, provenanceNow } from "./provenance.ts";
 import { type Shape, show } from "./shape.ts";
 import { Tensor } from "./tensor.ts";
 
@@ -183,6 +184,8 @@ export interface GraphNode {
   readonly inputs: readonly Tensor[];
   /** The results. */
   readonly outputs: readonly Tensor[];
+  /** Where it was made, if that was recorded. */
+  readonly made: Provenance | null;
   /** A composite's definition, once somebody asked for it. */
   definition?: readonly Tensor[];
 }
@@ -204,7 +207,13 @@ export function apply<Attributes>(
   }
   const specs = op.infer(current, attributes);
   const outputs: Tensor[] = [];
-  const node: GraphNode = { op: op as AnyOp, attributes: attributes as never, inputs: current, outputs };
+  const node: GraphNode = {
+    op: op as AnyOp,
+    attributes: attributes as never,
+    inputs: current,
+    outputs,
+    made: provenanceNow(),
+  };
   specs.forEach((spec) => outputs.push(new Tensor(spec, device, node)));
   return outputs;
 }
@@ -220,10 +229,11 @@ export function applyOne<Attributes>(
 
 /** A composite's outputs in terms of other ops, made once a node. */
 export function definitionOf(node: GraphNode): readonly Tensor[] {
-  if (node.op.decompose === undefined) {
-    throw new TypeError(`${node.op.name} is a primitive, it has no definition`);
+  const { op, inputs, attributes } = node;
+  if (op.decompose === undefined) {
+    throw new TypeError(`${op.name} is a primitive, it has no definition`);
   }
-  return node.definition ??= node.op.decompose(node.inputs, node.attributes);
+  return node.definition ??= onBehalfOf(node, "definition", () => op.decompose(inputs, attributes));
 }
 
 /** Throws unless `spec` has one of `dtypes`. */

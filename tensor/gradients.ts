@@ -9,6 +9,7 @@ import { definitionOf, type GraphNode } from "./declare.ts";
 import { isFloat } from "./dtype.ts";
 import { ones, zeros } from "./create.ts";
 import { collectLeaves, postorder, staleState } from "./graph.ts";
+import { onBehalfOf } from "./provenance.ts";
 import { sameShape, show } from "./shape.ts";
 import { State } from "./state.ts";
 import type { Tensor } from "./tensor.ts";
@@ -92,7 +93,7 @@ function backpropagate(
   const arrive = (at: Tensor, cotangent: Tensor | null | undefined) => {
     if (!cotangent || !needed.has(at)) return;
     const earlier = cotangents.get(at);
-    cotangents.set(at, earlier ? earlier.add(cotangent) : cotangent);
+    cotangents.set(at, earlier ? onBehalfOf(at.node, "gradient", () => earlier.add(cotangent)) : cotangent);
   };
   for (const tensor of order.reverse()) {
     if (!needed.has(tensor) || operands(tensor).length === 0) continue;
@@ -127,7 +128,12 @@ function differentiate(node: GraphNode, cotangents: readonly (Tensor | null)[]):
   // A rule may rely on the gradient at the first output; where only others arrived, it is zero.
   const cotangent = cotangents[0] ??
     zeros(outputs[0]!.shape, { dtype: outputs[0]!.dtype, device: outputs[0]!.device });
-  const result = op.gradient({ inputs, outputs, attributes, cotangents, cotangent });
+  const rule = op.gradient;
+  const result = onBehalfOf(
+    node,
+    "gradient",
+    () => rule({ inputs, outputs, attributes, cotangents, cotangent }),
+  );
   result.forEach((gradient, i) => {
     if (gradient && !sameShape(gradient.shape, inputs[i]!.shape)) {
       throw new TypeError(

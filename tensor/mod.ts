@@ -38,6 +38,7 @@ export {
 export type { DType, HostArray, Precision } from "./dtype.ts";
 export { gradients, type ValueAndGrad, valueAndGrad } from "./gradients.ts";
 export * from "./ops/mod.ts";
+export { type Provenance, recordProvenance } from "./provenance.ts";
 export type { Padding, Pair, Shape } from "./shape.ts";
 export { InputSlot, Parameter, State } from "./state.ts";
 export { evaluate, type NestedArray, type Operand, Tensor, type Value } from "./tensor.ts";

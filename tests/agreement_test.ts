@@ -8,7 +8,7 @@ import fc from "fast-check";
 import type { WebGpuBackend } from "../backends/webgpu/mod.ts";
 import { type Device, device, gradients, type Tensor, zeros } from "../mod.ts";
 import { ops } from "../tensor/ops/registry.ts";
-import { type Agreement, analyse, compare } from "./bounds.ts";
+import { type Agreement, analyse, compare } from "../debug/bounds.ts";
 import { webgpuVariants } from "./devices.ts";
 import { samples } from "./samples/mod.ts";
 import { type Case, cotangentFor, materialise } from "./samples/sample.ts";

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import fc from "fast-check";
 import { type Device, device, evaluate, type Tensor } from "../mod.ts";
-import { analyse, compare } from "./bounds.ts";
+import { analyse, compare } from "../debug/bounds.ts";
 import { webgpuVariants } from "./devices.ts";
 import { build, programs } from "./samples/programs.ts";
 import { replay, runs, seed } from "./seeds.ts";
