@@ -12,7 +12,7 @@ import { type HostArray, hostArray, isFloat } from "../tensor/dtype.ts";
 import { postorder } from "../tensor/graph.ts";
 import type { Composites } from "../tensor/ops/registry.ts";
 import { sizeOf } from "../tensor/shape.ts";
-import type { Tensor } from "../mod.ts";
+import type { Tensor } from "../tensor/mod.ts";
 import { rules } from "./bound_rules.ts";
 import { storeErrors } from "./roundings.ts";
 

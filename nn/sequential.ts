@@ -5,6 +5,7 @@
  */
 
 import type { Parameter, Tensor } from "../tensor/mod.ts";
+import { inLayer } from "../tensor/provenance.ts";
 import { evaluation, type ForwardContext, Module } from "./module.ts";
 
 /**
@@ -46,9 +47,7 @@ export class Sequential extends Module {
 
   /** Each layer's output is the next one's input. */
   override forward(x: Tensor, context: ForwardContext = evaluation): Tensor {
-    let y = x;
-    for (const layer of this.layers.values()) y = layer.forward(y, context);
-    return y;
+    return [...this.layers].reduce((y, [name, layer]) => inLayer(name, () => layer.forward(y, context)), x);
   }
 
   /** The layers. */

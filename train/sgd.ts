@@ -5,6 +5,7 @@
  */
 
 import { type DType, Parameter, type Tensor, tensor, zeros } from "../tensor/mod.ts";
+import { inLayer } from "../tensor/provenance.ts";
 import { sameShape, show } from "../tensor/shape.ts";
 
 /**
@@ -98,9 +99,11 @@ export class SGD {
     const decay = this.#scalar(this.weightDecay * lr);
     const rate = this.#scalar(lr);
     this.parameters.forEach((w, i) => {
-      const v = this.velocities[i]!;
-      v.assign(v.mul(momentum(w)).sub(w.mul(decay(w))).sub(gradients[i]!.mul(rate(w))));
-      w.assign(w.add(v));
+      inLayer(w.name, () => {
+        const v = this.velocities[i]!;
+        v.assign(v.mul(momentum(w)).sub(w.mul(decay(w))).sub(gradients[i]!.mul(rate(w))));
+        w.assign(w.add(v));
+      });
     });
   }
 
