@@ -4,7 +4,6 @@
  * @module
  */
 
-export * from "./check_gradients.ts";
 export {
   arange,
   type FillOptions,

@@ -161,6 +161,6 @@ test("gradients: an error of the rule is found, and names its place", async () =
   const wrong = (x: Tensor) => x.square().add(x.detach());
   await assert.rejects(
     () => checkGradients(wrong, [numbers(2)]),
-    /argument 0, element \d: the gradient is -?[\d.]+, the central difference -?[\d.]+/,
+    /argument 0, element \[\d\]: the gradient is -?[\d.]+, the central difference -?[\d.]+/,
   );
 });

@@ -1,0 +1,145 @@
+/**
+ * Gradients held against central differences.
+ *
+ * @module
+ */
+
+import type { Shape, Tensor } from "../tensor/mod.ts";
+import { show } from "../tensor/shape.ts";
+import { type Difference, differences } from "./differences.ts";
+
+/**
+ * The element of one argument, or the direction, whose gradient differs most.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { checkGradients, device, type GradientCheck, tensor } from "@fermi/fermi";
+ *
+ * const x = tensor([[1, 2], [3, 4]], { device: await device("cpu", { precision: "f64" }) });
+ * const [check]: GradientCheck[] = await checkGradients((x) => x.pow(3), [x]);
+ * const { at, analytic, numeric } = check!; // where it differs most: somewhere
+ * const [row, column] = at!;
+ * assert.ok(Math.abs(analytic - 3 * (1 + 2 * row! + column!) ** 2) < 1e-12); // 3 x^2
+ * assert.ok(Math.abs(analytic - numeric) < 1e-7);
+ * ```
+ */
+export interface GradientCheck {
+  /** Row-major index of the element, or which of the directions. */
+  readonly index: number;
+  /** The element's index along each axis; null for a direction. */
+  readonly at: readonly number[] | null;
+  /** What the gradient rule says there. */
+  readonly analytic: number;
+  /** What the central difference says there; at a kink, the slope between those of its sides that is nearest. */
+  readonly numeric: number;
+  /** |analytic - numeric| / max(1, |analytic|, |numeric|). */
+  readonly error: number;
+  /** The slopes on the two sides of a kink, between which any is a gradient; null where there is none. */
+  readonly kink: readonly [number, number] | null;
+}
+
+/**
+ * What checkGradients takes.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { checkGradients, type CheckGradientsOptions, device, normal, randomKey } from "@fermi/fermi";
+ *
+ * const f64 = await device("cpu", { precision: "f64" });
+ * const x = normal(randomKey(1, { device: f64 }), [100, 100]);
+ * const quick: CheckGradientsOptions = { directions: 2 }; // 4 values of f instead of 20,000
+ * const [check] = await checkGradients((x) => x.tanh().mean(), [x], quick);
+ * assert.deepEqual([check!.at, check!.index < 2], [null, true]);
+ * const sampled: CheckGradientsOptions = { limit: 5, seed: 3 };
+ * await checkGradients((x) => x.tanh().mean(), [x], sampled);
+ * ```
+ */
+export interface CheckGradientsOptions {
+  /**
+   * The step of the differences; default 1e-5 on an f64 device, else 1e-2. On an f64 device a tenth and a hundredth of
+   * it are tried where it disagrees, since the step may straddle a kink.
+   */
+  readonly step?: number;
+  /** The largest error allowed; default 1e-7 on an f64 device, else 1e-2. */
+  readonly tolerance?: number;
+  /**
+   * Elements of each argument that are compared: so many, spread over it, and the one with the largest gradient. Default
+   * all, and none with `directions`.
+   */
+  readonly limit?: number;
+  /**
+   * Moves each argument as a whole, along so many directions of random signs, and compares the slope with that of the
+   * gradient. This costs the same whatever the argument's size, and any element that is wrong shows; default 0.
+   */
+  readonly directions?: number;
+  /** What elements and directions are drawn from; default 0. */
+  readonly seed?: number;
+}
+
+/**
+ * Compares the gradients of f, a function to a scalar (or to a tensor whose sum is meant), with central differences: at
+ * every element of every argument, at some of them (`limit`), or along random directions (`directions`).
+ *
+ * The values of f are computed where the arguments are. That should be `device("cpu", { precision: "f64" })`, with all
+ * that f takes from around it: there differences are good to about ten digits. A device with f32 keeps two, and is given
+ * a tolerance of 1e-2.
+ *
+ * An argument may be a `Parameter`, which f may as well read from around it. It is overwritten, and put back in the end.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { checkGradients, device, Parameter, tensor, type Tensor } from "@fermi/fermi";
+ *
+ * const f64 = await device("cpu", { precision: "f64" });
+ * const [x, w] = [tensor([[1, 2]], { device: f64 }), new Parameter(tensor([[3], [4]], { device: f64 }))];
+ * const checks = await checkGradients((x, w) => x.matmul(w).mul(0.1).tanh(), [x, w]);
+ * assert.ok(checks.every(({ error }) => error < 1e-7)); // the worst element of each argument
+ *
+ * const wrong = (w: Tensor) => w.square().add(w.detach()); // the second w has a slope, too
+ * await assert.rejects(checkGradients(wrong, [w]), /argument 0, element \[\d, 0\]: the gradient is [68]/);
+ * ```
+ *
+ * @returns for each argument its worst element or direction
+ * @throws {Error} naming argument, element and both values, when an error exceeds the tolerance.
+ * @throws {RangeError} for a number of elements or directions that is no whole number from 0.
+ */
+export async function checkGradients<Args extends readonly Tensor[]>(
+  f: (...args: Args) => Tensor,
+  args: Args,
+  options: CheckGradientsOptions = {},
+): Promise<GradientCheck[]> {
+  const exact = args[0]?.device.precision === "f64";
+  const { step = exact ? 1e-5 : 1e-2, tolerance = exact ? 1e-7 : 1e-2, seed = 0 } = options;
+  const { directions = 0, limit = directions > 0 ? 0 : Infinity } = options;
+  for (const [name, count] of Object.entries({ directions, limit })) {
+    if ((Number.isInteger(count) || count === Infinity && name === "limit") && count >= 0) continue;
+    throw new RangeError(`checkGradients: ${name} must be a whole number from 0, got ${count}`);
+  }
+  const steps = exact ? [step, step / 10, step / 100] : [step];
+  const worst: Difference[] = args.map((_, argument) => ({ argument, ...NOTHING }));
+  for await (
+    const each of differences(f, args, { steps, tolerance, limit, directions, seed, floor: 1 })
+  ) {
+    // A NaN is the worst of all.
+    if (!(each.error <= worst[each.argument]!.error)) worst[each.argument] = each;
+  }
+  for (const each of worst) {
+    if (!(each.error <= tolerance)) throw new Error(complaint(each, args[each.argument]!.shape, tolerance));
+  }
+  return worst.map(({ argument: _, ...check }) => ({ ...check, error: Math.max(0, check.error) }));
+}
+
+/** Of an argument without elements. */
+const NOTHING = { index: 0, at: null, analytic: 0, numeric: 0, error: -1, kink: null } as const;
+
+function complaint(
+  { argument, index, at, analytic, numeric, error }: Difference,
+  shape: Shape,
+  tolerance: number,
+) {
+  const where = at === null
+    ? `direction ${index} over all of ${show(shape)}: the gradient's slope`
+    : `element ${show(at)}: the gradient`;
+  return `checkGradients: argument ${argument}, ${where} is ${analytic}, the central difference ${numeric} ` +
+    `(error ${error.toExponential(2)}, tolerance ${tolerance})`;
+}

@@ -1,0 +1,210 @@
+/**
+ * Gradients beside central differences, one number at a time: what the tools that check gradients are made from.
+ *
+ * @module
+ */
+
+import {
+  foldIn,
+  gradients,
+  type HostArray,
+  InputSlot,
+  Parameter,
+  randomBits,
+  randomKey,
+  type Shape,
+  type Tensor,
+  tensor,
+} from "../tensor/mod.ts";
+import { stridesOf } from "../tensor/shape.ts";
+
+/** A slope as the gradient has it, and as the function itself has it. */
+export interface Difference {
+  /** Which argument was moved. */
+  readonly argument: number;
+  /** Row-major index of the element that was moved, or which of the directions. */
+  readonly index: number;
+  /** The element's index along each axis; null for a direction. */
+  readonly at: readonly number[] | null;
+  /** By the gradient. */
+  readonly analytic: number;
+  /** By central differences; at a kink, the slope between those of its sides that is nearest to the gradient. */
+  readonly numeric: number;
+  /** |analytic - numeric| as a fraction of the larger one, or of `floor` where both are smaller. */
+  readonly error: number;
+  /** The slopes on the two sides of a kink; null where there is none. */
+  readonly kink: readonly [number, number] | null;
+}
+
+/** What is compared, and how. */
+export interface DifferenceOptions {
+  /** The step of the differences, and smaller ones that are tried where the first disagrees. */
+  readonly steps: readonly number[];
+  /** The largest error that agrees. */
+  readonly tolerance: number;
+  /** Elements of each argument that are compared, spread over it, besides the one with the largest gradient. */
+  readonly limit: number;
+  /** Directions in which each argument is moved as a whole. */
+  readonly directions: number;
+  /** Elements and directions are drawn from it. */
+  readonly seed: number;
+  /** What slopes under it are measured by: a number, or the size of the argument's own gradient. */
+  readonly floor: number | "gradient";
+}
+
+/** Compares the gradients of the sum of f with its differences, an argument after the other. */
+export async function* differences<Args extends readonly Tensor[]>(
+  f: (...args: Args) => Tensor,
+  args: Args,
+  options: DifferenceOptions,
+): AsyncGenerator<Difference, void, void> {
+  const value = f(...args).sum();
+  const slopes = await Promise.all(gradients(value, args).map((gradient) => gradient.data()));
+  const middle = await value.item();
+  for (const [argument, moving] of args.entries()) {
+    const data = await moving.data();
+    const slope = slopes[argument]!;
+    const valueAt = (moved: HostArray): Promise<number> => {
+      const changed = withContent(moving, moved);
+      return f(...args.map((arg, i) => i === argument ? changed : arg) as unknown as Args).sum().item();
+    };
+    try {
+      for await (const { direction, ...probe } of probes(argument, moving, slope, options)) {
+        const floor = smallestScale(slope, direction, options);
+        const analytic = direction === null ? slope[probe.index]! : dot(slope, direction);
+        const along = async (step: number) => {
+          const moved = data.slice();
+          if (direction === null) moved[probe.index]! += step;
+          else direction.forEach((sign, i) => moved[i]! += sign * step);
+          // An element of an f32 device does not move by the step, but from one f32 to another.
+          const way = direction === null ? moved[probe.index]! - data[probe.index]! : step;
+          return { value: await valueAt(moved), way };
+        };
+        yield { argument, ...probe, analytic, ...await compare(analytic, floor, middle, along, options) };
+      }
+    } finally {
+      if (withContent(moving, data) === moving) await moving.data();
+    }
+  }
+}
+
+/** The argument with other numbers. A parameter or slot is overwritten, because f may read it from around itself. */
+function withContent(argument: Tensor, data: HostArray): Tensor {
+  if (argument instanceof InputSlot) {
+    argument.write(data);
+    return argument;
+  }
+  const { shape, dtype, device } = argument;
+  const content = tensor(data, { shape, dtype, device });
+  if (!(argument instanceof Parameter)) return content;
+  argument.assign(content);
+  return argument;
+}
+
+/** An element to be moved, or a direction to move along: a sign for each element. */
+interface Probe extends Pick<Difference, "index" | "at"> {
+  readonly direction: Int8Array | null;
+}
+
+async function* probes(
+  argument: number,
+  { shape, size, device }: Tensor,
+  slope: HostArray,
+  { limit, directions, seed }: DifferenceOptions,
+): AsyncGenerator<Probe, void, void> {
+  const key = foldIn(randomKey(seed, { device }), argument);
+  const bits = (purpose: number, count: number) => randomBits(foldIn(key, purpose), [count]).data();
+  const elements = new Set<number>();
+  if (limit >= size) { for (let i = 0; i < size; i++) elements.add(i); }
+  else if (limit > 0) {
+    // One from each of as many parts of equal size.
+    (await bits(0, limit)).forEach((bit, part) => {
+      const [start, end] = [part, part + 1].map((edge) => Math.floor(edge * size / limit));
+      elements.add(start! + Math.floor(bit / 2 ** 32 * (end! - start!)));
+    });
+    elements.add(largest(slope));
+  }
+  for (const index of elements) yield { index, at: unravel(index, shape), direction: null };
+  for (let index = 0; index < directions; index++) {
+    const direction = Int8Array.from(await bits(1 + index, size), (bit) => bit < 2 ** 31 ? -1 : 1);
+    yield { index, at: null, direction };
+  }
+}
+
+/** The index along each axis of a row-major one. */
+export function unravel(index: number, shape: Shape): number[] {
+  return stridesOf(shape).map((stride, axis) => Math.floor(index / stride) % shape[axis]!);
+}
+
+/** Where the largest of the absolute values is. */
+function largest(values: HostArray): number {
+  let best = 0;
+  for (let i = 1; i < values.length; i++) if (Math.abs(values[i]!) > Math.abs(values[best]!)) best = i;
+  return best;
+}
+
+function dot(slope: HostArray, direction: Int8Array): number {
+  let sum = 0;
+  for (let i = 0; i < direction.length; i++) sum += slope[i]! * direction[i]!;
+  return sum;
+}
+
+/** What a slope is at least measured by: along a direction of signs, slopes come to about the gradient's length. */
+function smallestScale(
+  slope: HostArray,
+  direction: Int8Array | null,
+  { floor }: DifferenceOptions,
+): number {
+  if (floor !== "gradient") return floor;
+  if (direction === null) return Math.abs(slope[largest(slope)]!);
+  let squares = 0;
+  for (const each of slope) squares += each * each;
+  return Math.sqrt(squares);
+}
+
+type Compared = Pick<Difference, "numeric" | "error" | "kink">;
+
+/**
+ * The slope by differences. A step that straddles a kink, such as that of a ReLU, gives a slope in between: where the
+ * slopes disagree, smaller steps are tried, which pass a kink nearby, and which no wrong gradient agrees with. Where the
+ * slopes of the two sides stay apart however small the step, there is a kink right here, and every slope from one to the
+ * other is a gradient; one outside of them is wrong.
+ */
+async function compare(
+  analytic: number,
+  floor: number,
+  middle: number,
+  along: (step: number) => Promise<{ readonly value: number; readonly way: number }>,
+  { steps, tolerance, floor: kind }: DifferenceOptions,
+): Promise<Compared> {
+  let best: Compared | null = null;
+  let [jump, jumpBefore, noise] = [0, Infinity, 0];
+  let sides: [number, number] = [0, 0];
+  let least = floor;
+  for (const step of steps) {
+    const [above, below] = [await along(step), await along(-step)];
+    noise = ROUNDINGS * 2 ** -53 * Math.max(Math.abs(above.value), Math.abs(below.value)) / step;
+    // Slopes that drown in the value's own rounding cannot be told apart.
+    least = kind === "gradient" ? Math.max(floor, noise / tolerance) : floor;
+    const numeric = (above.value - below.value) / (above.way - below.way);
+    const error = errorOf(analytic, numeric, least);
+    if (error <= tolerance) return { numeric, error, kink: null };
+    if (best === null || error < best.error) best = { numeric, error, kink: null };
+    sides = [(middle - below.value) / -below.way, (above.value - middle) / above.way];
+    [jumpBefore, jump] = [jump, Math.abs(sides[1] - sides[0])];
+  }
+  const [low, high] = [Math.min(...sides), Math.max(...sides)];
+  // What is smooth has slopes that meet in proportion to the step.
+  const isKink = steps.length > 1 && jump > jumpBefore / 2 && jump > 100 * noise;
+  const nearest = Math.min(Math.max(analytic, low), high);
+  const error = errorOf(analytic, nearest, least);
+  return isKink && error <= tolerance ? { numeric: nearest, error, kink: sides } : best!;
+}
+
+/** How many roundings of its last place a value of f is taken to be off by. */
+const ROUNDINGS = 8;
+
+function errorOf(analytic: number, numeric: number, floor: number): number {
+  if (analytic === numeric) return 0;
+  return Math.abs(analytic - numeric) / Math.max(floor, Math.abs(analytic), Math.abs(numeric));
+}
