@@ -42,9 +42,15 @@ const FUSED: Readonly<Record<keyof Composites, number>> = {
 /** Runs an op of the CPU backend in f64 on other numbers of the operands' shapes, and gives its first output. */
 export type Run = (data: readonly (HostArray | null)[], name?: string) => Float64Array;
 
-/** Analyses graphs of CPU tensors; `roots` and everything below get numbers and bounds. */
-export function analyse(roots: readonly Tensor[]): ReadonlyMap<Tensor, Bounded> {
-  const known = new Map<Tensor, Bounded>();
+/**
+ * Analyses graphs of CPU tensors; `roots` and everything below get numbers and bounds. A leaf's numbers are exact unless
+ * it is in `given`.
+ */
+export function analyse(
+  roots: readonly Tensor[],
+  given: ReadonlyMap<Tensor, Bounded> = new Map(),
+): ReadonlyMap<Tensor, Bounded> {
+  const known = new Map(given);
   for (const tensor of postorder(roots, operandsOf)) {
     if (!known.has(tensor)) analyseNode(tensor, known);
   }
@@ -99,7 +105,7 @@ function analyseNode(tensor: Tensor, known: Map<Tensor, Bounded>): void {
 
 function leafOf({ value, shape, dtype, size }: Tensor): Bounded {
   if (value?.kind !== "host") throw new TypeError("analyse: wants leaves with host data");
-  const data = isFloat(dtype) ? Float64Array.from(value.data) : value.data;
+  const data = isFloat(dtype) ? new Float64Array(value.data) : value.data;
   const errors = new Float64Array(size);
   // A composite's constants are rounded to f16 by its definition, and kept in f32 by a fused kernel.
   if (dtype === "f16" && shape.length === 0 && !Number.isInteger(data[0])) {
@@ -110,21 +116,19 @@ function leafOf({ value, shape, dtype, size }: Tensor): Bounded {
 
 /** What a comparison found. */
 export interface Agreement {
-  /** The largest error as a fraction of its bound; 0 where all bounds are 0. */
+  /** The largest error as a fraction of its bound, Infinity where none is allowed; 0 where all are right. */
   readonly worst: number;
+  /** The element of the largest, and a wrong number where there is one; -1 where all are right. */
+  readonly at: number;
   readonly elements: number;
   /** Elements that had to be the same number, and elements that were open. */
   readonly exact: number;
   readonly open: number;
 }
 
-/** Compares a device's numbers with the bounds; throws at the first element beyond its own. */
-export function compare(what: string, actual: HostArray, expected: Bounded): Agreement {
-  const { data, errors, dtype } = expected;
-  if (actual.length !== data.length) {
-    throw new Error(`${what}: ${actual.length} elements, not ${data.length}`);
-  }
-  let [worst, exact, open] = [0, 0, 0];
+/** Compares a device's numbers with the bounds. */
+export function measure(actual: HostArray, { data, errors }: Bounded): Agreement {
+  let [worst, at, exact, open] = [0, -1, 0, 0];
   for (let i = 0; i < data.length; i++) {
     const [got, want, bound] = [actual[i]!, data[i]!, errors[i]!];
     if (bound === 0) {
@@ -135,14 +139,28 @@ export function compare(what: string, actual: HostArray, expected: Bounded): Agr
       open++;
       continue;
     }
-    const difference = Math.abs(got - want);
-    const ratio = difference / bound;
-    if (!(difference <= bound)) {
-      throw new Error(
-        `${what}[${i}] of ${dtype} [${expected.shape}]: ${got}, not ${want} +- ${bound} (${ratio} times)`,
-      );
-    }
-    worst = Math.max(worst, ratio);
+    const ratio = Math.abs(got - want) / bound;
+    // A NaN is as far off as a number can be.
+    if (ratio <= worst) continue;
+    worst = Number.isNaN(ratio) ? Infinity : ratio;
+    at = i;
+    if (worst === Infinity) break;
   }
-  return { worst, elements: data.length, exact, open };
+  return { worst, at, elements: data.length, exact, open };
+}
+
+/** Compares a device's numbers with the bounds; throws when one is beyond its own. */
+export function compare(what: string, actual: HostArray, expected: Bounded): Agreement {
+  const { data, errors, dtype, shape } = expected;
+  if (actual.length !== data.length) {
+    throw new Error(`${what}: ${actual.length} elements, not ${data.length}`);
+  }
+  const found = measure(actual, expected);
+  if (found.worst <= 1) return found;
+  const i = found.at;
+  throw new Error(
+    `${what}[${i}] of ${dtype} [${shape}]: ${actual[i]}, not ${data[i]} +- ${
+      errors[i]
+    } (${found.worst} times)`,
+  );
 }
