@@ -18,6 +18,7 @@ import {
   type Parameter,
   type Tensor,
 } from "../tensor/mod.ts";
+import { inLayer } from "../tensor/provenance.ts";
 import type { SGD } from "./sgd.ts";
 
 /** What a step tells. */
@@ -26,6 +27,16 @@ export interface StepResult {
   readonly loss: number;
   /** How many of the batch were classified rightly, before the update. */
   readonly correct: number;
+}
+
+/** A step that is described, not computed. */
+export interface StepGraph {
+  /** The mean cross-entropy of the batch, before the update. */
+  readonly loss: Tensor;
+  /** How many of the batch were classified rightly, before the update. */
+  readonly correct: Tensor;
+  /** The gradient of each of the optimiser's parameters. */
+  readonly gradients: readonly Tensor[];
 }
 
 /** What a training step consists of. */
@@ -69,18 +80,27 @@ export class TrainingStep {
    * @param key what dropout draws from; null for a network without
    */
   run(images: Uint8Array, labels: Int32Array, lr: number, key: Tensor | null): Promise<StepResult> {
-    const { model, optimiser, device } = this.#options;
-    this.#images.write(images);
-    this.#labels.write(labels);
-    const logits = model.forward(normalise(this.#images), training(key));
-    const loss = crossEntropy(logits, this.#labels);
-    const correct = equal(argmax(logits, { axis: 1 }), this.#labels).sum();
-    optimiser.step(gradients(loss, this.#parameters), lr);
+    const { loss, correct } = this.describe(images, labels, lr, key);
     // Both in one evaluation, which also carries out the update; it is submitted before `evaluate` returns.
-    return device.evaluate([loss, correct], true).then(async () => ({
+    return this.#options.device.evaluate([loss, correct], true).then(async () => ({
       loss: await loss.item(),
       correct: await correct.item(),
     }));
+  }
+
+  /** Fills the slots and makes the graph of a step, whose updates the next evaluation carries out. */
+  describe(images: Uint8Array, labels: Int32Array, lr: number, key: Tensor | null): StepGraph {
+    const { model, optimiser } = this.#options;
+    this.#images.write(images);
+    this.#labels.write(labels);
+    const x = inLayer("input", () => normalise(this.#images));
+    const logits = model.forward(x, training(key));
+    const loss = inLayer("loss", () => crossEntropy(logits, this.#labels));
+    const hits = () => equal(argmax(logits, { axis: 1 }), this.#labels).sum();
+    const correct = inLayer("accuracy", hits);
+    const slopes = gradients(loss, this.#parameters);
+    optimiser.step(slopes, lr);
+    return { loss, correct, gradients: slopes };
   }
 
   /** Gives the slots' memory back. */
