@@ -57,7 +57,8 @@ const cast: ElementwiseKernel<CastAttributes> = {
       case "f16":
         return source === "f32" ? x! : `${vector("f32")}(${x})`;
       case "bool":
-        return `(${x} != ${literal(zero, source)})`;
+        // Not `!=`, which drivers take for false where x is NaN.
+        return `!(${x} == ${literal(zero, source)})`;
       case "u8":
         if (source === "u32") return `min(${x}, ${top("255u")})`;
         return `${vector("u32")}(clamp(${x}, ${top(zero)}, ${top(source === "f32" ? "255.0" : "255")}))`;
@@ -84,10 +85,11 @@ export const elementwiseKernels: KernelsOf<typeof import("../../../tensor/ops/el
   abs: unary((x) => `abs(${x})`),
   sign: unary((x) => `sign(${x})`),
   square: unary((x) => `(${x} * ${x})`),
-  relu: unary((x, context) => `max(${x}, ${literalOf(0, context)})`),
+  // Not max, which may drop a NaN.
+  relu: unary((x, context) => `select(${x}, ${literalOf(0, context)}, ${x} <= ${literalOf(0, context)})`),
   floor: unary((x) => `floor(${x})`),
   exp: unary((x) => `exp(${x})`),
-  log: unary((x) => `log(${x})`),
+  log: unary((x) => `log_anywhere(${x})`),
   sqrt: unary((x) => `sqrt(${x})`),
   rsqrt: unary((x) => `inverseSqrt(${x})`),
   tanh: unary((x) => `tanh_accurate(${x})`),
@@ -121,8 +123,15 @@ fn tanh_accurate(x: ${T}) -> ${T} {
   let near = x * (1.0 + s * (-0.33333333 + s * (0.13333333 + s * (-0.053968254 + s * (0.021869488 + s * -0.008863236)))));
   return select(far, near, abs(x) < ${T}(0.25));
 }`,
+  // WGSL's log need not be infinite at 0, nor NaN below: there -1 / 0 and 0 / 0, which no compiler can fold.
+  log_anywhere: (T) => `
+fn log_anywhere(x: ${T}) -> ${T} {
+  let zero = x - x;
+  return select(select(zero, ${T}(-1.0), x == ${T}(0.0)) / zero, log(x), x > ${T}(0.0));
+}`,
   // WGSL's pow is exp2(b * log2(a)): undefined for a < 0, where the sign is put back for whole exponents, and inexact
-  // where people expect 10^3 = 1000: whole exponents up to 15 are multiplied out, bit by bit.
+  // where people expect 10^3 = 1000: whole exponents up to 15 are multiplied out, bit by bit. The logarithm of 0 need not
+  // be infinite either.
   pow_signed: (T, B) => `
 fn pow_signed(a: ${T}, b: ${T}) -> ${T} {
   let whole = b == floor(b);
@@ -138,7 +147,7 @@ fn pow_signed(a: ${T}, b: ${T}) -> ${T} {
   product *= select(one, a4, floor(size * 0.25) * 0.5 != floor(size * 0.125));
   product *= select(one, a8, floor(size * 0.125) * 0.5 != floor(size * 0.0625));
   let exact = select(product, one / product, b < ${T}(0.0));
-  let magnitude = exp2(b * log2(abs(a)));
+  let magnitude = select(exp2(b * log2(abs(a))), select(abs(a), one / abs(a), b < ${T}(0.0)), a == ${T}(0.0));
   let signed_result = select(magnitude, -magnitude, (a < ${T}(0.0)) & odd);
   let result = select(signed_result, exact, whole & (size < ${T}(16.0)));
   let outside = (a < ${T}(0.0)) & !whole;
