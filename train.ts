@@ -45,6 +45,7 @@ interface Flags {
   readonly json: boolean;
   readonly quiet: boolean;
   readonly summary: boolean;
+  readonly traceNan: boolean;
 }
 
 /** Reads a number, and asks that it passes `test`. */
@@ -120,6 +121,9 @@ function command(): Command {
     .addOption(
       option("--eval-every <steps>", "measure that often, besides after each epoch").argParser(count),
     )
+    .addOption(
+      option("--trace-nan", "name the op that makes a number NaN or infinite; slow").default(false),
+    )
     .addOption(option("--json", "one JSON object a line, and nothing else on stdout").default(false))
     .addOption(option("--quiet", "the result only; with --json, everything but the steps").default(false))
     .addOption(option("--summary", "print the network's layers, and end").default(false))
@@ -145,7 +149,8 @@ async function prepare(flags: Flags, signal: AbortSignal): Promise<Job> {
   const { model, dataset, seed, steps, limit, evalEvery, batch, lr, momentum, weightDecay, dropout, init } =
     flags;
   const recipe = { batch, lr, momentum, weightDecay, dropout, init, epochs: flags.epochs };
-  const settings = { model, dataset, folder: flags.data, seed, steps, limit, evalEvery, recipe };
+  const traceNaN = flags.traceNan;
+  const settings = { model, dataset, folder: flags.data, seed, steps, limit, evalEvery, traceNaN, recipe };
   if (flags.mirror !== undefined && !flags.full) {
     throw new UsageError("--mirror says where --full fetches from: use both");
   }

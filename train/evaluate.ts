@@ -4,6 +4,7 @@
  * @module
  */
 
+import { type NonFinite, traceNonFinite } from "../debug/trace_non_finite.ts";
 import { batches, type Dataset, normalise, type Split } from "../data/mod.ts";
 import type { Module } from "../nn/mod.ts";
 import { argmax, type Device, InputSlot, logSoftmax, oneHot, type Tensor, where } from "../tensor/mod.ts";
@@ -70,6 +71,18 @@ export class Evaluator {
     }
     await pipeline.drain();
     return { accuracy: correct / split.count, loss: loss / split.count };
+  }
+
+  /** Finds the op that makes the loss NaN or infinite, on the first batch where it does; null where none does. */
+  async trace(): Promise<NonFinite | null> {
+    const { split, shape } = this.#options;
+    for (const { images, labels } of batches(split, shape, { batch: this.#batch, last: "keep" })) {
+      this.#images.write(images);
+      this.#labels.write(labels);
+      const found = await traceNonFinite(() => this.#measure()[0]);
+      if (found !== null) return found;
+    }
+    return null;
   }
 
   /** Of each image of the batch, the cross-entropy, and 1 where it is classified rightly. */

@@ -44,6 +44,8 @@ export interface JobSettings {
   readonly limit?: number | undefined;
   /** Measure after this many steps too. */
   readonly evalEvery?: number | undefined;
+  /** Name the op that makes a number NaN or infinite; slow. */
+  readonly traceNaN?: boolean | undefined;
 }
 
 /** Settings that do not go together. */
@@ -124,7 +126,7 @@ export async function runJob(
   signal?: AbortSignal,
 ): Promise<TrainResult> {
   const began = performance.now();
-  const { seed, evalEvery } = settings;
+  const { seed, evalEvery, traceNaN } = settings;
   const seedKey = randomKey(seed, { device });
   const keyFor = (purpose: keyof typeof PURPOSE) => foldIn(seedKey, PURPOSE[purpose]);
   const dataset = await load(keyFor("synthetic"));
@@ -160,6 +162,7 @@ export async function runJob(
     batch: recipe.batch,
     steps,
     evalEvery,
+    traceNaN,
     dropoutKey: keyFor("dropout"),
     shuffleKey: keyFor("shuffle"),
     report,

@@ -9,6 +9,7 @@ import type { Module } from "../nn/mod.ts";
 import { type Device, foldIn, type Tensor } from "../tensor/mod.ts";
 import { type Evaluation, Evaluator } from "./evaluate.ts";
 import type { Reporter } from "./events.ts";
+import { nonFiniteError } from "./non_finite.ts";
 import { Pipeline } from "./pipeline.ts";
 import type { Schedule } from "./schedule.ts";
 import type { SGD } from "./sgd.ts";
@@ -37,6 +38,8 @@ export interface TrainOptions {
   readonly dropoutKey: Tensor;
   /** Epoch e is shuffled with the key `foldIn(shuffleKey, e)`. */
   readonly shuffleKey: Tensor;
+  /** Looks at every step's numbers before they are used, and names the op that makes one NaN or infinite; slow. */
+  readonly traceNaN?: boolean | undefined;
   /** Is told what happens. */
   readonly report: Reporter;
   /** Ends the run after the step under way; the network is measured and reported all the same. */
@@ -57,7 +60,7 @@ export interface TrainResult {
  * Trains a network. The parameters are updated in place.
  *
  * @throws {RangeError} when the training images do not fill one batch.
- * @throws {Error} when the loss is no longer finite.
+ * @throws {Error} when the loss is no longer finite; with `traceNaN` also when an update is not.
  */
 export async function train(options: TrainOptions): Promise<TrainResult> {
   const { dataset, batch, steps, signal } = options;
@@ -73,6 +76,8 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   }
   return { steps: run.step, evaluation: run.evaluation, interrupted: run.step < steps };
 }
+
+const HINT = "a smaller learning rate may help, and --trace-nan finds the op";
 
 interface Arrival extends StepResult {
   readonly step: number;
@@ -106,15 +111,20 @@ class Run {
   }
 
   async epoch(epoch: number): Promise<void> {
-    const { dataset, batch, steps, schedule, evalEvery, dropoutKey, shuffleKey, signal } = this.#options;
+    const { dataset, batch, steps, schedule, evalEvery, traceNaN, dropoutKey, shuffleKey, signal } =
+      this.#options;
     const order = await shuffledOrder(shuffleKey, epoch, dataset.train.count);
     this.#throughput.reset();
     for (const { images, labels } of batches(dataset.train, dataset.shape, { batch, order, last: "drop" })) {
       if (this.step === steps || signal?.aborted) break;
       const lr = schedule.rate(this.step, steps);
       const step = ++this.step;
-      const result = this.#training.run(images, labels, lr, foldIn(dropoutKey, step));
+      const key = foldIn(dropoutKey, step);
+      const result = traceNaN
+        ? this.#training.runTraced(images, labels, lr, key, step)
+        : this.#training.run(images, labels, lr, key);
       await this.#pipeline.push(result.then((values) => ({ ...values, step, epoch, lr })));
+      if (traceNaN) await this.#pipeline.drain();
       if (evalEvery !== undefined && step % evalEvery === 0) await this.#evaluate(epoch);
     }
     if (this.step > 0) await this.#evaluate(epoch);
@@ -124,7 +134,7 @@ class Run {
   #arrived({ step, epoch, lr, loss, correct }: Arrival): void {
     const { batch, report } = this.#options;
     if (!Number.isFinite(loss)) {
-      throw new Error(`the loss is not finite at step ${step}: a smaller learning rate may help`);
+      throw new Error(`the loss is not finite at step ${step}: ${HINT}`);
     }
     const imagesPerSecond = this.#throughput.add(batch);
     report({ event: "step", step, epoch, loss, accuracy: correct / batch, lr, imagesPerSecond });
@@ -138,7 +148,9 @@ class Run {
     this.#evaluatedAt = step;
     const { accuracy, loss } = this.evaluation;
     if (!Number.isFinite(loss)) {
-      throw new Error(`the test loss is not finite after step ${step}: a smaller learning rate may help`);
+      const when = `after step ${step}`;
+      if (!this.#options.traceNaN) throw new Error(`the test loss is not finite ${when}: ${HINT}`);
+      throw nonFiniteError("the test loss", when, await this.#evaluator.trace());
     }
     const images = this.#options.dataset.test.count;
     this.#options.report({ event: "eval", epoch, step, accuracy, loss, images });

@@ -43,6 +43,10 @@ export interface SGDOptions {
  * sgd.step(gradients(w.square().sum(), [w]), 0.125); // v = -0.125 * 8 = -1, w = 3
  * sgd.step(gradients(w.square().sum(), [w]), 0.125); // v = 0.5 v - 0.125 * 6 = -1.25, w = 1.75
  * assert.deepEqual(await w.array(), [1.75]);
+ *
+ * const [v, next] = sgd.updates([tensor([0])], 0.125); // what a step would do, without doing it
+ * assert.deepEqual([await v!.value.array(), await next!.value.array()], [[-0.625], [1.125]]);
+ * assert.deepEqual(await w.array(), [1.75]);
  * ```
  */
 export class SGD {
@@ -88,6 +92,19 @@ export class SGD {
    * @throws {TypeError} when there are more or fewer gradients than parameters, or one has another shape.
    */
   step(gradients: readonly Tensor[], lr: number): void {
+    for (const { state, value } of this.updates(gradients, lr)) state.assign(value);
+  }
+
+  /**
+   * What a step would make of each parameter and its velocity. Nothing is queued: that is for looking at the numbers
+   * first.
+   *
+   * @returns for each parameter its velocity's new content, then its own
+   */
+  updates(
+    gradients: readonly Tensor[],
+    lr: number,
+  ): { readonly state: Parameter; readonly value: Tensor }[] {
     if (gradients.length !== this.parameters.length) {
       throw new TypeError(`SGD: ${this.parameters.length} parameters, got ${gradients.length} gradients`);
     }
@@ -98,13 +115,13 @@ export class SGD {
     const momentum = this.#scalar(this.momentum);
     const decay = this.#scalar(this.weightDecay * lr);
     const rate = this.#scalar(lr);
-    this.parameters.forEach((w, i) => {
+    return this.parameters.flatMap((w, i) =>
       inLayer(w.name, () => {
-        const v = this.velocities[i]!;
-        v.assign(v.mul(momentum(w)).sub(w.mul(decay(w))).sub(gradients[i]!.mul(rate(w))));
-        w.assign(w.add(v));
-      });
-    });
+        const velocity = this.velocities[i]!;
+        const v = velocity.mul(momentum(w)).sub(w.mul(decay(w))).sub(gradients[i]!.mul(rate(w)));
+        return [{ state: velocity, value: v }, { state: w, value: w.add(v) }];
+      })
+    );
   }
 
   /** The number as a tensor beside a parameter, in its dtype: one for all of them, so that a step uploads little. */

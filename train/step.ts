@@ -5,6 +5,7 @@
  * @module
  */
 
+import { traceNonFinite } from "../debug/trace_non_finite.ts";
 import { normalise } from "../data/mod.ts";
 import { type Module, training } from "../nn/mod.ts";
 import {
@@ -19,6 +20,7 @@ import {
   type Tensor,
 } from "../tensor/mod.ts";
 import { inLayer } from "../tensor/provenance.ts";
+import { nonFiniteError } from "./non_finite.ts";
 import type { SGD } from "./sgd.ts";
 
 /** What a step tells. */
@@ -82,25 +84,63 @@ export class TrainingStep {
   run(images: Uint8Array, labels: Int32Array, lr: number, key: Tensor | null): Promise<StepResult> {
     const { loss, correct } = this.describe(images, labels, lr, key);
     // Both in one evaluation, which also carries out the update; it is submitted before `evaluate` returns.
-    return this.#options.device.evaluate([loss, correct], true).then(async () => ({
-      loss: await loss.item(),
-      correct: await correct.item(),
-    }));
+    return this.#options.device.evaluate([loss, correct], true).then(() => resultOf(loss, correct));
+  }
+
+  /**
+   * A step like that of `run`, which looks at the new contents before it carries the update out.
+   *
+   * @param step its number, for the error
+   * @throws {Error} when the loss or a new content is not finite: it names the op, and nothing was updated.
+   */
+  async runTraced(
+    images: Uint8Array,
+    labels: Int32Array,
+    lr: number,
+    key: Tensor | null,
+    step: number,
+  ): Promise<StepResult> {
+    const { device, optimiser } = this.#options;
+    this.#enter(images, labels);
+    const make = () => {
+      const graph = this.#make(lr, key);
+      return { ...graph, all: [graph.loss, ...graph.updates.map(({ value }) => value)] };
+    };
+    const { loss, correct, updates, all } = make();
+    await device.evaluate([...all, correct], true);
+    const bad = all.findIndex(({ hostData }) => !hostData!.every(Number.isFinite));
+    if (bad >= 0) {
+      const what = bad === 0 ? "the loss" : `the new content of ${updates[bad - 1]!.state.name}`;
+      throw nonFiniteError(what, `at step ${step}`, await traceNonFinite(() => make().all));
+    }
+    for (const { state, value } of updates) state.assign(value);
+    await evaluate(...this.#parameters, ...optimiser.velocities);
+    return await resultOf(loss, correct);
   }
 
   /** Fills the slots and makes the graph of a step, whose updates the next evaluation carries out. */
   describe(images: Uint8Array, labels: Int32Array, lr: number, key: Tensor | null): StepGraph {
-    const { model, optimiser } = this.#options;
+    this.#enter(images, labels);
+    const graph = this.#make(lr, key);
+    for (const { state, value } of graph.updates) state.assign(value);
+    return graph;
+  }
+
+  #enter(images: Uint8Array, labels: Int32Array): void {
     this.#images.write(images);
     this.#labels.write(labels);
+  }
+
+  /** The graph of a step for the batch that is in the slots; nothing is queued. */
+  #make(lr: number, key: Tensor | null): StepGraph & { readonly updates: ReturnType<SGD["updates"]> } {
+    const { model, optimiser } = this.#options;
     const x = inLayer("input", () => normalise(this.#images));
     const logits = model.forward(x, training(key));
     const loss = inLayer("loss", () => crossEntropy(logits, this.#labels));
     const hits = () => equal(argmax(logits, { axis: 1 }), this.#labels).sum();
     const correct = inLayer("accuracy", hits);
     const slopes = gradients(loss, this.#parameters);
-    optimiser.step(slopes, lr);
-    return { loss, correct, gradients: slopes };
+    return { loss, correct, gradients: slopes, updates: optimiser.updates(slopes, lr) };
   }
 
   /** Gives the slots' memory back. */
@@ -108,4 +148,8 @@ export class TrainingStep {
     this.#images.dispose();
     this.#labels.dispose();
   }
+}
+
+async function resultOf(loss: Tensor, correct: Tensor): Promise<StepResult> {
+  return { loss: await loss.item(), correct: await correct.item() };
 }
