@@ -1,63 +1,68 @@
-// Every op of the registry on samples (`samples/`): numbers and gradients on the CPU, on WebGPU and on its variants
-// against derived bounds (`bounds.ts`), where small whole numbers have to agree bit for bit. FERMI_SEED and FERMI_RUNS
-// choose other samples and more of them.
+// Every op of the registry on samples (`samples/`): numbers, gradients and gradients of gradients on the CPU, on WebGPU
+// and on its variants against derived bounds (`debug/bounds.ts`), where small whole numbers have to agree bit for bit.
+// FERMI_SEED and FERMI_RUNS choose other samples and more of them; FERMI_OPS, a regular expression, chooses ops.
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import fc from "fast-check";
 import type { WebGpuBackend } from "../backends/webgpu/mod.ts";
+import { type Agreement, analyse, compare } from "../debug/bounds.ts";
 import { type Device, device, gradients, type Tensor, zeros } from "../mod.ts";
 import { ops } from "../tensor/ops/registry.ts";
-import { type Agreement, analyse, compare } from "../debug/bounds.ts";
-import { webgpuVariants } from "./devices.ts";
+import { AgreementTable } from "./agreement_table.ts";
+import { type Variant, webgpuVariants } from "./devices.ts";
 import { samples } from "./samples/mod.ts";
 import { type Case, cotangentFor, materialise } from "./samples/sample.ts";
-import { replay, runs, seed } from "./seeds.ts";
+import { replay, runs, seed, shrinking } from "./seeds.ts";
 
-const FORWARD_RUNS = runs(40);
-const GRADIENT_RUNS = runs(12);
-/** The variants share these. */
-const VARIANT_RUNS = runs(8);
+/** What is asked of a case: its outputs, their gradients, the gradients of those. */
+const ORDERS = ["output", "gradient", "second"] as const;
+type Order = (typeof ORDERS)[number];
+/** How many cases an op gets on the main device; the variants share a few of each order. */
+const RUNS: Readonly<Record<Order, number>> = { output: runs(40), gradient: runs(12), second: runs(5) };
+const VARIANT_RUNS: Readonly<Record<Order, number>> = {
+  output: runs(10),
+  gradient: runs(3),
+  second: runs(1),
+};
 
 const cpu = await device("cpu");
-const [main, ...variants] = (await webgpuVariants()).map(({ name, device }) => ({ name, device }));
+const [main, ...variants] = await webgpuVariants();
 if (main === undefined) throw new Error("no WebGPU device");
 
-const table: {
-  op: string;
-  worst: number;
-  gradient: number;
-  exact: number;
-  open: number;
-  elements: number;
-}[] = [];
+const table = new AgreementTable();
 
-/** The outputs of a case, or the gradients of its sum against cotangents, on a device. */
-function results(sample: Case, on: Device, gradient: boolean): readonly Tensor[] {
+/** The outputs of a case, the gradients of their sum against cotangents, or the gradients of such a sum of those. */
+function results(sample: Case, on: Device, order: Order): readonly Tensor[] {
   const operands = sample.inputs.map((input) => materialise(input, on));
+  const leaves = sample.wrt.map((i) => operands[i]!.leaf);
+  const differentiate = (ys: readonly Tensor[], seed: number) => {
+    const weighed = ys.filter(({ dtype }) => dtype === "f32" || dtype === "f16")
+      .map((y, i) => y.mul(cotangentFor(y, seed + i)).sum());
+    // Of a cast to an integer there is none.
+    return weighed.length === 0 ? [] : gradients(weighed.reduce((a, b) => a.add(b)), leaves);
+  };
   const outputs = sample.call(operands.map(({ x }) => x));
-  if (!gradient) return outputs;
-  const weighed = outputs.filter(({ dtype }) => dtype === "f32" || dtype === "f16")
-    .map((output, i) => output.mul(cotangentFor(output, sample.inputs[0]!.seed + i)).sum());
-  // Of a cast to an integer there is none.
-  if (weighed.length === 0) return [];
-  return gradients(weighed.reduce((a, b) => a.add(b)), sample.wrt.map((i) => operands[i]!.leaf));
+  if (order === "output") return outputs;
+  const { seed } = sample.inputs[0]!;
+  const first = differentiate(outputs, seed);
+  return order === "gradient" ? first : differentiate(first, seed + 7);
 }
 
 /** Checks one case on devices; all its tensors are read by one evaluation. */
 async function check(
   sample: Case,
-  on: readonly { readonly name: string; readonly device: Device }[],
-  gradient: boolean,
+  on: readonly Variant[],
+  order: Order,
 ): Promise<Agreement[]> {
-  const reference = results(sample, cpu, gradient);
+  const reference = results(sample, cpu, order);
   const bounds = analyse(reference);
   const found: Agreement[] = [];
   for (const { name, device } of on) {
-    const tensors = device === cpu ? reference : results(sample, device, gradient);
+    const tensors = device === cpu ? reference : results(sample, device, order);
     await device.evaluate(tensors, true);
     for (const [i, tensor] of tensors.entries()) {
-      const what = `${name}, ${gradient ? `gradient ${sample.wrt[i]}` : `output ${i}`}`;
+      const what = `${name}, ${order} ${order === "output" ? i : sample.wrt[i]}`;
       assert.deepEqual([tensor.shape, tensor.dtype], [reference[i]!.shape, reference[i]!.dtype], what);
       found.push(compare(what, await tensor.data(), bounds.get(reference[i]!)!));
     }
@@ -68,34 +73,23 @@ async function check(
 async function property(
   op: string,
   cases: fc.Arbitrary<Case>,
-  { numRuns, gradient, on, offset }: {
-    numRuns: number;
-    gradient: boolean;
-    on: readonly { readonly name: string; readonly device: Device }[];
-    offset: number;
-  },
+  { numRuns, order, on, offset }: { numRuns: number; order: Order; on: readonly Variant[]; offset: number },
 ): Promise<void> {
-  const row = table.find((row) => row.op === op)!;
   const checked = fc.asyncProperty(cases, async (sample) => {
-    if (gradient && sample.wrt.length === 0) return;
-    for (const { worst, exact, open, elements } of await check(sample, on, gradient)) {
-      if (gradient) row.gradient = Math.max(row.gradient, worst);
-      else row.worst = Math.max(row.worst, worst);
-      row.exact += exact;
-      row.open += open;
-      row.elements += elements;
-    }
+    if (order !== "output" && sample.wrt.length === 0) return;
+    table.add(op, order, await check(sample, on, order));
   });
-  await replay(() => fc.assert(checked, { seed: seed + offset, numRuns }), "agreement_test.ts");
+  const parameters = { seed: seed + offset, numRuns, ...shrinking };
+  await replay(() => fc.assert(checked, parameters), "agreement_test.ts", op);
 }
 
 for (const [op, { cases, errors }] of Object.entries(samples)) {
   test(`agreement: ${op}`, async () => {
-    table.push({ op, worst: 0, gradient: 0, exact: 0, open: 0, elements: 0 });
     const all = [{ name: "cpu", device: cpu }, main];
-    await property(op, cases, { numRuns: FORWARD_RUNS, gradient: false, on: all, offset: 0 });
-    await property(op, cases, { numRuns: GRADIENT_RUNS, gradient: true, on: all, offset: 1 });
-    await property(op, cases, { numRuns: VARIANT_RUNS, gradient: false, on: variants, offset: 2 });
+    for (const [offset, order] of ORDERS.entries()) {
+      await property(op, cases, { numRuns: RUNS[order], order, on: all, offset });
+      await property(op, cases, { numRuns: VARIANT_RUNS[order], order, on: variants, offset: 3 + offset });
+    }
   });
   if (errors.length === 0) continue;
   test(`errors: ${op}`, () => {
@@ -113,21 +107,12 @@ test("agreement: every op of the registry has samples", () => {
   assert.deepEqual(Object.keys(samples).sort(), [...ops.keys()].sort());
 });
 
-after(() => {
-  const percent = (part: number, whole: number) => `${(100 * part / Math.max(1, whole)).toFixed(0)}%`;
-  console.log("op                       output gradient  exact  open elements   (worst error / bound)");
-  for (const { op, worst, gradient, exact, open, elements } of table) {
-    const cells = [
-      worst.toFixed(2),
-      gradient.toFixed(2),
-      percent(exact, elements),
-      percent(open, elements),
-      elements,
-    ];
-    console.log(op.padEnd(24) + cells.map((cell, i) => `${cell}`.padStart(i === 1 ? 9 : 7)).join(""));
-  }
-  for (const { name, device } of [main, ...variants]) {
-    console.log(`${name}: ${(device.backend as WebGpuBackend).pipelines.count} pipelines`);
+after(async () => {
+  const pipelines = [main, ...variants].map(({ name, device }) => {
+    const { count } = (device.backend as WebGpuBackend).pipelines;
     device.destroy();
-  }
+    return `${name}: ${count} pipelines`;
+  });
+  console.log([table.text(), ...pipelines].join("\n"));
+  await table.keep(main.device.description);
 });

@@ -1,6 +1,6 @@
 // The devices that the suite runs on; a test of what does not depend on the backend loops over them.
 
-import { webgpuDevice } from "../backends/webgpu/mod.ts";
+import { webgpuDevice, type WebGpuOptions } from "../backends/webgpu/mod.ts";
 import { type Device, device } from "../mod.ts";
 
 let opened: Promise<Device[]> | null = null;
@@ -10,14 +10,30 @@ export function devices(): Promise<Device[]> {
   return opened ??= Promise.all([device("cpu"), device("webgpu")]);
 }
 
+/** A device and what is special about it. */
+export interface Variant {
+  readonly name: string;
+  readonly device: Device;
+}
+
 /**
- * WebGPU devices that take the other branches of the backend: bindings of only 4 KiB, so that small tensors are seen
- * through several windows, and the kernel variants of a large GPU.
+ * WebGPU devices that take the other branches of the backend, guarded (`backends/webgpu/guard.ts`): bindings of only
+ * 4 KiB, so that small tensors are seen through several windows; the kernel variants of a large GPU; and an adapter that
+ * is small in every way, whose grids are folded although they are short.
  */
-export async function webgpuVariants(): Promise<{ readonly name: string; readonly device: Device }[]> {
+export async function webgpuVariants(): Promise<Variant[]> {
+  const variant = async (name: string, options: WebGpuOptions): Promise<Variant> => ({
+    name,
+    device: await webgpuDevice("auto", { guarded: true, ...options }),
+  });
   return [
-    { name: "webgpu", device: await webgpuDevice("auto") },
-    { name: "webgpu, bindings of 4 KiB", device: await webgpuDevice("auto", { bindingLimit: 4096 }) },
-    { name: "webgpu, variants of a large GPU", device: await webgpuDevice("auto", { parallelism: 65536 }) },
+    await variant("webgpu", {}),
+    await variant("webgpu, bindings of 4 KiB", { bindingLimit: 4096 }),
+    await variant("webgpu, variants of a large GPU", { parallelism: 65536 }),
+    await variant("webgpu, 8 bindings, 3 workgroups a row, no splits", {
+      maxBindings: 8,
+      maxGroups: 3,
+      parallelism: 1,
+    }),
   ];
 }

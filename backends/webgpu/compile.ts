@@ -10,7 +10,7 @@ import { groupDispatches, sinkOf } from "./fused.ts";
 import { type Group, type Item, schedule, viewsOf } from "./fuse.ts";
 import type { KernelContext } from "./kernels/types.ts";
 import type { DispatchStep, Program } from "./lower.ts";
-import type { Dispatch } from "./shader.ts";
+import { type Dispatch, windowCount } from "./shader.ts";
 import { byteLength, isContiguous, isWhole, type PlanValue, sizeOfView, type View } from "./values.ts";
 
 /** What the adapter can do. */
@@ -18,6 +18,8 @@ export interface Limits {
   /** The largest binding, a multiple of 4096. */
   readonly windowBytes: number;
   readonly maxBindings: number;
+  /** The most workgroups along an axis of the grid. */
+  readonly maxGroups: number;
   /** How many invocations keep it busy. */
   readonly parallelism: number;
 }
@@ -43,10 +45,11 @@ export function compile(program: Program, limits: Limits): Compiled {
   const dispatches: Dispatch[] = [];
   for (const item of items) {
     if (item.kind === "dispatch") emitStep(item, null, scalars, limits, dispatches);
-    else if (item.head) emitStep(item.head, item, scalars, limits, dispatches);
+    else if (item.head) emitHeaded(item.head, item, scalars, limits, dispatches);
     else emitGroup(item, scalars, limits, dispatches);
   }
   const busy = dispatches.filter((dispatch) => dispatch.invocations > 0);
+  for (const dispatch of busy) checkBindings(dispatch, limits);
   const kept = new Set([...program.outputs.map(({ value }) => value), ...copies.map(({ from }) => from)]);
   return { dispatches: busy, ...assign(busy, kept), scalars, outputs: program.outputs, copies };
 }
@@ -88,6 +91,37 @@ function emitGroup(group: Group, scalars: PlanValue, limits: Limits, dispatches:
   for (const dispatch of groupDispatches(group, scalars, limits.windowBytes)) {
     dispatches.push({ label, ...dispatch });
   }
+}
+
+/** Emits a kernel with the group behind it, or one after the other where both want more bindings than there are. */
+function emitHeaded(
+  head: DispatchStep,
+  group: Group,
+  scalars: PlanValue,
+  limits: Limits,
+  dispatches: Dispatch[],
+): void {
+  const fused: Dispatch[] = [];
+  emitStep(head, group, scalars, limits, fused);
+  if (fused.every((dispatch) => bindingsOf(dispatch, limits) <= limits.maxBindings)) {
+    dispatches.push(...fused);
+    return;
+  }
+  emitStep(head, null, scalars, limits, dispatches);
+  emitGroup({ ...group, head: null }, scalars, limits, dispatches);
+}
+
+function bindingsOf({ bindings }: Dispatch, { windowBytes }: Limits): number {
+  return bindings.reduce((sum, binding) => sum + windowCount(binding, windowBytes), 0);
+}
+
+function checkBindings(dispatch: Dispatch, limits: Limits): void {
+  const wanted = bindingsOf(dispatch, limits);
+  if (wanted <= limits.maxBindings) return;
+  throw new RangeError(
+    `${dispatch.label}: the arrays span ${wanted} bindings of ${limits.windowBytes} bytes, ` +
+      `and this adapter lets a kernel have ${limits.maxBindings}`,
+  );
 }
 
 function emitStep(

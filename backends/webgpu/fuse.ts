@@ -30,9 +30,6 @@ export type Item = Group | DispatchStep;
 /** How many steps a kernel may have: drivers compile long ones in more than linear time. */
 const MAX_STEPS = 64;
 
-/** What a convolution or product binds itself: two operands, each in up to two windows. */
-const HEAD_BINDINGS = 4;
-
 /** How many storage buffers a kernel may use, and how large a binding may be. */
 export interface BindingLimits {
   readonly maxBindings: number;
@@ -65,8 +62,6 @@ export function schedule(program: Program, limits: BindingLimits): Item[] {
   const absorbed = new Set<Item>();
   for (const item of items) {
     if (item.kind === "dispatch") continue;
-    const stores = item.stores.reduce((count, value) => count + windowsOf(value, limits), 0);
-    if (boundBy(item.steps, limits, true) + stores > limits.maxBindings - HEAD_BINDINGS) continue;
     item.head = findHead(item, readers, makers, exported, updated);
     if (item.head) absorbed.add(item.head);
   }
@@ -115,7 +110,7 @@ function joinable(
     group = candidate;
   }
   if (group === null || group.steps.length >= MAX_STEPS) return null;
-  const bound = boundBy([step, ...group.steps], limits, false) + group.stores.length +
+  const bound = boundBy([step, ...group.steps], limits) + group.stores.length +
     (exported.has(step.output) ? 1 : 0);
   return bound <= limits.maxBindings ? group : null;
 }
@@ -126,12 +121,11 @@ function windowsOf(value: PlanValue, { windowBytes }: BindingLimits): number {
 }
 
 /** How many bindings the operands of a group take. All scalars are in one buffer; a group of its own works in parts. */
-function boundBy(steps: readonly ElementwiseStep[], limits: BindingLimits, headed: boolean): number {
+function boundBy(steps: readonly ElementwiseStep[], limits: BindingLimits): number {
   const indexed = new Set(steps.flatMap(({ kernel, inputs }) => kernel.kind === "indexed" ? inputs : []));
   const views = externalViews(steps);
   const buffers = views.filter(({ value }) => value.home.kind !== "scalar");
-  const count = (view: View) =>
-    isWhole(view) && !headed && !indexed.has(view) ? 1 : windowsOf(view.value, limits);
+  const count = (view: View) => isWhole(view) && !indexed.has(view) ? 1 : windowsOf(view.value, limits);
   return buffers.reduce((sum, view) => sum + count(view), buffers.length < views.length ? 1 : 0);
 }
 

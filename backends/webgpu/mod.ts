@@ -18,6 +18,7 @@ import { openGpu } from "./adapter.ts";
 import { compile, type Limits } from "./compile.ts";
 import { destroyAtExit } from "./dawn.ts";
 import { Failures } from "./failures.ts";
+import { BAND, Guard } from "./guard.ts";
 import { lower, type Structure, structureOf } from "./lower.ts";
 import { bufferOfStorage, Memory } from "./memory.ts";
 import { Pipelines } from "./pipelines.ts";
@@ -36,6 +37,12 @@ export interface WebGpuOptions {
   readonly bindingLimit?: number;
   /** Pretends that so many invocations keep the adapter busy: chooses between the variants for cores and for GPUs. */
   readonly parallelism?: number;
+  /** Fewer storage buffers a kernel than the adapter has. */
+  readonly maxBindings?: number;
+  /** Fewer workgroups along an axis of the grid than WebGPU has, so that grids are folded. */
+  readonly maxGroups?: number;
+  /** Finds kernels that write beyond their arrays, read beyond them or leave elements out. */
+  readonly guarded?: boolean;
 }
 
 /**
@@ -45,14 +52,25 @@ export interface WebGpuOptions {
  */
 export async function webgpuDevice(gpu: "auto" | "dawn", options: WebGpuOptions = {}): Promise<Device> {
   const { device, description, software, dawn, mappingBlocks } = await openGpu(gpu);
-  const { maxStorageBufferBindingSize, maxBufferSize, maxStorageBuffersPerShaderStage } = device.limits;
+  const {
+    maxStorageBufferBindingSize,
+    maxBufferSize,
+    maxStorageBuffersPerShaderStage,
+    maxComputeWorkgroupsPerDimension,
+  } = device.limits;
   const binding = options.bindingLimit ?? Math.min(maxStorageBufferBindingSize, maxBufferSize);
   const limits: Limits = {
     windowBytes: Math.floor(binding / 4096) * 4096,
-    maxBindings: Math.min(maxStorageBuffersPerShaderStage, 16),
+    maxBindings: options.maxBindings ?? Math.min(maxStorageBuffersPerShaderStage, 16),
+    maxGroups: options.maxGroups ?? maxComputeWorkgroupsPerDimension,
     parallelism: options.parallelism ?? (software ? 256 : 65536),
   };
-  const backend = new WebGpuBackend(device, limits, mappingBlocks);
+  const backend = new WebGpuBackend(
+    device,
+    limits,
+    mappingBlocks,
+    options.guarded ? new Guard(device) : null,
+  );
   if (dawn) destroyAtExit(backend);
   return new Device("webgpu", description, backend);
 }
@@ -73,7 +91,7 @@ export class WebGpuBackend implements Backend {
   #lastId = 0;
 
   /** Made by `webgpuDevice`. */
-  constructor(device: GPUDevice, limits: Limits, mappingBlocks: boolean) {
+  constructor(device: GPUDevice, limits: Limits, mappingBlocks: boolean, guard: Guard | null) {
     this.device = device;
     this.#failures = new Failures(device);
     this.memory = new Memory(device);
@@ -88,6 +106,7 @@ export class WebGpuBackend implements Backend {
       memory: this.memory,
       pipelines: this.pipelines,
       failures: this.#failures,
+      guard,
     };
   }
 
@@ -135,7 +154,13 @@ export class WebGpuBackend implements Backend {
   createState({ shape, dtype }: Spec): Storage {
     // A buffer that could not be made is met, as invalid, by the first evaluation that uses it.
     const bytes = byteLength({ dtype, length: sizeOf(shape) });
-    const make = () => this.#failures.watch("a parameter", () => this.memory.state("state", bytes));
+    const { guard } = this.#gear;
+    const make = () =>
+      this.#failures.watch("a parameter", () => {
+        const storage = this.memory.state("state", bytes + (guard ? BAND : 0));
+        guard?.fillBand(bufferOfStorage(storage), bytes);
+        return storage;
+      });
     return this.#failures.collect(make).result;
   }
 

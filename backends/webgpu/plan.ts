@@ -7,6 +7,7 @@
 import type { EvaluationRequest, HostArray, Storage, Tensor } from "../../tensor/mod.ts";
 import type { Compiled, Limits } from "./compile.ts";
 import type { Failures } from "./failures.ts";
+import { BAND, type Guard } from "./guard.ts";
 import { isScalarLeaf } from "./lower.ts";
 import { bufferOfStorage, type BufferStorage, type Memory } from "./memory.ts";
 import type { Pipeline, Pipelines } from "./pipelines.ts";
@@ -23,6 +24,8 @@ export interface Gear {
   readonly limits: Limits;
   /** Whether `mapAsync` keeps the thread until the device has caught up. */
   readonly mappingBlocks: boolean;
+  /** Watches the kernels, in tests. */
+  readonly guard: Guard | null;
 }
 
 interface Bound {
@@ -35,11 +38,12 @@ interface Bound {
 export interface Run {
   readonly kept: readonly (BufferStorage | null)[];
   readonly staging: GPUBuffer | null;
+  /** Rejects when a guarded kernel wrote where it must not. */
+  readonly checked: (() => Promise<void>) | null;
 }
 
 /** Uniform buffers are bound at multiples of this. */
 const UNIFORM_ALIGNMENT = 256;
-const MAX_GROUPS = 65535;
 /** How many evaluations may be under way before their numbers are read: staging buffers are made for so many. */
 const READS_IN_FLIGHT = 8;
 
@@ -61,17 +65,22 @@ export class Plan {
   constructor(compiled: Compiled, leaves: readonly Tensor[], gear: Gear) {
     this.#gear = gear;
     this.#compiled = compiled;
-    const { memory, failures, device } = gear;
+    const { memory, failures, device, guard } = gear;
+    const band = guard ? BAND : 0;
+    const slots = compiled.slots.map(({ bytes, label }) => ({ bytes: bytes + band, label }));
     const label = compiled.dispatches[0]?.label ?? "copy";
     this.#workspace = failures.watch(
       compiled.slots.reduce((a, b) => b.bytes > a.bytes ? b : a, { bytes: 0, label }).label,
-      () => memory.workspace(compiled.slots),
+      () => memory.workspace(slots),
     );
     const scalarCount = leaves.filter(isScalarLeaf).length;
     this.#scalarWords = new Uint32Array(Math.max(4, scalarCount));
     this.#scalars = memory.create("scalars", this.#scalarWords.byteLength);
     this.#inputs = leaves.map((leaf) =>
-      isScalarLeaf(leaf) ? null : memory.create("input", byteLength(specOf(leaf)))
+      isScalarLeaf(leaf) ? null : memory.create("input", byteLength(specOf(leaf)) + band)
+    );
+    leaves.forEach((leaf, i) =>
+      this.#inputs[i] && guard?.fillBand(this.#inputs[i], byteLength(specOf(leaf)))
     );
     this.#uploaded = leaves.map(() => null);
 
@@ -97,7 +106,7 @@ export class Plan {
           dispatch.label,
           () => bindGroup(device, dispatch.label, pipeline, resources),
         ),
-        grid: gridOf(dispatch, MAX_GROUPS),
+        grid: gridOf(dispatch, gear.limits.maxGroups),
       };
     });
     device.queue.writeBuffer(this.#uniforms, 0, words);
@@ -137,16 +146,10 @@ export class Plan {
       ),
       staging: stagingBytes > 0 ? memory.staging(stagingBytes) : null,
     }));
-    failures.watch(label, () => {
+    const checked = failures.watch(label, () => {
       const encoder = device.createCommandEncoder();
       this.#upload(leaves, encoder);
-      const pass = encoder.beginComputePass();
-      for (const { pipeline, bindGroup, grid } of this.#bound) {
-        pass.setPipeline(pipeline);
-        pass.setBindGroup(0, bindGroup);
-        pass.dispatchWorkgroups(grid[0], grid[1]);
-      }
-      pass.end();
+      const checked = this.#encode(encoder);
       let at = 0;
       this.#compiled.outputs.forEach(({ value }, i) => {
         const bytes = byteLength(value);
@@ -163,8 +166,30 @@ export class Plan {
         encoder.copyBufferToBuffer(this.#bufferOf(from), 0, to, 0, byteLength(from));
       }
       device.queue.submit([encoder.finish()]);
+      return checked;
     });
-    return { kept, staging };
+    return { kept, staging, checked };
+  }
+
+  /** Encodes the dispatches: in one pass, unless they are guarded. */
+  #encode(encoder: GPUCommandEncoder): (() => Promise<void>) | null {
+    const encode = (pass: GPUComputePassEncoder, { pipeline, bindGroup, grid }: Bound) => {
+      pass.setPipeline(pipeline);
+      pass.setBindGroup(0, bindGroup);
+      pass.dispatchWorkgroups(grid[0], grid[1]);
+    };
+    const { guard } = this.#gear;
+    if (guard) {
+      const guarded = this.#compiled.dispatches.map((dispatch, i) => ({
+        dispatch,
+        encode: (pass: GPUComputePassEncoder) => encode(pass, this.#bound[i]!),
+      }));
+      return guard.encode(encoder, guarded, (value) => this.#bufferOf(value));
+    }
+    const pass = encoder.beginComputePass();
+    for (const bound of this.#bound) encode(pass, bound);
+    pass.end();
+    return null;
   }
 
   /** Waits for the numbers of a run that was submitted; `settled` rejects when the device found fault with it. */
@@ -174,7 +199,9 @@ export class Plan {
     settled: Promise<void>,
   ): Promise<(HostArray | Storage)[]> {
     try {
-      return await this.#results(request, run.kept, run.staging, settled);
+      const results = await this.#results(request, run.kept, run.staging, settled);
+      await run.checked?.();
+      return results;
     } catch (error) {
       // A buffer that could not be made must not come back through the pool.
       for (const storage of run.kept) if (storage) this.#gear.memory.discard(storage);
@@ -249,6 +276,11 @@ export class Plan {
     this.#scalarsWritten = true;
   }
 
+  /** What a guarded binding shows beyond its value. */
+  get #band(): number {
+    return this.#gear.guard ? BAND : 0;
+  }
+
   #stagingBytes(): number {
     return this.#compiled.outputs.reduce(
       (bytes, { value, read }) => bytes + (read ? byteLength(value) : 0),
@@ -277,13 +309,19 @@ export class Plan {
   /** The windows through which a binding is seen. */
   #windows(binding: Binding): GPUBufferBinding[] {
     const buffer = this.#bufferOf(binding.value);
-    if (binding.part) return [{ buffer, offset: binding.part.byteOffset, size: binding.part.byteLength }];
+    if (binding.part) {
+      const { byteOffset, byteLength: size } = binding.part;
+      const last = byteOffset + size === byteLength(binding.value);
+      return [{ buffer, offset: byteOffset, size: last ? size + this.#band : size }];
+    }
     const { windowBytes } = this.#gear.limits;
-    const bytes = binding.value.home.kind === "scalars" ? buffer.size : byteLength(binding.value);
-    return Array.from({ length: windowCount(binding, windowBytes) }, (_, w) => ({
+    if (binding.value.home.kind === "scalars") return [{ buffer, offset: 0, size: buffer.size }];
+    const bytes = byteLength(binding.value);
+    const count = windowCount(binding, windowBytes);
+    return Array.from({ length: count }, (_, w) => ({
       buffer,
       offset: w * windowBytes,
-      size: Math.min(windowBytes, bytes - w * windowBytes),
+      size: w < count - 1 ? windowBytes : bytes - w * windowBytes + this.#band,
     }));
   }
 }

@@ -4,14 +4,13 @@
  * @module
  */
 
-import { hostTensorLike } from "../create.ts";
 import { applyOne, expectDType, type GradientContext, type Primitive } from "../declare.ts";
 import { type DType, isFloat, NUMBERS } from "../dtype.ts";
 import { normalizeAxes, type Shape, show, sizeOf } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
-import { cast, mul, where } from "./elementwise.ts";
+import { cast, mul } from "./elementwise.ts";
 import { oneHot } from "./indexing.ts";
-import { broadcastTo, reshape, transpose } from "./movement.ts";
+import { broadcastTo, flip, pad, reshape, slice, transpose } from "./movement.ts";
 
 // ---- declarations -------------------------------------------------------------------------------------------
 
@@ -66,6 +65,20 @@ function reducedLast(x: Tensor, axes: readonly number[]): { last: Tensor; undo: 
   };
 }
 
+/** Along the last axis the product of all elements before each, in log2(n) steps (Hillis and Steele 1986). */
+function productsBefore(x: Tensor): Tensor {
+  const count = x.shape.at(-1)!;
+  const along = (value: number) => x.shape.map((_, axis) => axis === x.shape.length - 1 ? value : 0);
+  const shifted = (y: Tensor, by: number) =>
+    pad(slice(y, { axis: -1, end: Math.max(0, count - by) }), {
+      before: along(Math.min(by, count)),
+      value: 1,
+    });
+  let products = shifted(x, 1);
+  for (let by = 1; by < count; by *= 2) products = mul(products, shifted(products, by));
+  return products;
+}
+
 /** The gradient of an extreme: all of it to the first element that is the extreme. */
 function toFirst(pick: (x: Tensor) => Tensor): (context: GradientContext<ReduceAttributes>) => Tensor {
   return ({ inputs: [x], attributes: { axes }, cotangent }) => {
@@ -89,13 +102,10 @@ export const prodOp: Reduction<"prod"> = reduction(
   "the product; of nothing, 1",
   { ofNothing: true },
   ({ inputs: [x], attributes: { axes }, cotangent }) => {
-    // The product of all the others, element by element: exact where factors are 0, unlike y / x.
+    // The product of all the others: of those before times of those behind. Exact where factors are 0, unlike y / x.
     const { last, undo } = reducedLast(x!, axes);
-    const count = last.shape.at(-1)!;
-    const square = [...last.shape, count];
-    const itself = broadcastTo(oneHot(arangeLike(last, count), count, { dtype: "bool" }), square);
-    const rows = broadcastTo(reshape(last, [...last.shape.slice(0, -1), 1, count]), square);
-    const others = prod(where(itself, 1, rows), { axis: -1 });
+    const behind = flip(productsBefore(flip(last, { axis: -1 })), { axis: -1 });
+    const others = mul(productsBefore(last), behind);
     return undo(mul(others, broadcastTo(reshape(cotangent, [...cotangent.shape, 1]), last.shape)));
   },
 );
@@ -159,10 +169,6 @@ function reduce(op: Reduction<string>, x: Tensor, { axis, keepDims = false }: Re
     ? numeric
     : applyOne(op, [numeric], { axes });
   return keepDims ? reshape(reduced, x.shape.map((extent, i) => axes.includes(i) ? 1 : extent)) : reduced;
-}
-
-function arangeLike(x: Tensor, count: number): Tensor {
-  return hostTensorLike(x, Int32Array.from({ length: count }, (_, i) => i));
 }
 
 /**

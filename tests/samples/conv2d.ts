@@ -77,7 +77,20 @@ const problems: fc.Arbitrary<Problem> = fc.oneof(
     weight: [rows * groups, depth, y.window, x.window],
     y: [batch, rows * groups, out(y), out(x)],
   };
-}).filter(({ x, weight, y }) => Math.max(size(x), size(weight), size(y)) <= 4000);
+}).filter(({ x, weight, y, options }) =>
+  Math.max(size(x), size(weight), size(y), paddedSize(x, options), paddedSize(y, options)) <= 4000
+);
+
+/** What an array grows to with the padding on all sides, and a kernel's stride between its elements. */
+function paddedSize(
+  [batch, channels, height, width]: Shape,
+  { padding, stride }: Problem["options"],
+): number {
+  const [top, left, bottom, right] = padding as readonly number[];
+  const [down, across] = stride as readonly number[];
+  return batch! * Math.ceil(channels! / 4) * 4 * (height! * down! + top! + bottom!) *
+    (width! * across! + left! + right!);
+}
 
 function size(shape: Shape): number {
   return shape.reduce((a, b) => a * b, 1);

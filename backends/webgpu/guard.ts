@@ -1,0 +1,91 @@
+/**
+ * For tests: runs a plan so that a kernel which leaves an element out, reads beyond an array or writes beyond one cannot
+ * pass. Memory is filled with ones, which are NaN in every float, before its first write; a band of them lies behind
+ * every array, inside of its binding, and is looked at after every dispatch.
+ *
+ * @module
+ */
+
+import type { Binding, Dispatch } from "./shader.ts";
+import { byteLength, type PlanValue } from "./values.ts";
+
+/** The bytes behind every array. */
+export const BAND = 256;
+const POISON_BYTES = 1 << 16;
+
+/** A dispatch and how it is put into a pass. */
+export interface Guarded {
+  readonly dispatch: Dispatch;
+  readonly encode: (pass: GPUComputePassEncoder) => void;
+}
+
+/** Guards the plans of one device. */
+export class Guard {
+  readonly #device: GPUDevice;
+  readonly #poison: GPUBuffer;
+
+  constructor(device: GPUDevice) {
+    this.#device = device;
+    this.#poison = device.createBuffer({ label: "poison", size: POISON_BYTES, usage: 0x08 | 0x04 });
+    device.queue.writeBuffer(this.#poison, 0, new Uint8Array(POISON_BYTES).fill(255));
+  }
+
+  /** Fills the band behind an array that is written from the host. */
+  fillBand(buffer: GPUBuffer, bytes: number): void {
+    this.#device.queue.writeBuffer(buffer, bytes, new Uint8Array(BAND).fill(255));
+  }
+
+  /** Encodes dispatches, each in a pass of its own. The function that comes back looks at the bands, after the submit. */
+  encode(
+    encoder: GPUCommandEncoder,
+    dispatches: readonly Guarded[],
+    bufferOf: (value: PlanValue) => GPUBuffer,
+  ): () => Promise<void> {
+    const written = new Set<PlanValue>();
+    const outputs = dispatches.flatMap(({ dispatch }) => writesOf(dispatch));
+    const bands = this.#device.createBuffer({
+      label: "guard bands",
+      size: Math.max(1, outputs.length) * BAND,
+      usage: 0x01 | 0x08, // MAP_READ | COPY_DST
+    });
+    const labels: string[] = [];
+    for (const { dispatch, encode } of dispatches) {
+      const own = writesOf(dispatch);
+      for (const { value, access } of own) {
+        const end = byteLength(value);
+        const from = written.has(value) || access === "update" ? end : 0;
+        this.#fill(encoder, bufferOf(value), from, end + BAND);
+        written.add(value);
+      }
+      const pass = encoder.beginComputePass();
+      encode(pass);
+      pass.end();
+      for (const { name, value } of own) {
+        const at = labels.push(`${dispatch.label}: ${name}`) - 1;
+        encoder.copyBufferToBuffer(bufferOf(value), byteLength(value), bands, at * BAND, BAND);
+      }
+    }
+    return () => check(bands, labels);
+  }
+
+  #fill(encoder: GPUCommandEncoder, buffer: GPUBuffer, from: number, to: number): void {
+    for (let at = from; at < to; at += POISON_BYTES) {
+      encoder.copyBufferToBuffer(this.#poison, 0, buffer, at, Math.min(POISON_BYTES, to - at));
+    }
+  }
+}
+
+function writesOf({ bindings }: Dispatch): Binding[] {
+  return bindings.filter(({ access }) => access !== "read");
+}
+
+async function check(bands: GPUBuffer, labels: readonly string[]): Promise<void> {
+  await bands.mapAsync(1 /* READ */);
+  const bytes = new Uint8Array(bands.getMappedRange());
+  const at = bytes.subarray(0, labels.length * BAND).findIndex((byte) => byte !== 255);
+  const found = at < 0
+    ? null
+    : `${labels[Math.floor(at / BAND)]} was written ${at % BAND} bytes beyond its end`;
+  bands.destroy();
+  if (found) throw new Error(`guard: ${found}`);
+}

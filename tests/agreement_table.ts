@@ -1,0 +1,75 @@
+// What the agreement suite found, op by op: the worst error of its bound, and how much had to be exact. Printed after
+// every run; FERMI_TABLE names a file that gets it as JSON, from which `scripts/agreement.ts` makes the table of the docs.
+
+import type { Agreement } from "../debug/bounds.ts";
+
+/** What was found of one op. */
+export interface AgreementRow {
+  readonly op: string;
+  /** The largest error as a fraction of its bound: of outputs, gradients, gradients of gradients. */
+  readonly output: number;
+  readonly gradient: number;
+  readonly second: number;
+  /** Cases of each, and elements compared in all. */
+  readonly cases: Readonly<Record<"output" | "gradient" | "second", number>>;
+  readonly elements: number;
+  /** Elements that had to be the same number, and that were open. */
+  readonly exact: number;
+  readonly open: number;
+}
+
+type Row = { -readonly [Key in keyof AgreementRow]: AgreementRow[Key] } & {
+  cases: { output: number; gradient: number; second: number };
+};
+
+const environment: Record<string, string | undefined> =
+  (globalThis as { process?: { env: Record<string, string | undefined> } }).process?.env ?? {};
+
+/** The table of one run. */
+export class AgreementTable {
+  readonly #rows: Map<string, Row> = new Map();
+
+  /** Adds a case of an op. */
+  add(op: string, order: "output" | "gradient" | "second", found: readonly Agreement[]): void {
+    const cases = { output: 0, gradient: 0, second: 0 };
+    const row = this.#rows.get(op) ??
+      { op, output: 0, gradient: 0, second: 0, cases, elements: 0, exact: 0, open: 0 };
+    this.#rows.set(op, row);
+    row.cases[order]++;
+    for (const { worst, exact, open, elements } of found) {
+      row[order] = Math.max(row[order], worst);
+      row.exact += exact;
+      row.open += open;
+      row.elements += elements;
+    }
+  }
+
+  /** The table, for people. */
+  text(): string {
+    const percent = (part: number, whole: number) => `${(100 * part / Math.max(1, whole)).toFixed(0)}%`;
+    const lines = [...this.#rows.values()].map((row) => {
+      const { op, output, gradient, second, cases, elements, exact, open } = row;
+      const cells = [
+        output.toFixed(2),
+        gradient.toFixed(2),
+        second.toFixed(2),
+        `${cases.output}+${cases.gradient}+${cases.second}`,
+        elements,
+        percent(exact, elements),
+        percent(open, elements),
+      ];
+      return op.padEnd(26) + cells.map((cell, i) => `${cell}`.padStart(i === 3 ? 12 : 9)).join("");
+    });
+    const title =
+      "worst error / bound:         output gradient   second       cases elements    exact     open";
+    return [title, ...lines].join("\n");
+  }
+
+  /** Writes the file that FERMI_TABLE names. */
+  async keep(adapter: string): Promise<void> {
+    const file = environment["FERMI_TABLE"];
+    if (file === undefined) return;
+    const { writeFile } = await import("node:fs/promises");
+    await writeFile(file, JSON.stringify({ adapter, rows: [...this.#rows.values()] }));
+  }
+}
