@@ -15,6 +15,8 @@ import {
   randomKey,
   splitKey,
   type Tensor,
+  tensor,
+  uniform,
 } from "../mod.ts";
 import { applyOne } from "../tensor/declare.ts";
 import { roundToF16 } from "../tensor/dtype.ts";
