@@ -42,6 +42,7 @@ interface Flags {
   readonly init?: InitName;
   readonly seed: number;
   readonly evalEvery?: number;
+  readonly compare?: "cpu";
   readonly json: boolean;
   readonly quiet: boolean;
   readonly summary: boolean;
@@ -122,6 +123,11 @@ function command(): Command {
       option("--eval-every <steps>", "measure that often, besides after each epoch").argParser(count),
     )
     .addOption(
+      option("--compare <backend>", "hold every op of the first steps (--steps) to this backend").choices([
+        "cpu",
+      ]),
+    )
+    .addOption(
       option("--trace-nan", "name the op that makes a number NaN or infinite; slow").default(false),
     )
     .addOption(option("--json", "one JSON object a line, and nothing else on stdout").default(false))
@@ -149,8 +155,10 @@ async function prepare(flags: Flags, signal: AbortSignal): Promise<Job> {
   const { model, dataset, seed, steps, limit, evalEvery, batch, lr, momentum, weightDecay, dropout, init } =
     flags;
   const recipe = { batch, lr, momentum, weightDecay, dropout, init, epochs: flags.epochs };
+  const compare = flags.compare !== undefined;
   const traceNaN = flags.traceNan;
-  const settings = { model, dataset, folder: flags.data, seed, steps, limit, evalEvery, traceNaN, recipe };
+  const checks = { compare, traceNaN };
+  const settings = { model, dataset, folder: flags.data, seed, steps, limit, evalEvery, ...checks, recipe };
   if (flags.mirror !== undefined && !flags.full) {
     throw new UsageError("--mirror says where --full fetches from: use both");
   }
@@ -182,7 +190,8 @@ async function train(job: Job, flags: Flags, signal: AbortSignal): Promise<void>
 
 /** Without an adapter the network is trained all the same, as far as patience allows. */
 function oneEpoch(job: Job, log: (line: string) => void): Job {
-  if (job.settings.recipe.epochs !== undefined || job.settings.steps !== undefined) return job;
+  const { recipe: { epochs }, steps, compare } = job.settings;
+  if (epochs !== undefined || steps !== undefined || compare) return job;
   log("the CPU backend is slow: training for one epoch only, ask for more with --epochs");
   return { ...job, recipe: { ...job.recipe, epochs: 1 } };
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { CompareEvent } from "./comparison.ts";
 import type { Recipe } from "./recipes.ts";
 
 /** The run begins. */
@@ -83,7 +84,7 @@ export interface DoneEvent {
 }
 
 /** What happens in a run. */
-export type TrainEvent = StartEvent | StepEvent | EvalEvent | DoneEvent;
+export type TrainEvent = StartEvent | StepEvent | EvalEvent | CompareEvent | DoneEvent;
 
 /** Is told what happens. */
 export type Reporter = (event: TrainEvent) => void;

@@ -15,6 +15,7 @@ import {
 } from "../data/mod.ts";
 import { build, type ModelName, models, type ModelTable } from "../nn/mod.ts";
 import { type Device, foldIn, randomKey, type Tensor } from "../tensor/mod.ts";
+import { compareSteps } from "./comparison.ts";
 import type { Reporter } from "./events.ts";
 import { train, type TrainResult } from "./loop.ts";
 import { type Recipe, recipes } from "./recipes.ts";
@@ -46,6 +47,8 @@ export interface JobSettings {
   readonly evalEvery?: number | undefined;
   /** Name the op that makes a number NaN or infinite; slow. */
   readonly traceNaN?: boolean | undefined;
+  /** Compares every op with the CPU backend, in one step unless `steps` says how many. */
+  readonly compare?: boolean | undefined;
 }
 
 /** Settings that do not go together. */
@@ -75,6 +78,12 @@ const PURPOSE = { init: 0, dropout: 1, shuffle: 2, synthetic: 3 } as const;
  */
 export async function prepareJob(settings: JobSettings): Promise<Job> {
   const table = models[settings.model];
+  const { compare, evalEvery, traceNaN } = settings;
+  const others = { "--eval-every": evalEvery, "--epochs": settings.recipe.epochs, "--trace-nan": traceNaN };
+  const [flag] = Object.entries(others).find(([, value]) => value) ?? [];
+  if (compare && flag) {
+    throw new UsageError(`--compare looks at single steps, as many as --steps says: leave ${flag} out`);
+  }
   const given = Object.entries(settings.recipe).filter(([, value]) => value !== undefined);
   const recipe: Recipe = { ...recipes[settings.model], ...Object.fromEntries(given) };
   const load = await loader(settings, table);
@@ -137,7 +146,7 @@ export async function runJob(
   const epochSteps = settings.steps !== undefined && settings.recipe.epochs === undefined
     ? Infinity
     : recipe.epochs * stepsPerEpoch;
-  const steps = Math.min(settings.steps ?? Infinity, epochSteps);
+  const steps = settings.compare ? settings.steps ?? 1 : Math.min(settings.steps ?? Infinity, epochSteps);
   report({
     event: "start",
     model: settings.model,
@@ -153,7 +162,7 @@ export async function runJob(
     epochs: Math.ceil(steps / stepsPerEpoch),
     steps,
   });
-  const result = await train({
+  const result = await (settings.compare ? compareSteps : train)({
     device,
     model,
     dataset,

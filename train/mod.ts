@@ -6,6 +6,7 @@
 
 export { type Evaluation, Evaluator, type EvaluatorOptions } from "./evaluate.ts";
 export type { DoneEvent, EvalEvent, Reporter, StartEvent, StepEvent, TrainEvent } from "./events.ts";
+export type { ComparedFailure, ComparedPart, ComparedTensor, CompareEvent } from "./comparison.ts";
 export { type Interrupt, listenForInterrupt } from "./interrupt.ts";
 export { type DatasetName, type Job, type JobSettings, prepareJob, runJob, UsageError } from "./job.ts";
 export { train, type TrainOptions, type TrainResult } from "./loop.ts";

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { comparisonLines } from "./comparison_table.ts";
 import type { DoneEvent, EvalEvent, Reporter, StartEvent, StepEvent } from "./events.ts";
 
 /** Where text goes; `process.stdout` is one. */
@@ -36,6 +37,8 @@ export function textReporter(output: TextOutput, options: { readonly quiet: bool
         return progress.step(event);
       case "eval":
         return progress.line(evalLine(event));
+      case "compare":
+        return comparisonLines(event).forEach((line) => progress.line(line));
       case "done":
         return progress.line(doneLine(event));
       default:
