@@ -10,13 +10,13 @@ import { chromiumPath } from "../tests/browser/chromium_path.mjs";
 export const DENO = [process.execPath, "node_modules/deno/bin.cjs"];
 
 // Without a Vulkan driver Deno may still offer OpenGL, which lacks part of what WebGPU promises: not a test of it.
-const DENO_ENV = { DENO_WEBGPU_BACKEND: "vulkan,metal,dx12" };
+export const DENO_ENV = { DENO_WEBGPU_BACKEND: "vulkan,metal,dx12" };
 const DENO_PROBE = "Deno.exit(await navigator.gpu?.requestAdapter() ? 0 : 1)";
 const DAWN_PROBE = `globalThis.gpu = (await import("webgpu")).create([]);
 process.exit(await gpu.requestAdapter() ? 0 : 1)`;
 
 /** Chromium brings a software driver, which Dawn takes where it finds a system's Mesa too old. */
-const SWIFTSHADER = [
+export const SWIFTSHADER = [
   "/usr/lib/chromium/vk_swiftshader_icd.json",
   "/opt/google/chrome/vk_swiftshader_icd.json",
 ];

@@ -1,0 +1,154 @@
+// The run: chooses mutants, learns how long the tests take without any, then lets the workers try one after the other.
+
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { DENO_ENV, SWIFTSHADER } from "../drivers.mjs";
+import { attempt, type Result } from "./attempt.ts";
+import { allMutants, type Mutant, plantable, shuffled } from "./places.ts";
+import { report, score } from "./report.ts";
+import { type Command, commandsFor, nameOfCommand, ordered } from "./suites.ts";
+import { cleanUp, Workplace } from "./workers.ts";
+
+/** What the command line says. */
+export interface Options {
+  readonly count: number;
+  readonly seed: number;
+  readonly workers: number;
+  /** Only files whose path contains this. */
+  readonly files: string;
+  /** Only these mutants. */
+  readonly only: readonly string[] | null;
+  readonly driver: string;
+  readonly json: string | null;
+  readonly markdown: string | null;
+  readonly resume: string | null;
+}
+
+/** The first mutants, in the order in which they are tried. */
+export function choose({ seed, files, only }: Options, root: string, most: number): Mutant[] {
+  const all = allMutants(root);
+  if (only !== null) {
+    return only.map((id) => {
+      const mutant = all.find((each) => each.id === id);
+      if (mutant === undefined) throw new RangeError(`mutate: there is no mutant ${id}`);
+      return mutant;
+    });
+  }
+  const order = shuffled(all.filter(({ file }) => file.includes(files)), seed);
+  return [...plantable(order, root).take(most)];
+}
+
+/** The variables that tests run with. */
+function environment(driver: string): Record<string, string> {
+  const common = {
+    ...DENO_ENV,
+    NO_COLOR: "1",
+    FERMI_SHRINK: "0",
+    // The shaders of mutants stay out of everybody else's cache, those of the tests are kept between runs.
+    MESA_SHADER_CACHE_DIR: `${tmpdir()}/fermi_mutate_shaders`,
+  };
+  if (driver === "default") return common;
+  if (driver !== "swiftshader") {
+    throw new RangeError(`mutate: --driver is default or swiftshader, got ${driver}`);
+  }
+  const path = SWIFTSHADER.find((each: string) => existsSync(each));
+  if (path === undefined) throw new Error("mutate: there is no SwiftShader; Debian's chromium brings it");
+  return { ...common, VK_ICD_FILENAMES: path };
+}
+
+/** Runs commands without any mutant; gives their times in seconds. */
+async function baseline(
+  commands: readonly Command[],
+  places: readonly Workplace[],
+): Promise<Map<string, number>> {
+  const seconds = new Map<string, number>();
+  const queue = [...commands];
+  await Promise.all(places.map(async (place) => {
+    for (let command = queue.shift(); command; command = queue.shift()) {
+      const ended = await place.test(command, 1800);
+      if (!ended.passed) {
+        throw new Error(`mutate: ${nameOfCommand(command)} fails without a mutant:\n${ended.output}`);
+      }
+      seconds.set(nameOfCommand(command), ended.seconds);
+      console.log(`baseline ${ended.seconds.toFixed(1).padStart(6)} s  ${nameOfCommand(command)}`);
+    }
+  }));
+  return seconds;
+}
+
+/** What an earlier run found, without the survivors: those are tried again. */
+function earlier(path: string | null): Map<string, Result> {
+  if (path === null) return new Map();
+  const { results } = JSON.parse(readFileSync(path, "utf8")) as { results: Result[] };
+  return new Map(results.filter(({ status }) => status !== "survived").map((result) => [result.id, result]));
+}
+
+/** Takes mutants until enough of them are valid; those in work count as valid until they prove not to be. */
+class Queue {
+  readonly #mutants: Mutant[];
+  readonly #count: number;
+  #taken = 0;
+
+  constructor(mutants: readonly Mutant[], count: number) {
+    this.#mutants = [...mutants];
+    this.#count = count;
+  }
+
+  next(): Mutant | null {
+    const mutant = this.#taken < this.#count ? this.#mutants.shift() : undefined;
+    if (mutant === undefined) return null;
+    this.#taken++;
+    return mutant;
+  }
+
+  /** One of those given out was none. */
+  replace(): void {
+    this.#taken--;
+  }
+}
+
+function announce(result: Result): void {
+  const by = result.by === "" ? "" : `  by ${result.by}`;
+  console.log(`${result.status.padEnd(9)} ${result.seconds.toFixed(1).padStart(6)} s  ${result.id}${by}`);
+}
+
+/** Runs it all; gives the score. */
+export async function run(options: Options, root: string): Promise<number> {
+  const known = earlier(options.resume);
+  const variables = environment(options.driver);
+  const places = Array.from({ length: options.workers }, () => new Workplace(root, variables));
+  // The copies are what is tested, also when somebody goes on writing in the tree.
+  const wanted = options.only?.length ?? options.count;
+  const chosen = choose(options, places[0]!.root, 2 * wanted);
+  const files = new Set(chosen.map(({ file }) => file));
+  const suites = new Map<string, Awaited<ReturnType<typeof commandsFor>>>();
+  for (const file of files) suites.set(file, await commandsFor(file, root));
+  const commands = new Map(
+    [...suites.values()].flatMap(({ own, rest }) => [...own, ...rest]).map((
+      each,
+    ) => [nameOfCommand(each), each]),
+  );
+  const times = await baseline([...commands.values()], places);
+  const seconds = (command: Command) => times.get(nameOfCommand(command))!;
+
+  const results: Result[] = [];
+  const queue = new Queue(chosen, wanted);
+  const save = () => {
+    if (options.json) writeFileSync(options.json, JSON.stringify({ seed: options.seed, results }, null, 1));
+  };
+  await Promise.all(places.map(async (place) => {
+    for (let mutant = queue.next(); mutant; mutant = queue.next()) {
+      const result = known.get(mutant.id) ??
+        await attempt(place, mutant, ordered(mutant.file, suites.get(mutant.file)!, seconds), seconds);
+      if (result.status === "invalid") queue.replace();
+      results.push(result);
+      announce(result);
+      save();
+    }
+  }));
+  const text = report(results, options.seed);
+  console.log(`\n${text}`);
+  if (options.markdown) writeFileSync(options.markdown, text);
+  cleanUp();
+  return score(results);
+}
