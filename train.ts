@@ -11,11 +11,15 @@ import { formatSummary, type InitName, type ModelName, models, summarise } from 
 import {
   type DatasetName,
   type Job,
+  jsonCheckReporter,
   jsonReporter,
   listenForInterrupt,
   makeProgressLine,
+  prepareCheck,
   prepareJob,
+  runCheck,
   runJob,
+  textCheckReporter,
   textReporter,
   UsageError,
 } from "./train/mod.ts";
@@ -47,6 +51,7 @@ interface Flags {
   readonly quiet: boolean;
   readonly summary: boolean;
   readonly traceNan: boolean;
+  readonly checkGradients: boolean;
 }
 
 /** Reads a number, and asks that it passes `test`. */
@@ -100,7 +105,12 @@ function command(): Command {
     .addOption(option("--epochs <n>", "passes over the training images").argParser(count))
     .addOption(option("--steps <n>", "end after this many steps").argParser(count))
     .addOption(option("--batch <n>", "images a step").argParser(count))
-    .addOption(option("--limit <n>", "use only the first training images").argParser(count))
+    .addOption(
+      option(
+        "--limit <n>",
+        "use only the first training images; with --check-gradients: elements of each parameter, default 8",
+      ).argParser(count),
+    )
     .addOption(
       option("--lr <rate>", "learning rate").argParser(
         number("a number above 0", (value) => value > 0 && value < Infinity),
@@ -130,6 +140,10 @@ function command(): Command {
     .addOption(
       option("--trace-nan", "name the op that makes a number NaN or infinite; slow").default(false),
     )
+    .addOption(
+      option("--check-gradients", "hold the loss's gradients to its differences (--limit); no training")
+        .default(false),
+    )
     .addOption(option("--json", "one JSON object a line, and nothing else on stdout").default(false))
     .addOption(option("--quiet", "the result only; with --json, everything but the steps").default(false))
     .addOption(option("--summary", "print the network's layers, and end").default(false))
@@ -144,7 +158,8 @@ async function main(args: readonly string[]): Promise<void> {
   if (flags.summary) return printSummary(flags);
   const interrupt = await listenForInterrupt();
   try {
-    await train(await prepare(flags, interrupt.signal), flags, interrupt.signal);
+    const job = await prepare(flags, interrupt.signal);
+    await (flags.checkGradients ? check : train)(job, flags, interrupt.signal);
   } finally {
     interrupt.release();
   }
@@ -162,10 +177,16 @@ async function prepare(flags: Flags, signal: AbortSignal): Promise<Job> {
   if (flags.mirror !== undefined && !flags.full) {
     throw new UsageError("--mirror says where --full fetches from: use both");
   }
-  if (!flags.full) return await prepareJob(settings);
+  if (flags.checkGradients && (flags.backend === "webgpu" || flags.gpu === "dawn")) {
+    throw new UsageError(
+      "--check-gradients wants f64, which only the CPU has: leave --backend and --gpu out",
+    );
+  }
+  const ready = flags.checkGradients ? prepareCheck : prepareJob;
+  if (!flags.full) return await ready(settings);
   const line = makeProgressLine(process.stderr, { quiet: flags.quiet });
   try {
-    return await prepareJob({ ...settings, full: { url: flags.mirror, signal, ...line } });
+    return await ready({ ...settings, full: { url: flags.mirror, signal, ...line } });
   } finally {
     line.clear();
   }
@@ -186,6 +207,13 @@ async function train(job: Job, flags: Flags, signal: AbortSignal): Promise<void>
   } finally {
     where.destroy();
   }
+}
+
+/** Checks the network's gradients, in f64; the signal ends it with what was checked. */
+async function check(job: Job, flags: Flags, signal: AbortSignal): Promise<void> {
+  const where = await device("cpu", { precision: "f64" });
+  const makeReporter = flags.json ? jsonCheckReporter : textCheckReporter;
+  await runCheck(job, where, makeReporter(process.stdout, { quiet: flags.quiet }), signal);
 }
 
 /** Without an adapter the network is trained all the same, as far as patience allows. */

@@ -41,7 +41,7 @@ export interface JobSettings {
   readonly recipe: { readonly [K in keyof Recipe]?: Recipe[K] | undefined };
   /** Ends the run after this many steps, in as many epochs as that takes unless the recipe says how many. */
   readonly steps?: number | undefined;
-  /** Use only the first training images. */
+  /** Use only the first training images; of a check of gradients, the elements of each parameter. */
   readonly limit?: number | undefined;
   /** Measure after this many steps too. */
   readonly evalEvery?: number | undefined;
@@ -69,6 +69,12 @@ export interface Job {
 
 /** The seed's parts. Numbers for different purposes are drawn from different keys, so none depends on another. */
 const PURPOSE = { init: 0, dropout: 1, shuffle: 2, synthetic: 3 } as const;
+
+/** The keys of a run, by what is drawn from them. */
+export function keysOf(seed: number, device: Device): (purpose: keyof typeof PURPOSE) => Tensor {
+  const seedKey = randomKey(seed, { device });
+  return (purpose) => foldIn(seedKey, PURPOSE[purpose]);
+}
 
 /**
  * Checks the settings and reads the images.
@@ -136,8 +142,7 @@ export async function runJob(
 ): Promise<TrainResult> {
   const began = performance.now();
   const { seed, evalEvery, traceNaN } = settings;
-  const seedKey = randomKey(seed, { device });
-  const keyFor = (purpose: keyof typeof PURPOSE) => foldIn(seedKey, PURPOSE[purpose]);
+  const keyFor = keysOf(seed, device);
   const dataset = await load(keyFor("synthetic"));
   const model = build(models[settings.model], { ...recipe, key: keyFor("init") });
   const parameters = [...model.parameters().values()];

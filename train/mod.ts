@@ -4,9 +4,25 @@
  * @module
  */
 
+export { prepareCheck, runCheck } from "./check_job.ts";
 export { type Evaluation, Evaluator, type EvaluatorOptions } from "./evaluate.ts";
 export type { DoneEvent, EvalEvent, Reporter, StartEvent, StepEvent, TrainEvent } from "./events.ts";
 export type { ComparedFailure, ComparedPart, ComparedTensor, CompareEvent } from "./comparison.ts";
+export {
+  GRADIENT_TOLERANCE,
+  type GradientEvent,
+  type NetworkCheck,
+  networkGradients,
+  wrongGradients,
+} from "./gradient_check.ts";
+export {
+  type CheckDoneEvent,
+  type CheckEvent,
+  type CheckReporter,
+  type CheckStartEvent,
+  jsonCheckReporter,
+  textCheckReporter,
+} from "./gradient_report.ts";
 export { type Interrupt, listenForInterrupt } from "./interrupt.ts";
 export { type DatasetName, type Job, type JobSettings, prepareJob, runJob, UsageError } from "./job.ts";
 export { train, type TrainOptions, type TrainResult } from "./loop.ts";

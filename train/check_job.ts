@@ -1,0 +1,87 @@
+/**
+ * A check of a network's gradients, from the settings of a run: nothing is trained.
+ *
+ * @module
+ */
+
+import { batches, normalise, shuffledOrder } from "../data/mod.ts";
+import { build, models, training } from "../nn/mod.ts";
+import { crossEntropy, type Device, foldIn, tensor } from "../tensor/mod.ts";
+import { type GradientEvent, networkGradients, wrongGradients } from "./gradient_check.ts";
+import { type CheckReporter, summariseCheck } from "./gradient_report.ts";
+import { type Job, type JobSettings, keysOf, prepareJob, UsageError } from "./job.ts";
+
+const DEFAULT_BATCH = 2;
+const DEFAULT_ELEMENTS = 8;
+
+/**
+ * Checks the settings and reads the images. `limit` counts elements of each parameter, not images.
+ *
+ * @throws {UsageError} when the settings do not go together.
+ * @throws {DataError} when a file is missing or damaged.
+ */
+export async function prepareCheck(settings: JobSettings): Promise<Job> {
+  const { recipe, steps, evalEvery, traceNaN, compare } = settings;
+  const others = {
+    "--epochs": recipe.epochs,
+    "--steps": steps,
+    "--lr": recipe.lr,
+    "--momentum": recipe.momentum,
+    "--weight-decay": recipe.weightDecay,
+    "--eval-every": evalEvery,
+    "--trace-nan": traceNaN,
+    "--compare": compare,
+  };
+  // An option that is off, or that was left out, is no contradiction; a momentum of 0 is.
+  const [flag] = Object.entries(others).find(([, value]) => value !== undefined && value !== false) ?? [];
+  if (flag) throw new UsageError(`--check-gradients trains nothing: leave ${flag} out`);
+  const batch = recipe.batch ?? DEFAULT_BATCH;
+  const job = await prepareJob({ ...settings, limit: undefined, recipe: { ...recipe, batch } });
+  return { ...job, settings };
+}
+
+/**
+ * Compares the gradients of the loss of the first batch with its central differences.
+ *
+ * @param device a CPU device with f64
+ * @throws {Error} naming the worst parameter and element, when gradients are wrong.
+ */
+export async function runCheck(
+  { settings, recipe, load }: Job,
+  device: Device,
+  report: CheckReporter,
+  signal?: AbortSignal,
+): Promise<void> {
+  const began = performance.now();
+  const { seed, limit = DEFAULT_ELEMENTS } = settings;
+  const keyFor = keysOf(seed, device);
+  const dataset = await load(keyFor("synthetic"));
+  const model = build(models[settings.model], { ...recipe, key: keyFor("init") });
+  const order = await shuffledOrder(keyFor("shuffle"), 1, dataset.train.count);
+  const [first] = batches(dataset.train, dataset.shape, { batch: recipe.batch, order, last: "drop" });
+  const x = normalise(tensor(first!.images, { shape: [recipe.batch, ...dataset.shape], device }));
+  const labels = tensor(first!.labels, { device });
+  const dropoutKey = foldIn(keyFor("dropout"), 1);
+  const loss = () => crossEntropy(model.forward(x, training(dropoutKey)), labels);
+  const parameters = [...model.parameters()];
+  report({
+    event: "start",
+    model: settings.model,
+    parameters: parameters.reduce((sum, [, { size }]) => sum + size, 0),
+    dataset: dataset.name,
+    batch: recipe.batch,
+    loss: await loss().item(),
+    shapes: Object.fromEntries(parameters.map(([name, { shape }]) => [name, shape])),
+    seed,
+  });
+  const slopes: GradientEvent[] = [];
+  for await (const slope of networkGradients({ model, loss, limit, seed })) {
+    slopes.push(slope);
+    report(slope);
+    // The CPU computes on this thread: Ctrl-C gets its turn.
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    if (signal?.aborted) break;
+  }
+  report(summariseCheck(slopes, (performance.now() - began) / 1000));
+  if (slopes.some(({ agrees }) => !agrees)) throw new Error(wrongGradients(model, slopes));
+}

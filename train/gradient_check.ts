@@ -1,0 +1,108 @@
+/**
+ * The gradients of a whole network: the loss against its central differences, for some elements of each parameter, and
+ * along a direction in which all of them move.
+ *
+ * @module
+ */
+
+import { differences } from "../debug/differences.ts";
+import { type Module, Sequential } from "../nn/mod.ts";
+import type { Shape, Tensor } from "../tensor/mod.ts";
+import { show } from "../tensor/shape.ts";
+
+/** A slope of the loss. */
+export interface GradientEvent {
+  /** Which event this is. */
+  readonly event: "gradient";
+  /** The name of the parameter that was moved. */
+  readonly parameter: string;
+  /** Its extents. */
+  readonly shape: Shape;
+  /** The element that was moved, an index along each axis; null where all were, along a direction. */
+  readonly element: readonly number[] | null;
+  /** By the gradient. */
+  readonly analytic: number;
+  /** By central differences; at a kink, the slope between those of its sides that is nearest to the gradient. */
+  readonly numeric: number;
+  /** The difference, as a fraction of the larger one or of the parameter's largest (along a direction: of their length). */
+  readonly error: number;
+  /** The slopes on the two sides of a kink, as ReLU and max-pooling have them; null where there is none. */
+  readonly kink: readonly [number, number] | null;
+  /** Whether they agree. */
+  readonly agrees: boolean;
+}
+
+/** What is checked. */
+export interface NetworkCheck {
+  /** The network, on a CPU device with f64. */
+  readonly model: Module;
+  /** Makes the loss, the same each time: dropout has a key. */
+  readonly loss: () => Tensor;
+  /** Elements of each parameter, besides the one with the largest gradient. */
+  readonly limit: number;
+  /** Directions for each parameter, default 1. */
+  readonly directions?: number;
+  /** Elements and directions are drawn from it. */
+  readonly seed: number;
+}
+
+/**
+ * The largest error that agrees. The rounding of the loss alone is some 1e-15, which a step of 1e-5 makes 1e-10 of a slope;
+ * a rule that is wrong is wrong in its first digits.
+ */
+export const GRADIENT_TOLERANCE = 1e-5;
+/** Where a step straddles a kink, as one in a thousand of 1e-5 does in AlexNet, the next one does not. */
+const STEPS = [1e-5, 1e-6, 1e-7];
+
+/** Checks one slope after the other, parameters in the order of the layers. */
+export async function* networkGradients(
+  { model, loss, limit, directions = 1, seed }: NetworkCheck,
+): AsyncGenerator<GradientEvent, void, void> {
+  const parameters = [...model.parameters()];
+  const options = {
+    steps: STEPS,
+    tolerance: GRADIENT_TOLERANCE,
+    limit,
+    directions,
+    seed,
+    floor: "gradient",
+  } as const;
+  const states = parameters.map(([, state]) => state);
+  for await (const { argument, at, index: _, ...slopes } of differences<Tensor[]>(loss, states, options)) {
+    const [parameter, { shape }] = parameters[argument]!;
+    const agrees = slopes.error <= GRADIENT_TOLERANCE;
+    yield { event: "gradient", parameter, shape, element: at, ...slopes, agrees };
+  }
+}
+
+/** The worst of several slopes. */
+export function worstOf(slopes: readonly GradientEvent[]): GradientEvent {
+  // A NaN is the worst of all.
+  return slopes.reduce((worst, each) => each.error <= worst.error ? worst : each);
+}
+
+/** One sentence about slopes that do not agree: the worst, and which layers the mistake must be in. */
+export function wrongGradients(model: Module, slopes: readonly GradientEvent[]): string {
+  const wrong = slopes.filter(({ agrees }) => !agrees);
+  const { parameter, shape, element, analytic, numeric, error } = worstOf(wrong);
+  const where = element === null ? `moved as a whole, ${show(shape)}` : `element ${show(element)}`;
+  const names = [...new Set(wrong.map((each) => each.parameter))];
+  return `${wrong.length} of ${slopes.length} gradients are wrong, worst that of ${parameter}, ${where}: ` +
+    `it is ${analytic}, the central difference ${numeric} (error ${error.toExponential(2)}, tolerance ` +
+    `${GRADIENT_TOLERANCE.toExponential()}); wrong in ${names.join(", ")}${suspects(model, names)}`;
+}
+
+/**
+ * A gradient goes through the layers from the last to the first. So the mistake is where it was wrong first: in the last
+ * layer with a wrong one, or behind that, up to the next layer whose parameters are right.
+ */
+function suspects(model: Module, wrong: readonly string[]): string {
+  if (!(model instanceof Sequential)) return "";
+  const layerOf = (parameter: string) => parameter.slice(0, parameter.lastIndexOf("."));
+  const layers = [...model.layers.keys()];
+  const learning = new Set([...model.parameters().keys()].map(layerOf));
+  const last = Math.max(...wrong.map((name) => layers.indexOf(layerOf(name))));
+  const next = layers.findIndex((name, i) => i > last && learning.has(name));
+  const between = layers.slice(last, next < 0 ? undefined : next + 1);
+  return `: look at ${[...between, ...next < 0 ? ["the loss"] : []].join(", ")}`;
+}
