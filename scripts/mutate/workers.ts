@@ -1,7 +1,7 @@
 // Copies of the working tree in which faults are planted and tests run, each of its own so that they run side by side.
 
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname } from "node:path";
 import process from "node:process";
@@ -13,6 +13,18 @@ export interface Ended {
   readonly timedOut: boolean;
   readonly seconds: number;
   readonly output: string;
+}
+
+/** A fault in a shape may want all the memory there is: who takes so many bytes has taken too long. */
+const MOST_MEMORY = 4 * 2 ** 30;
+
+/** The bytes that a process has in memory, where the system tells. */
+function memoryOf({ pid }: ChildProcess): number {
+  try {
+    return Number(readFileSync(`/proc/${pid}/statm`, "utf8").split(" ")[1]) * 4096;
+  } catch {
+    return 0;
+  }
 }
 
 /** More of a run's output is not kept: an endless loop may print. */
@@ -86,12 +98,13 @@ export class Workplace {
     };
     child.stdout!.on("data", keep);
     child.stderr!.on("data", keep);
-    const timer = setTimeout(() => {
+    const timer = setInterval(() => {
+      if (performance.now() - began < limit * 1000 && memoryOf(child) < MOST_MEMORY) return;
       timedOut = true;
       end(child);
-    }, limit * 1000);
+    }, 500);
     child.on("close", (code) => {
-      clearTimeout(timer);
+      clearInterval(timer);
       running.delete(child);
       // Some drivers crash when a process that used them ends: what the tests found is what counts.
       const passed = code === 0 || !timedOut && /^ok \| \d+ passed.* \| 0 failed/m.test(output);
