@@ -4,64 +4,129 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import fc from "fast-check";
-import { type Device, device, evaluate, type Tensor } from "../mod.ts";
+import type { WebGpuBackend } from "../backends/webgpu/mod.ts";
 import { analyse, compare } from "../debug/bounds.ts";
-import { webgpuVariants } from "./devices.ts";
-import { build, programs } from "./samples/programs.ts";
-import { replay, runs, seed } from "./seeds.ts";
+import { type Device, device, evaluate, type HostArray, Parameter, type Tensor, tensor } from "../mod.ts";
+import { type Variant, webgpuVariants } from "./devices.ts";
+import { build, leavesOf, type Program, programs } from "./samples/programs.ts";
+import { materialise } from "./samples/sample.ts";
+import { replay, runs, seed, shrinking } from "./seeds.ts";
 
-const cpu = await device("cpu");
+const cpu: Variant = { name: "cpu", device: await device("cpu") };
 const variants = await webgpuVariants();
 
-/** Ways to come by all results of a graph. */
-const orders: Readonly<Record<string, (results: readonly Tensor[], on: Device) => Promise<void>>> = {
-  "all at once": (results, on) => on.evaluate(results, true),
-  "one after the other, the last first": async (results) => {
-    for (const tensor of [...results].reverse()) await tensor.data();
+const leavesOn = (program: Program, on: Device) =>
+  leavesOf(program).map((input) => materialise(input, on).leaf);
+
+/** Ways to come by all results of a program. */
+const orders: Readonly<Record<string, (program: Program, on: Device) => Promise<readonly Tensor[]>>> = {
+  "all at once": async (program, on) => {
+    const { results } = build(program, leavesOn(program, on));
+    await on.evaluate(results, true);
+    return results;
   },
-  "every second kept on the device, then all": async (results, on) => {
+  "one after the other, the last first": async (program, on) => {
+    const { results } = build(program, leavesOn(program, on));
+    for (const tensor of [...results].reverse()) await tensor.data();
+    return results;
+  },
+  "every second kept on the device, then all": async (program, on) => {
+    const { results } = build(program, leavesOn(program, on));
     await evaluate(...results.filter((_, i) => i % 2 === 1));
     await on.evaluate(results, true);
+    return results;
+  },
+  "read while the program is still being described": async (program, on) => {
+    const reads: Promise<unknown>[] = [];
+    const { results } = build(program, leavesOn(program, on), (x, i) => {
+      if (i % 3 === 0) reads.push(x.data());
+      if (i % 7 === 3) reads.push(evaluate(x));
+    });
+    await Promise.all(reads);
+    await on.evaluate(results, true);
+    return results;
   },
 };
 
 const count = { elements: 0, exact: 0, open: 0, worst: 0 };
 
+async function agree(
+  what: string,
+  results: readonly Tensor[],
+  reference: readonly Tensor[],
+  bounds: ReturnType<typeof analyse>,
+): Promise<void> {
+  for (const [i, tensor] of results.entries()) {
+    assert.deepEqual(tensor.shape, reference[i]!.shape, what);
+    const found = compare(`${what}, result ${i}`, await tensor.data(), bounds.get(reference[i]!)!);
+    count.elements += found.elements;
+    count.exact += found.exact;
+    count.open += found.open;
+    count.worst = Math.max(count.worst, found.worst);
+  }
+}
+
+async function check(program: Program, number: number): Promise<void> {
+  const { results: reference } = build(program, leavesOn(program, cpu.device));
+  const bounds = analyse(reference);
+  for (const [i, [order, results]] of Object.entries(orders).entries()) {
+    // Each order on the main device or on another one in turn.
+    const on = variants[i === 0 ? 0 : (number + i) % variants.length]!;
+    await agree(`${on.name}, ${order}`, await results(program, on.device), reference, bounds);
+  }
+  await agree("cpu", reference, reference, bounds);
+}
+
+const everything = (tensors: readonly Tensor[]): Promise<HostArray[]> =>
+  Promise.all(tensors.map((tensor) => tensor.data()));
+
+/** A program whose leaves are states, three times over: the second and third time its plan is known. */
+async function checkStates(program: Program, { name, device: on }: Variant): Promise<void> {
+  let contents = await everything(leavesOn(program, cpu.device));
+  const states = leavesOn(program, on).map((x) => new Parameter(x));
+  for (const round of [1, 2, 3]) {
+    const leaves = states.map(({ shape }, i) => tensor(contents[i]!, { shape, device: cpu.device }));
+    const expected = build(program, leaves);
+    const reference = [...expected.results, ...expected.updates];
+    const { results, updates } = build(program, states);
+    updates.forEach((value, i) => states[i]!.assign(value));
+    await on.evaluate(results, true);
+    const what = `${name}, states, round ${round}`;
+    await agree(what, [...results, ...states.slice(0, updates.length)], reference, analyse(reference));
+    contents = await everything(states);
+  }
+  for (const state of states) state.dispose();
+}
+
+const settings = (times: number) => ({ seed, numRuns: runs(times), ...shrinking });
+
 test("graph fuzz: random programs agree in every order of evaluation", async () => {
   let number = 0;
+  const property = fc.asyncProperty(programs, (program) => check(program, number++));
+  await replay(() => fc.assert(property, settings(12)), "graph_fuzz_test.ts");
+});
+
+test("graph fuzz: a program that is evaluated again gives the same bits", async () => {
+  const [{ device: on }] = variants as [Variant];
   const property = fc.asyncProperty(programs, async (program) => {
-    const reference = build(program, cpu);
-    const bounds = analyse(reference);
-    const variant = variants[number++ % variants.length]!;
-    const targets = Object.entries(orders).map(([order, read], i) => ({
-      order,
-      read,
-      on: i === 2 ? variant : variants[0]!,
-    }));
-    for (
-      const { order, read, on } of [...targets, {
-        order: "cpu",
-        read: orders["all at once"]!,
-        on: { name: "cpu", device: cpu },
-      }]
-    ) {
-      const results = on.device === cpu ? reference : build(program, on.device);
-      await read(results, on.device);
-      for (const [i, tensor] of results.entries()) {
-        const what = `${on.name}, ${order}, result ${i}`;
-        assert.deepEqual(tensor.shape, reference[i]!.shape, what);
-        const found = compare(what, await tensor.data(), bounds.get(reference[i]!)!);
-        count.elements += found.elements;
-        count.exact += found.exact;
-        count.open += found.open;
-        count.worst = Math.max(count.worst, found.worst);
-      }
-    }
+    const all = orders["all at once"]!;
+    const [first, second] = [await all(program, on), await all(program, on)];
+    assert.deepEqual(await everything(second), await everything(first));
   });
-  await replay(() => fc.assert(property, { seed, numRuns: runs(30) }), "graph_fuzz_test.ts");
+  await replay(() => fc.assert(property, settings(4)), "graph_fuzz_test.ts");
+});
+
+test("graph fuzz: programs that update states see the old values, and leave the new ones", async () => {
+  let number = 0;
+  const property = fc.asyncProperty(
+    programs,
+    (program) => checkStates(program, [cpu, ...variants][number++ % (variants.length + 1)]!),
+  );
+  await replay(() => fc.assert(property, settings(10)), "graph_fuzz_test.ts");
 });
 
 after(() => {
-  console.log(`graph fuzz: ${JSON.stringify(count)}`);
+  const pipelines = variants.map(({ device }) => (device.backend as WebGpuBackend).pipelines.count);
+  console.log(`graph fuzz: ${JSON.stringify(count)}, pipelines ${pipelines}`);
   for (const { device } of variants) device.destroy();
 });

@@ -1,11 +1,13 @@
-// Random programs: 5 to 20 ops on small whole numbers, with shared subexpressions. A program is a list of words; what
+// Random programs: 5 to 40 ops on small whole numbers, with shared subexpressions. A program is a list of words; what
 // they mean depends only on shapes and on how large numbers may have become, so every device builds the same graph.
 
 import fc from "fast-check";
 import * as fermi from "../../mod.ts";
-import type { Device, Shape, Tensor } from "../../mod.ts";
+import type { Shape, Tensor } from "../../mod.ts";
+import { applyOne } from "../../tensor/declare.ts";
+import { scatterAddOp } from "../../tensor/ops/indexing.ts";
 import { broadcastShapes } from "../../tensor/shape.ts";
-import { materialise } from "./sample.ts";
+import type { Input } from "./sample.ts";
 
 /** One op: its name, which earlier values it takes, and a number that chooses among its variants. */
 interface Step {
@@ -22,6 +24,8 @@ export interface Program {
   readonly steps: readonly Step[];
   /** Whether gradients of the sum of all results for the leaves are results too. */
   readonly gradients: boolean;
+  /** In a program over states: which values they become, each in the shape of its state. */
+  readonly updates: readonly number[];
 }
 
 /** A tensor and the largest magnitude that it can have. */
@@ -78,7 +82,27 @@ const product: Meaning = (a, b) => {
     : right.shape[1] === inner
     ? { x: right.transpose(), most: b.most }
     : { x: left.transpose(), most: a.most };
-  return { x: left.matmul(other.x), most: inner * a.most * other.most };
+  // So few rows and columns that the product is small too.
+  const x = left.slice({ end: 24 }).matmul(other.x.slice({ axis: 1, end: 24 }));
+  return { x, most: inner * a.most * other.most };
+};
+
+/** As many elements as `shape` has: the first ones, or filled up with zeros. */
+export function reshaped(x: Tensor, shape: Shape): Tensor {
+  const size = shape.reduce((a, b) => a * b, 1);
+  const flat = x.reshape([-1]);
+  const fitted = x.size >= size ? flat.slice({ end: size }) : flat.pad({ after: size - x.size });
+  return fitted.reshape(shape);
+}
+
+const images = (x: Tensor) => reshaped(x, [2, 4, 3, 5]);
+
+const convolution: Meaning = (a, b, choice) => {
+  const groups = 1 + choice % 2;
+  const weight = reshaped(b.x, [6 / groups, 4 / groups, 2, 3]);
+  const options = { groups, stride: 1 + choice % 3, padding: [choice % 2, 1, 0, choice % 4] as const };
+  const whole = groups === 1 ? weight : fermi.concat([weight, weight], { axis: 0 });
+  return { x: fermi.conv2d(images(a.x), whole, options), most: 24 * a.most * b.most };
 };
 
 const STEPS: Readonly<Record<string, Meaning>> = {
@@ -129,6 +153,27 @@ const STEPS: Readonly<Record<string, Meaning>> = {
   },
   matmul: product,
   matmulAgain: product,
+  conv2d: convolution,
+  conv2dAgain: convolution,
+  maxPool2d: same((x) => fermi.maxPool2d(images(x), { window: 2, stride: 1, padding: 1 })),
+  avgPool2d: same((x) => fermi.avgPool2d(images(x), { window: [2, 4], stride: 2, padding: [1, 0] })),
+  localResponseNorm: same((x) => fermi.localResponseNorm(images(x), { size: 3, groups: 2 })),
+  logSoftmax: ({ x, most }) => ({ x: fermi.logSoftmax(reshaped(x, [4, 6])), most: 2 * most + 2 }),
+  crossEntropy: ({ x, most }, _, choice) => {
+    const labels = fermi.tensor(Int32Array.from([0, 5, choice % 6]), { device: x.device });
+    return { x: fermi.crossEntropy(reshaped(x, [3, 6]), labels), most: 2 * most + 2 };
+  },
+  dropout: ({ x, most }, _, choice) => ({
+    x: fermi.dropout(x, fermi.randomKey(choice, { device: x.device }), { p: 0.5 }),
+    most: 2 * most,
+  }),
+  scatterAdd: ({ x, most }, _, choice) => {
+    const indices = fermi.tensor(Int32Array.from([1, 0, choice % 4, 1]), { device: x.device });
+    return {
+      x: applyOne(scatterAddOp, [reshaped(x, [4, 5]), indices], { axis: 0, extent: 3 }),
+      most: 4 * most,
+    };
+  },
 };
 
 /** Clamps what could be too large, cuts what has too many elements, and fills what has none. */
@@ -154,30 +199,54 @@ export const programs: fc.Arbitrary<Program> = fc.record({
       b: fc.nat({ max: 30 }),
       choice: fc.nat({ max: 30 }),
     }),
-    { minLength: 5, maxLength: 20 },
+    { minLength: 5, maxLength: 40, size: "max" },
   ),
   gradients: fc.boolean(),
+  updates: fc.array(fc.nat({ max: 40 }), { minLength: 1, maxLength: 4 }),
 });
 
-/** Builds a program's graph on a device; the results are what no later op took, and a few that were taken. */
-export function build({ leaves, seed, steps, gradients }: Program, device: Device): Tensor[] {
-  const values: Bounded[] = leaves.map((shape, i) => ({
-    x: materialise({ shape, dtype: "f32", fill: "integers", seed: seed + i, view: "plain" }, device).leaf,
-    most: 4,
-  }));
-  const inputs = values.map(({ x }) => x);
+/** The leaves of a program. */
+export function leavesOf({ leaves, seed }: Program): Input[] {
+  return leaves.map((shape, i) => ({ shape, dtype: "f32", fill: "integers", seed: seed + i, view: "plain" }));
+}
+
+/** What a program computes. */
+export interface Built {
+  /** What no later op took, a few that were taken, and gradients. */
+  readonly results: readonly Tensor[];
+  /** For each update of a state its value. */
+  readonly updates: readonly Tensor[];
+}
+
+/** Builds a program's graph on its leaves; `made` is called with every value as soon as it is described. */
+export function build(
+  { steps, gradients, updates }: Program,
+  leaves: readonly Tensor[],
+  made: (x: Tensor, i: number) => void = () => {},
+): Built {
+  const values: Bounded[] = leaves.map((x) => ({ x, most: 4 }));
   const taken = new Set<Tensor>();
-  steps.forEach(({ op, a, b, choice }) => {
+  steps.forEach(({ op, a, b, choice }, i) => {
     // The first operand is one of the latest values, so that programs are deep; the second is any.
     const first = values[Math.max(0, values.length - 1 - a)]!;
     const second = values[b % values.length]!;
-    const made = bounded(STEPS[op]!(first, second, choice));
+    const value = bounded(STEPS[op]!(first, second, choice));
     for (const { x } of [first, second]) taken.add(x);
-    values.push(made);
+    values.push(value);
+    made(value.x, i);
   });
-  const made = values.slice(leaves.length).map(({ x }) => x);
-  const results = made.filter((x, i) => !taken.has(x) || i % 5 === 0);
-  if (!gradients) return [...new Set(results)];
-  const total = results.map((x) => x.sum()).reduce((a, b) => a.add(b));
-  return [...new Set([...results, ...fermi.gradients(total, inputs)])];
+  // An op may give back its operand; a state that was read after its update would not be what the program computed.
+  const computed = values.map(({ x }) => x).filter((x) => !leaves.includes(x));
+  const results = computed.filter((x, i) => !taken.has(x) || i % 5 === 0);
+  if (gradients) {
+    const total = results.map((x) => x.sum()).reduce((a, b) => a.add(b));
+    results.push(...fermi.gradients(total, leaves));
+  }
+  return {
+    results: [...new Set(results)],
+    // Clamped, so that a program that is repeated stays within its numbers.
+    updates: updates.slice(0, leaves.length).map((at, i) =>
+      reshaped(values[at % values.length]!.x, leaves[i]!.shape).minimum(4).maximum(-4)
+    ),
+  };
 }
