@@ -89,7 +89,7 @@ const flags = new Command("test:agreement")
 prepareDrivers();
 const drivers = [
   {},
-  ...(flags.all ? SWIFTSHADER.filter(existsSync) : []).map((path) => ({ VK_ICD_FILENAMES: path })),
+  ...(flags.all ? SWIFTSHADER.filter(existsSync) : []).map((path: string) => ({ VK_ICD_FILENAMES: path })),
 ];
 const end = performance.now() + Number(flags.minutes ?? 0) * 60000;
 for (let seed = Number(flags.seed);; seed++) {
