@@ -47,11 +47,11 @@ export interface NetworkCheck {
 }
 
 /**
- * The largest error that agrees. The rounding of the loss alone is some 1e-15, which a step of 1e-5 makes 1e-10 of a slope;
- * a rule that is wrong is wrong in its first digits.
+ * The largest error that agrees. The loss is off by some 1e-15, which a step of 1e-5 makes 1e-10 of a slope; a rule that is
+ * wrong is wrong in its first digits.
  */
-export const GRADIENT_TOLERANCE = 1e-5;
-/** Where a step straddles a kink, as one in a thousand of 1e-5 does in AlexNet, the next one does not. */
+export const GRADIENT_TOLERANCE = 1e-6;
+/** Where the first step straddles a kink, the smaller ones pass it. */
 const STEPS = [1e-5, 1e-6, 1e-7];
 
 /** Checks one slope after the other, parameters in the order of the layers. */

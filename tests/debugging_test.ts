@@ -1,0 +1,363 @@
+// The tools that look for mistakes, given some: a graph that stops being finite, and gradients that are wrong.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { synthetic } from "../data/mod.ts";
+import {
+  checkGradients,
+  crossEntropy,
+  type Device,
+  device,
+  evaluate,
+  gradients,
+  InputSlot,
+  nn,
+  type NonFinite,
+  normal,
+  Parameter,
+  randomKey,
+  SGD,
+  type Tensor,
+  tensor,
+  traceNonFinite,
+} from "../mod.ts";
+import { build, models } from "../nn/mod.ts";
+import { makeSchedule, networkGradients, train, type TrainEvent, wrongGradients } from "../train/mod.ts";
+import { devices } from "./devices.ts";
+
+const all = await devices();
+const f64 = await device("cpu", { precision: "f64" });
+
+// ---- traceNonFinite -------------------------------------------------------------------------------------------
+
+/** A layer that is a function. */
+class Apply extends nn.Module {
+  readonly #f: (x: Tensor) => Tensor;
+
+  constructor(f: (x: Tensor) => Tensor) {
+    super();
+    this.#f = f;
+  }
+
+  override forward(x: Tensor): Tensor {
+    return this.#f(x);
+  }
+}
+
+async function trace(make: () => Tensor | readonly Tensor[]): Promise<NonFinite> {
+  const found = await traceNonFinite(make);
+  assert.ok(found !== null);
+  return found;
+}
+
+for (const device of all) {
+  const from = (data: number[] | number[][]) => tensor(data, { device });
+
+  test(`traceNonFinite: log of zero in a layer, ${device.name}`, async () => {
+    const network = new nn.Sequential({
+      scale: new Apply((x) => x.mul(0.5)),
+      head: new Apply((x) => x.relu().log()),
+      after: new Apply((x) => x.mul(2)),
+    });
+    const x = from([[1, 2, 3], [4, -1, 6]]);
+    const found = await trace(() => network.forward(x).sum());
+    assert.deepEqual([found.op, found.layer, found.role, found.of], ["log", "head", "forward", null]);
+    assert.deepEqual([found.at, found.value], [[1, 1], -Infinity]);
+    assert.deepEqual(found.operands, [{ name: null, shape: [2, 3], dtype: "f32", range: [0, 3] }]);
+    assert.match(found.lines[0]!, /debugging_test\.[jt]s:\d+:\d+$/);
+    assert.match(
+      found.message,
+      /^log \(layer head, \S*debugging_test\.[jt]s:\d+\) gives -Infinity at \[1, 1\] while its operand is finite: f32 \[2, 3\] 0 to 3$/,
+    );
+  });
+
+  test(`traceNonFinite: an exp that overflows, ${device.name}`, async () => {
+    const w = new Parameter(from([[1, 90]]), { name: "w" });
+    const found = await trace(() => w.exp().div(w.exp().sum()).sum());
+    assert.deepEqual([found.op, found.value, found.at], ["exp", Infinity, [0, 1]]);
+    assert.deepEqual(found.operands, [{ name: "w", shape: [1, 2], dtype: "f32", range: [1, 90] }]);
+  });
+
+  test(`traceNonFinite: an update that overflows, ${device.name}`, async () => {
+    const w = new Parameter(from([2, 3]), { name: "w" });
+    const sgd = new SGD([w], { momentum: 0, weightDecay: 0 });
+    const make = () => {
+      const loss = w.square().sum();
+      return [loss, ...sgd.updates(gradients(loss, [w]), 3e38).map(({ value }) => value)];
+    };
+    const found = await trace(make);
+    assert.deepEqual([found.op, found.layer, found.at], ["mul", "w", [0]]);
+    assert.match(found.lines[0]!, /train\/sgd\.[jt]s/);
+    // Nothing was updated. A graph with the updates themselves is looked through just as well.
+    assert.deepEqual(await w.array(), [2, 3]);
+    const updating = await trace(() => {
+      const loss = w.square().sum();
+      sgd.step(gradients(loss, [w]), 3e38);
+      return [loss, w];
+    });
+    assert.deepEqual([updating.op, updating.layer], ["mul", "w"]);
+  });
+
+  test(`traceNonFinite: an input and a parameter that are not finite, ${device.name}`, async () => {
+    const images = new InputSlot([2, 2], { device, name: "images" });
+    images.write([1, 2, NaN, 4]);
+    const found = await trace(() => images.mul(2).sum());
+    assert.deepEqual([found.op, found.at, found.operands], [null, [1, 0], []]);
+    assert.equal(found.message, "images is not finite: it has NaN at [1, 0]");
+    const x = from([1, Infinity]);
+    const other = await trace(() => x.neg());
+    assert.equal(
+      other.message,
+      "a tensor of f32 [2] that the graph starts from is not finite: it has Infinity at [1]",
+    );
+  });
+
+  test(`traceNonFinite: the gradient of a square root at zero, ${device.name}`, async () => {
+    const x = new Parameter(from([[3, 4], [0, 0]]), { name: "x" });
+    const network = new nn.Sequential({ length: new Apply((x) => x.square().sum({ axis: 1 }).sqrt()) });
+    const make = () => {
+      const loss = network.forward(x).sum();
+      return [loss, ...gradients(loss, [x])];
+    };
+    assert.equal(await make()[0]!.item(), 5);
+    const found = await trace(make);
+    assert.deepEqual([found.role, found.of, found.layer, found.at], ["gradient", "sqrt", "length", [1]]);
+    assert.match(found.message, /^\w+ \(gradient of sqrt\) \(layer length, /);
+  });
+
+  test(`traceNonFinite: composites, and the op inside, ${device.name}`, async () => {
+    const labels = tensor(Int32Array.of(0), { device });
+    // The difference of the two logits is beyond f32.
+    const x = from([[-3e38, 3e38]]);
+    const found = await trace(() => crossEntropy(x, labels));
+    assert.deepEqual([found.op, found.at, found.value], ["crossEntropy", [], Infinity]);
+    assert.equal(found.operands.length, 2);
+    assert.deepEqual(found.operands[1]!.range, [0, 0]);
+    assert.equal(found.inside!.op, "logSoftmax");
+    assert.deepEqual([found.inside!.role, found.inside!.of], ["definition", "crossEntropy"]);
+    assert.deepEqual([found.inside!.inside!.op, found.inside!.inside!.value], ["sub", -Infinity]);
+    assert.match(found.message, /; inside of it, logSoftmax .*; inside of it, sub /);
+  });
+
+  test(`traceNonFinite: what does not reach the result is no cause, ${device.name}`, async () => {
+    const x = from([0, 1]);
+    const masked = () => x.greater(0).where(x.log(), 0).sum();
+    assert.equal(await traceNonFinite(masked), null);
+    const found = await trace(() => [masked(), masked().sub(x.sum()).rsqrt()]);
+    assert.equal(found.op, "rsqrt"); // of -1, and not the log
+    assert.equal(await traceNonFinite(() => [x.exp(), x.argmax()]), null);
+  });
+}
+
+test("traceNonFinite: across devices", async () => {
+  const x = tensor([1e39, 1], { device: f64 });
+  const found = await trace(() => x.to(all[0]!).sum());
+  assert.deepEqual([found.op, found.at, found.operands[0]!.range], ["to", [0], [1, 1e39]]);
+});
+
+// ---- training -------------------------------------------------------------------------------------------------
+
+async function steps(device: Device, lr: number, traceNaN: boolean, weightDecay = 0.0005) {
+  const shape = [1, 28, 28] as const;
+  const [trainCount, testCount] = [32, 8];
+  const dataset = await synthetic({
+    key: randomKey(1, { device }),
+    shape,
+    classes: 10,
+    trainCount,
+    testCount,
+  });
+  const model = build(models.lenet5, { key: randomKey(2, { device }) });
+  const optimiser = new SGD(model.parameters().values(), { weightDecay });
+  const key = randomKey(3, { device });
+  const events: TrainEvent[] = [];
+  const result = train({
+    device,
+    model,
+    dataset,
+    optimiser,
+    schedule: makeSchedule("plateau", lr),
+    batch: 8,
+    steps: 5,
+    dropoutKey: key,
+    shuffleKey: key,
+    traceNaN,
+    report: (event) => events.push(event),
+  });
+  const error = await result.then(() => null, (error: Error) => error.message);
+  const losses = events.flatMap((event) =>
+    event.event === "step" || event.event === "eval" ? event.loss : []
+  );
+  await evaluate(...optimiser.parameters);
+  return { error, losses, weights: await model.parameters().get("fc5.weight")!.data() };
+}
+
+for (const device of all) {
+  test(`traceNaN: the same numbers as without, ${device.name}`, async () => {
+    const [plain, traced] = [await steps(device, 0.05, false), await steps(device, 0.05, true)];
+    assert.equal(plain.losses.length, 7);
+    assert.deepEqual(traced, plain);
+  });
+
+  test(`traceNaN: an error names the op, the layer, the line and the range, ${device.name}`, async () => {
+    const plain = await steps(device, 1e28, false);
+    assert.match(plain.error!, /not finite at step \d: .*--trace-nan finds the op/);
+    const { error, weights } = await steps(device, 1e28, true);
+    assert.match(
+      error!,
+      /^the new content of velocity of \w+\.weight is not finite at step 2: mul \(layer \w+\.weight, train\/sgd\.[jt]s:\d+\) gives -?Infinity at \[[\d, ]+\] while its operands are finite: \w+\.weight \[[\d, ]+\] -\S+ to /,
+    );
+    assert.ok(weights.every(Number.isFinite)); // as they were before that step
+    const forward = await steps(device, 1e37, true, 0);
+    assert.match(
+      forward.error!,
+      /^the loss is not finite at step \d: .* \(layer \w+, .*train\/step\.[jt]s:\d+\) gives/,
+    );
+  });
+}
+
+// ---- checkGradients -------------------------------------------------------------------------------------------
+
+/** The identity, but for one element its slope is wrong. */
+function wrongAt(x: Tensor, index: number): Tensor {
+  const mask = new Float64Array(x.size);
+  mask[index] = 1;
+  const here = tensor(mask, { shape: x.shape, device: x.device });
+  return x.add(x.detach().mul(here).mul(0.25));
+}
+
+const numbers = (seed: number, ...shape: number[]) => normal(randomKey(seed, { device: f64 }), shape);
+
+test("checkGradients: the place of an element, and both values", async () => {
+  const x = numbers(1, 3, 4);
+  await assert.rejects(
+    checkGradients((y, x) => wrongAt(x, 6).sum().add(y.sum()), [numbers(2, 2), x]),
+    /^Error: checkGradients: argument 1, element \[1, 2\]: the gradient is 1, the central difference 1\.2[45]\d* \(error 2\.00e-1, tolerance 1e-7\)$/,
+  );
+  const [check] = await checkGradients((x) => x.square().sum(), [x]);
+  assert.deepEqual(check!.at, [Math.floor(check!.index / 4), check!.index % 4]);
+  assert.equal(check!.kink, null);
+});
+
+test("checkGradients: directions find a wrong element of many, at the cost of two values", async () => {
+  const x = numbers(1, 100, 30);
+  let values = 0;
+  const f = (x: Tensor) => {
+    values++;
+    return x.tanh().sum();
+  };
+  const [check] = await checkGradients(f, [x], { directions: 3 });
+  assert.deepEqual([values, check!.at], [1 + 2 * 3, null]);
+  await assert.rejects(
+    checkGradients((x) => f(wrongAt(x, 1234)), [x], { directions: 1 }),
+    /argument 0, direction 0 over all of \[100, 30\]: the gradient's slope is -?[\d.]+, the central difference -?[\d.]+ \(/,
+  );
+});
+
+test("checkGradients: a limit samples, spread over the argument and from a seed", async () => {
+  const x = numbers(1, 100, 10);
+  const before = await x.data();
+  const weights = tensor(before, { shape: x.shape, device: f64 });
+  const moved = async (limit: number, seed: number) => {
+    const seen = new Set<number>();
+    const f = (moved: Tensor) => {
+      const now = moved.hostData!;
+      now.forEach((value, i) => value === before[i] || seen.add(i));
+      return moved.mul(weights).sum();
+    };
+    await checkGradients(f, [x], { limit, seed });
+    return [...seen];
+  };
+  const sizes = Array.from(before, Math.abs);
+  const largest = sizes.indexOf(Math.max(...sizes));
+  const sampled = await moved(5, 0);
+  assert.deepEqual(sampled.slice(0, 5).map((i) => Math.floor(i / 200)), [0, 1, 2, 3, 4]);
+  assert.ok(sampled.includes(largest)); // always: the largest gradient
+  assert.deepEqual(await moved(5, 0), sampled);
+  assert.notDeepEqual(await moved(5, 1), sampled);
+  assert.equal((await moved(1e6, 0)).length, 1000);
+  // The element with the largest gradient is among the samples, whatever the seed.
+  const steep = (x: Tensor) => wrongAt(x, 777).mul(wrongWeights).sum();
+  const wrongWeights = tensor(Float64Array.from({ length: 1000 }, (_, i) => i === 777 ? 9 : 1), {
+    shape: [100, 10],
+    device: f64,
+  });
+  await assert.rejects(checkGradients(steep, [x], { limit: 2 }), /element \[77, 7\]: the gradient is 9/);
+  await assert.rejects(
+    checkGradients(steep, [x], { limit: 1.5 }),
+    /limit must be a whole number from 0, got 1.5/,
+  );
+  await assert.rejects(checkGradients(steep, [x], { directions: -1 }), RangeError);
+});
+
+test("checkGradients: parameters and slots, which are put back", async () => {
+  const layer = new nn.Linear(3, 2, { key: randomKey(1, { device: f64 }), bias: nn.init.normal(1) });
+  const slot = new InputSlot([4, 3], { device: f64 });
+  slot.write(await numbers(2, 4, 3).data());
+  const parameters = [layer.weight, layer.bias!];
+  const contents = async () => [await slot.array(), ...await Promise.all(parameters.map((w) => w.array()))];
+  const before = await contents();
+  // The function reads them from around itself.
+  const loss = (..._: readonly Tensor[]) => layer.forward(slot).tanh().square().sum();
+  const checks = await checkGradients(loss, [slot, ...parameters]);
+  assert.ok(checks.length === 3 && checks.every(({ error, analytic }) => error < 1e-7 && analytic !== 0));
+  assert.deepEqual(await contents(), before);
+  const wrong = (..._: readonly Tensor[]) => loss().add(layer.bias!.detach().sum());
+  await assert.rejects(checkGradients(wrong, parameters), /argument 1, element \[[01]\]/);
+  assert.deepEqual(await contents(), before);
+});
+
+test("checkGradients: kinks near and here, which hide no mistake", async () => {
+  // A step of 1e-5 straddles the kink, a smaller one does not.
+  const near = tensor([1, 3e-7, -2e-7], { device: f64 });
+  const [smooth] = await checkGradients((x) => x.relu(), [near]);
+  assert.deepEqual([smooth!.kink, smooth!.error < 1e-7], [null, true]);
+  await assert.rejects(checkGradients((x) => wrongAt(x.relu(), 1), [near]), /element \[1\]/);
+  // Right at the kink, any slope from one side's to the other's will do.
+  const here = tensor([0], { device: f64 });
+  const [check] = await checkGradients((x) => x.relu(), [here]);
+  assert.deepEqual([check!.analytic, check!.kink!.map(Math.round), check!.error], [0, [0, 1], 0]);
+  const outside = (x: Tensor) => x.relu().add(x.mul(0.25)).sub(x.detach().mul(0.25)); // slope 0.25, between 0 and 1
+  await checkGradients(outside, [here]);
+  const beyond = (x: Tensor) => x.relu().sub(x.mul(0.25)).add(x.detach().mul(0.25)); // slope -0.25
+  await assert.rejects(checkGradients(beyond, [here]), /the gradient is -0.25/);
+  // A steep curve is no kink: its slopes on both sides meet.
+  const steep = (x: Tensor) => x.square().mul(5e5).add(x.sub(x.detach()).mul(1e-3));
+  await assert.rejects(checkGradients(steep, [here]), /the gradient is 0.001/);
+});
+
+test("checkGradients: on a device with f32, within what it can tell", async () => {
+  for (const device of all) {
+    const x = normal(randomKey(1, { device }), [2, 3]);
+    const f = (x: Tensor) => x.tanh().square().sum();
+    const checks = [...await checkGradients(f, [x]), ...await checkGradients(f, [x], { directions: 2 })];
+    assert.ok(checks.every(({ error }) => error < 1e-2));
+    await assert.rejects(checkGradients((x) => f(wrongAt(x, 3)), [x]), /element \[1, 0\]/);
+  }
+});
+
+test("networkGradients: a mistake is found, and where it must be", async () => {
+  const key = randomKey(5, { device: f64 });
+  class Twisted extends nn.Module {
+    override forward(x: Tensor): Tensor {
+      return x.tanh().mul(1.1).sub(x.tanh().detach().mul(0.1)); // tanh, whose slope is a tenth too large
+    }
+  }
+  const model = new nn.Sequential({
+    conv1: new nn.Conv2d(1, 3, { key, window: 3 }),
+    tanh1: new nn.Tanh(),
+    conv2: new nn.Conv2d(3, 4, { key, window: 3 }),
+    twisted: new Twisted(),
+    flatten: new nn.Flatten(),
+    fc3: new nn.Linear(16, 3, { key }),
+  });
+  const x = numbers(4, 2, 1, 6, 6);
+  const loss = () => crossEntropy(model.forward(x), tensor(Int32Array.of(0, 2), { device: f64 }));
+  const slopes = await Array.fromAsync(networkGradients({ model, loss, limit: 2, seed: 1 }));
+  const wrong = new Set(slopes.filter(({ agrees }) => !agrees).map(({ parameter }) => parameter));
+  assert.deepEqual([...wrong], ["conv1.weight", "conv1.bias", "conv2.weight", "conv2.bias"]);
+  assert.match(
+    wrongGradients(model, slopes),
+    /worst that of conv\d\.\w+, .*; wrong in conv1\.weight, .*: look at conv2, twisted, flatten, fc3$/,
+  );
+});
