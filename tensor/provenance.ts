@@ -123,7 +123,7 @@ function stackPlaces(): string[] {
   if (before === undefined) delete limited.stackTraceLimit;
   else limited.stackTraceLimit = before;
   return stack.split("\n").flatMap((line) =>
-    line.match(/((?:[a-z-]+:\/\/)?\/[^()@\s]*:\d+:\d+)\)?$/)?.[1] ?? []
+    line.match(/((?:[a-z-]+:\/\/[^/()@\s]*)?\/[^()@\s]*:\d+:\d+)\)?$/)?.[1] ?? []
   )
     .map(plainPath);
 }

@@ -22,7 +22,14 @@ import {
   traceNonFinite,
 } from "../mod.ts";
 import { build, models } from "../nn/mod.ts";
-import { makeSchedule, networkGradients, train, type TrainEvent, wrongGradients } from "../train/mod.ts";
+import {
+  type GradientEvent,
+  makeSchedule,
+  networkGradients,
+  train,
+  type TrainEvent,
+  wrongGradients,
+} from "../train/mod.ts";
 import { devices } from "./devices.ts";
 
 const all = await devices();
@@ -353,7 +360,8 @@ test("networkGradients: a mistake is found, and where it must be", async () => {
   });
   const x = numbers(4, 2, 1, 6, 6);
   const loss = () => crossEntropy(model.forward(x), tensor(Int32Array.of(0, 2), { device: f64 }));
-  const slopes = await Array.fromAsync(networkGradients({ model, loss, limit: 2, seed: 1 }));
+  const slopes: GradientEvent[] = [];
+  for await (const slope of networkGradients({ model, loss, limit: 2, seed: 1 })) slopes.push(slope);
   const wrong = new Set(slopes.filter(({ agrees }) => !agrees).map(({ parameter }) => parameter));
   assert.deepEqual([...wrong], ["conv1.weight", "conv1.bias", "conv2.weight", "conv2.bias"]);
   assert.match(

@@ -31,7 +31,8 @@ async function check(
   const bits = await randomBits(foldIn(key, 1), [images[0]]).data();
   const labels = tensor(Int32Array.from(bits, (each) => each % CLASSES), { device: f64 });
   const loss = () => crossEntropy(model.forward(x, nn.training(foldIn(key, 2))), labels);
-  const slopes = await Array.fromAsync(networkGradients({ model, loss, limit, seed }));
+  const slopes: GradientEvent[] = [];
+  for await (const slope of networkGradients({ model, loss, limit, seed })) slopes.push(slope);
   assert.deepEqual(slopes.filter(({ agrees }) => !agrees), []);
   // One direction each, and gradients that are not all zero.
   const whole = slopes.filter(({ element }) => element === null);
