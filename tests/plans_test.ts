@@ -1,0 +1,230 @@
+// What graphs become before a GPU sees them: which ops share a kernel, which values share memory, what is written in
+// place, into how many tiles and splits a product is cut. Counted, because a plan that does more than it must gives the
+// right numbers all the same.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { compile, type Compiled, type Limits } from "../backends/webgpu/compile.ts";
+import { lower, structureOf } from "../backends/webgpu/lower.ts";
+import type { WebGpuBackend } from "../backends/webgpu/mod.ts";
+import { byteLength, type PlanValue } from "../backends/webgpu/values.ts";
+import {
+  conv2d,
+  crossEntropy,
+  device,
+  evaluate,
+  gradients,
+  nn,
+  Parameter,
+  randomKey,
+  type State,
+  type Tensor,
+  tensor,
+  zeros,
+} from "../mod.ts";
+
+const gpu = await device("webgpu");
+const on = { device: gpu };
+const LIMITS: Limits = { windowBytes: 1 << 27, maxBindings: 16, maxGroups: 65535, parallelism: 256 };
+
+/** The plan for reading `outputs` and carrying out `updates`. */
+function planOf(
+  outputs: readonly Tensor[],
+  updates: readonly (readonly [State, Tensor])[] = [],
+  limits: Partial<Limits> = {},
+): Compiled {
+  const request = {
+    outputs: outputs.map((tensor) => ({ tensor, read: true })),
+    updates: updates.map(([state, value]) => ({ state, value })),
+  };
+  const ids = new Map<GPUBuffer, number>();
+  const structure = structureOf(request, (buffer) => {
+    if (!ids.has(buffer)) ids.set(buffer, ids.size);
+    return ids.get(buffer)!;
+  });
+  return compile(lower(request, structure), { ...LIMITS, ...limits });
+}
+
+const labels = ({ dispatches }: Compiled) => dispatches.map(({ label }) => label);
+const leaf = (...shape: number[]) =>
+  tensor(new Float32Array(shape.reduce((a, b) => a * b, 1)), { shape, ...on });
+/** Memory that a plan works in, without outputs that somebody waits for. */
+const bytesOf = ({ slots }: Compiled) => slots.map(({ bytes }) => bytes);
+
+test("plans: a chain of element-wise ops is one kernel, with one array", () => {
+  const x = leaf(100);
+  const plan = planOf([x.mul(2).exp().add(x).relu()]);
+  assert.deepEqual(labels(plan), ["mul+exp+add+relu"]);
+  assert.deepEqual(bytesOf(plan), [400]);
+  assert.equal(plan.dispatches[0]!.invocations, 25);
+});
+
+test("plans: what two kernels need is computed once, and stored", () => {
+  const shared = leaf(8, 20).exp();
+  const plan = planOf([shared.sum({ axis: 0 }), shared.max({ axis: 1 })]);
+  assert.deepEqual(labels(plan), ["exp", "sum", "max"]);
+  // Of two readers in one kernel it needs no memory.
+  assert.deepEqual(labels(planOf([shared.square().add(shared.neg())])), ["exp+square+neg+add"]);
+});
+
+test("plans: an output in the middle of a chain is stored by the chain's kernel", () => {
+  const middle = leaf(100).exp();
+  const plan = planOf([middle.neg(), middle]);
+  assert.deepEqual(labels(plan), ["exp+neg"]);
+  assert.deepEqual(bytesOf(plan), [400, 400]);
+});
+
+test("plans: bias, relu and a residual are computed where a convolution stores", () => {
+  const [x, w, bias, residual] = [leaf(2, 4, 8, 8), leaf(4, 4, 3, 3), leaf(1, 4, 1, 1), leaf(2, 4, 8, 8)];
+  const y = conv2d(x, w, { padding: 1 });
+  const fused = planOf([y.add(bias).relu().add(residual)]);
+  // Packing and the product itself: nothing comes after.
+  assert.deepEqual([...new Set(labels(fused))], ["conv2d+add+relu"]);
+  assert.ok(fused.dispatches.at(-1)!.functions!.includes("fn bAt"));
+  // Not where somebody else reads the convolution, nor across a transposition.
+  assert.equal(labels(planOf([y.relu(), y])).at(-1), "relu");
+  assert.equal(labels(planOf([y.transpose().relu()])).at(-1), "relu");
+});
+
+test("plans: what was fused behind a product is taken apart where bindings are short", () => {
+  const [a, b, c] = [leaf(16, 16), leaf(16, 16), leaf(16, 16)];
+  const y = a.matmul(b).add(c).mul(leaf(16, 16));
+  assert.deepEqual(labels(planOf([y])).at(-1), "matmul+add+mul");
+  const apart = planOf([y], [], { maxBindings: 4 });
+  assert.deepEqual(labels(apart).slice(-2), ["matmul", "add+mul"]);
+  assert.throws(() => planOf([y], [], { maxBindings: 2 }), {
+    name: "RangeError",
+    message: /^\w+: the arrays span 3 bindings of 134217728 bytes, and this adapter lets a kernel have 2$/,
+  });
+});
+
+test("plans: a kernel has at most 64 steps, and as many operands as there are bindings", () => {
+  let x = leaf(10);
+  for (let i = 0; i < 100; i++) x = x.exp();
+  assert.equal(planOf([x]).dispatches.length, 2);
+  const sum = Array.from({ length: 30 }, () => leaf(10)).reduce((a, b) => a.add(b));
+  assert.equal(planOf([sum]).dispatches.length, 3);
+  assert.equal(planOf([sum], [], { maxBindings: 8 }).dispatches.length, 5);
+  for (const dispatch of planOf([sum], [], { maxBindings: 8 }).dispatches) {
+    assert.ok(dispatch.bindings.length <= 8);
+  }
+});
+
+test("plans: a chain that cannot fuse works in two arrays, however long", () => {
+  let x = leaf(12, 12);
+  for (let i = 0; i < 10; i++) x = x.sum({ axis: 0, keepDims: true }).broadcastTo([12, 12]);
+  assert.deepEqual(bytesOf(planOf([x.sum({ axis: 1 })])), [48, 48]);
+});
+
+/** Fails when two values that are alive at one time lie in one slot, or one does not fit into its own. */
+function checkMemory({ dispatches, slots, slotOf, outputs }: Compiled): void {
+  const kept = new Set(outputs.map(({ value }) => value));
+  const alive = new Map<PlanValue, { from: number; to: number }>();
+  dispatches.forEach(({ bindings }, position) => {
+    for (const { value } of bindings) {
+      if (value.home.kind !== "workspace") continue;
+      const { from } = alive.get(value) ?? { from: position };
+      alive.set(value, { from, to: kept.has(value) ? Infinity : position });
+    }
+  });
+  const all = [...alive];
+  all.forEach(([a, lifeA], i) => {
+    assert.ok(slots[slotOf.get(a)!]!.bytes >= byteLength(a), `${a.label} does not fit`);
+    for (const [b, lifeB] of all.slice(i + 1)) {
+      if (slotOf.get(a) !== slotOf.get(b)) continue;
+      assert.ok(lifeA.to < lifeB.from || lifeB.to < lifeA.from, `${a.label} and ${b.label} share a slot`);
+    }
+  });
+}
+
+test("plans: memory is shared by size, and never by values that live together", () => {
+  const [a, b] = [leaf(1000).exp(), leaf(10).exp()];
+  const large = a.sum({ keepDims: true });
+  const small = b.sum({ keepDims: true });
+  const plan = planOf([large.add(small), a.max(), b.max()]);
+  checkMemory(plan);
+  // Both reductions of a make partial results, and four numbers leave the plan.
+  assert.deepEqual(bytesOf(plan), [4000, 128, 16, 128, 16]);
+});
+
+test("plans: an update is written in place, after all who read the old value", async () => {
+  const w = new Parameter(zeros([20], on), { name: "w" });
+  const v = new Parameter(zeros([20], on), { name: "v" });
+  await evaluate(w, v);
+  const x = leaf(20);
+  const inPlace = planOf([], [[w, w.add(x)]]);
+  assert.deepEqual([inPlace.copies.length, inPlace.slots.length], [0, 0]);
+  // The loss reads the old content: it comes first.
+  const read = planOf([w.mul(x).sum()], [[w, w.add(x)]]);
+  assert.deepEqual([labels(read), read.copies.length], [["mul", "sum", "add"], 0]);
+  // The new content is a shuffle of the old one: a kernel cannot overwrite what it still has to read.
+  assert.equal(planOf([], [[w, w.flip()]]).copies.length, 1);
+  // Two states that change places: one of them has to wait in between.
+  assert.equal(planOf([], [[w, v.mul(1)], [v, w.mul(1)]]).copies.length, 1);
+});
+
+test("plans: a product is cut into tiles for the adapter, and into splits while it is not busy", () => {
+  const product = (m: number, k: number, n: number, parallelism: number) => {
+    const { dispatches } = planOf([leaf(m, k).matmul(leaf(k, n))], [], { parallelism });
+    return dispatches.filter(({ label }) => label === "matmul").slice(-2).map(({ invocations }) =>
+      invocations
+    );
+  };
+  // 16 x 12 tiles on a few cores, 8 x 8 on a GPU: 256 / 16 times ceil(256 / 12).
+  assert.equal(product(256, 64, 256, 256).at(-1), 16 * 22);
+  assert.equal(product(256, 64, 256, 65536).at(-1), 32 * 32);
+  // One tile and a long sum: 64 k and more a split, then the splits are summed.
+  assert.equal(product(8, 4096, 8, 1).at(-1), 1);
+  assert.deepEqual(product(8, 4096, 8, 65536), [64, 64]);
+  assert.deepEqual(product(8, 4096, 8, 16), [16, 64]);
+});
+
+test("plans: a long reduction is cut while the adapter is not busy", () => {
+  const sum = (count: number, parallelism: number) =>
+    planOf([leaf(count).sum()], [], { parallelism }).dispatches.map(({ invocations }) => invocations);
+  assert.deepEqual(sum(100, 1), [1]);
+  assert.deepEqual(sum(1 << 16, 256), [256, 1]);
+  assert.ok(sum(1 << 16, 65536).length <= 3);
+});
+
+test("plans: transposed and whole operands are read where they are, others are packed first", () => {
+  const [a, b] = [leaf(64, 64), leaf(64, 64)];
+  const kernels = (x: Tensor, y: Tensor) => planOf([x.matmul(y)]).dispatches.length;
+  assert.ok(kernels(a.transpose(), b) <= kernels(a, b));
+  assert.ok(kernels(a.slice({ start: [1, 1], end: [64, 64] }), b.slice({ end: 63 })) >= 2);
+});
+
+test("plans: what a gradient needs besides is not computed twice", () => {
+  const [x, w] = [leaf(4, 8), leaf(8, 3)];
+  const y = x.matmul(w).tanh();
+  const plan = planOf([y.sum(), ...gradients(y.sum(), [x, w])]);
+  // The gradient of tanh takes its result; the sum of all elements is beside it, and then come two products.
+  assert.deepEqual([...new Set(labels(plan))], ["matmul+tanh", "sum", "square+sub+mul", "matmul"]);
+});
+
+test("plans: a step of AlexNet's small sister", async () => {
+  const network = nn.build(nn.models.alexnet_mini, { key: randomKey(1, on) });
+  const parameters = [...network.parameters().values()];
+  await evaluate(...parameters);
+  const labels = tensor(new Int32Array(16), on);
+  const loss = crossEntropy(network.forward(leaf(16, 1, 28, 28), nn.training(randomKey(2, on))), labels);
+  const slopes = gradients(loss, parameters);
+  const plan = planOf([loss], parameters.map((w, i) => [w, w.sub(slopes[i]!.mul(0.01))]));
+  checkMemory(plan);
+  assert.equal(plan.copies.length, 0);
+  const { length } = plan.dispatches;
+  const bytes = bytesOf(plan).reduce((sum, each) => sum + each);
+  // Measured: who changes the planner on purpose writes the new numbers here.
+  assert.deepEqual({ dispatches: length, bytes }, { dispatches: 119, bytes: 10_149_024 });
+});
+
+const backend = gpu.backend as WebGpuBackend;
+
+test("plans: an equal graph finds its plan, another attribute does not", async () => {
+  const run = async (axis: number, value: number) => {
+    await tensor([[value, 1], [2, 3]], on).sum({ axis }).data();
+    return backend.plans;
+  };
+  const before = backend.plans;
+  assert.deepEqual([await run(0, 1), await run(0, 5), await run(1, 1)], [before + 1, before + 1, before + 2]);
+});
