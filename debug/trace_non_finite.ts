@@ -121,34 +121,39 @@ function describe(
   known: ReadonlyMap<Tensor, Surveyed>,
   inside: NonFinite | null,
 ): NonFinite {
-  const { at: index, value } = known.get(tensor)!;
-  const at = unravel(index, tensor.shape);
-  const ranges = operands.map((operand): OperandRange => {
-    const { shape, dtype } = operand;
-    return { name: stateName(operand), shape, dtype, range: known.get(operand)!.range };
-  });
-  const where = at.length > 0 ? ` at ${show(at)}` : "";
+  const { at, value } = known.get(tensor)!;
   const isLeaf = operands.length === 0;
-  const what = node === null ? `the copy to ${tensor.device.name}` : `${nameOf(node)} (${placeOf(node)})`;
-  const sentence = isLeaf
-    ? `${
-      stateName(tensor) ?? `a tensor of ${tensor.dtype} ${show(tensor.shape)} that the graph starts from`
-    } ` +
-      `is not finite: it has ${value}${where}`
-    : `${what} gives ${value}${where} while its ${operands.length > 1 ? "operands are" : "operand is"} ` +
-      `finite: ${ranges.map(rangeText).join(", ")}`;
-  return {
+  const found = {
     op: isLeaf ? null : node?.op.name ?? "to",
     layer: node && layerOf(node),
     lines: node?.made?.lines ?? [],
     role: node?.made?.role ?? "forward",
     of: node?.made?.of?.op.name ?? null,
-    at,
+    at: unravel(at, tensor.shape),
     value,
-    operands: ranges,
+    operands: operands.map((operand): OperandRange => {
+      const { shape, dtype } = operand;
+      return { name: stateName(operand), shape, dtype, range: known.get(operand)!.range };
+    }),
     inside,
-    message: inside === null ? sentence : `${sentence}; inside of it, ${inside.message}`,
   };
+  const what = isLeaf
+    ? stateName(tensor) ?? `a tensor of ${tensor.dtype} ${show(tensor.shape)} that the graph starts from`
+    : node === null
+    ? `the copy to ${tensor.device.name}`
+    : `${nameOf(node)} (${placeOf(node)})`;
+  return { ...found, message: sentence(what, found) };
+}
+
+function sentence(what: string, { op, at, value, operands, inside }: Omit<NonFinite, "message">): string {
+  const where = at.length > 0 ? ` at ${show(at)}` : "";
+  if (op === null) return `${what} is not finite: it has ${value}${where}`;
+  const are = operands.length > 1 ? "operands are" : "operand is";
+  // The place of what is inside is the place of the whole.
+  const more = inside === null ? "" : `; inside of it, ${sentence(inside.op!, inside)}`;
+  return `${what} gives ${value}${where} while its ${are} finite: ${
+    operands.map(rangeText).join(", ")
+  }${more}`;
 }
 
 function stateName({ value }: Tensor): string | null {

@@ -84,7 +84,10 @@ export function worstOf(slopes: readonly GradientEvent[]): GradientEvent {
 /** One sentence about slopes that do not agree: the worst, and which layers the mistake must be in. */
 export function wrongGradients(model: Module, slopes: readonly GradientEvent[]): string {
   const wrong = slopes.filter(({ agrees }) => !agrees);
-  const { parameter, shape, element, analytic, numeric, error } = worstOf(wrong);
+  // An element says more than all of them.
+  const elements = wrong.filter(({ element }) => element !== null);
+  const worst = worstOf(elements.length > 0 ? elements : wrong);
+  const { parameter, shape, element, analytic, numeric, error } = worst;
   const where = element === null ? `moved as a whole, ${show(shape)}` : `element ${show(element)}`;
   const names = [...new Set(wrong.map((each) => each.parameter))];
   return `${wrong.length} of ${slopes.length} gradients are wrong, worst that of ${parameter}, ${where}: ` +
