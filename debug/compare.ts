@@ -47,6 +47,12 @@ export interface OutputComparison extends Spec {
    * last place of `largest`. Errors add up in it, and grow where a tie or a kink lies between.
    */
   readonly endToEnd: number;
+  /**
+   * Of a tensor that was asked for, the largest difference between its numbers as it is usually evaluated, where the ops on
+   * the way to it are fused, and these, for which they are all stored; in units in the last place of `largest`. No bound is
+   * derived for it: a compiler may contract a product and a sum. Much more than that is a mistake in a fused kernel.
+   */
+  readonly fused: number;
   /** The largest absolute value. */
   readonly largest: number;
   /** How many numbers were compared. */

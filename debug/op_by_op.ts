@@ -146,12 +146,9 @@ function compareOutput(
   const { shape, dtype } = tensor;
   const { worst, at, elements, exact, open } = measure(got, expected);
   let largest = 0;
-  let difference = 0;
-  for (let i = 0; i < got.length; i++) {
-    const magnitude = Math.abs(got[i]!);
+  for (const value of got) {
+    const magnitude = Math.abs(value);
     if (magnitude > largest && magnitude < Infinity) largest = magnitude;
-    const apart = Object.is(known[i], endToEnd[i]) ? 0 : Math.abs(known[i]! - endToEnd[i]!);
-    difference = apart >= 0 ? Math.max(difference, apart) : Infinity;
   }
   const unit = ulpOf(largest, dtype);
   const element = { got: got[at] ?? 0, want: expected.data[at] ?? 0, bound: expected.errors[at] ?? 0 };
@@ -163,12 +160,24 @@ function compareOutput(
     at: at < 0 ? null : indexOf(at, shape),
     ...element,
     ulps: Math.abs(element.got - element.want) / unit,
-    endToEnd: difference / unit,
+    endToEnd: distance(known, endToEnd) / unit,
+    fused: known === got ? 0 : distance(known, got) / unit,
     largest,
     elements,
     exact,
     open,
   };
+}
+
+/** The largest difference of two numbers at the same place. */
+function distance(a: HostArray, b: HostArray): number {
+  let largest = 0;
+  for (let i = 0; i < a.length; i++) {
+    const apart = Object.is(a[i], b[i]) ? 0 : Math.abs(a[i]! - b[i]!);
+    // NaN beside a number is as far as can be.
+    largest = apart >= 0 ? Math.max(largest, apart) : Infinity;
+  }
+  return largest;
 }
 
 /** The distance of two neighbours at a number; of whole numbers 1. */

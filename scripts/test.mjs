@@ -34,7 +34,7 @@ const folder = mkdtempSync(join(tmpdir(), "fermi-test-"));
 const started = Date.now();
 
 /** Checks without tests to count, and the examples in the documentation, which run as a user's `deno run -P` does. */
-const documented = ["mod.ts", "README.md", "docs", "tensor", "backends", "nn", "data", "train"];
+const documented = ["mod.ts", "README.md", "docs", "tensor", "backends", "debug", "nn", "data", "train"];
 const examples = join(folder, "examples.xml");
 const checks = [
   { title: "format", args: ["fmt", "--check"] },

@@ -65,7 +65,7 @@ function assertRight({ ops, first }: Comparison): void {
     assert(worst >= 0 && worst <= 1);
     for (const output of outputs) {
       assert(Math.abs(output.got - output.want) <= output.bound);
-      assert(output.endToEnd >= 0 && output.exact + output.open <= output.elements);
+      assert(output.fused >= 0 && output.endToEnd >= 0 && output.exact + output.open <= output.elements);
     }
   }
 }
@@ -183,6 +183,16 @@ test("compare: a NaN, an infinity and a wrong whole number are beyond any bound"
     describeOp(first!),
     "relu leaves its bound: where it was made is not recorded: element [2] is 4, should be 3 +- 0",
   );
+});
+
+test("compare: what is wrong only as it is usually evaluated is no op's, and is told", async () => {
+  let evaluations = 0;
+  const wrong = spoiled(gpu!, "exp", (data) => {
+    if (evaluations++ === 0) data[0]! += 2 ** -20;
+  });
+  const { ops, first } = await compareOps([tensor([0, -1], { device: wrong }).exp()]);
+  assert.deepEqual([first, ops[0]!.outputs[0]!.fused], [null, 8]);
+  assertRight(await compareOps([tensor([0, -1], { device: gpu! }).exp()]));
 });
 
 test("compare: leaves of every kind, and what is not finite", async () => {

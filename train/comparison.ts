@@ -58,6 +58,11 @@ export interface CompareEvent {
   readonly worst: number | null;
   /** Which one that is, and of which layer or parameter. */
   readonly worstOp: string;
+  /**
+   * The largest difference between the loss, velocities and weights as they are trained, by fused kernels, and op by op, in
+   * units in the last place.
+   */
+  readonly fused: number | null;
   /** The first op beyond its bound; null where there is none. */
   readonly failure: ComparedFailure | null;
   /** The table. */
@@ -125,6 +130,7 @@ function eventOf(
     ops: ops.length,
     worst: orNull(closest.worst),
     worstOp: [nameOf(closest.node), layerOf(closest.node)].filter(Boolean).join(" of "),
+    fused: orNull(ops.flatMap(({ outputs }) => outputs).reduce((a, { fused }) => Math.max(a, fused), 0)),
     failure: first && failureOf(first),
     tensors: rowsOf(ops, named),
     seconds,

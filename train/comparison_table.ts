@@ -27,6 +27,11 @@ export function comparisonLines(event: CompareEvent): string[] {
     ...table("parameter", ["gradient", "velocity", "weight"], event.tensors),
     "",
     verdict(event),
+    ...(event.fused === 0 ? [] : [
+      `step ${step}: fused, as they are trained, weights and loss differ from these ops by ${
+        units(event.fused)
+      } ulps`,
+    ]),
   ];
 }
 
