@@ -69,11 +69,13 @@ async function agree(
 async function check(program: Program, number: number): Promise<void> {
   const { results: reference } = build(program, leavesOn(program, cpu.device));
   const bounds = analyse(reference);
-  for (const [i, [order, results]] of Object.entries(orders).entries()) {
-    // Each order on the main device or on another one in turn.
-    const on = variants[i === 0 ? 0 : (number + i) % variants.length]!;
-    await agree(`${on.name}, ${order}`, await results(program, on.device), reference, bounds);
-  }
+  await Promise.all(
+    Object.entries(orders).map(async ([order, results], i) => {
+      // Each order on the main device or on another one in turn.
+      const on = variants[i === 0 ? 0 : (number + i) % variants.length]!;
+      await agree(`${on.name}, ${order}`, await results(program, on.device), reference, bounds);
+    }),
+  );
   await agree("cpu", reference, reference, bounds);
 }
 

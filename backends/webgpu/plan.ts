@@ -199,9 +199,9 @@ export class Plan {
     settled: Promise<void>,
   ): Promise<(HostArray | Storage)[]> {
     try {
-      const results = await this.#results(request, run.kept, run.staging, settled);
-      await run.checked?.();
-      return results;
+      const results = this.#results(request, run.kept, run.staging, settled);
+      const [found] = await Promise.all([results, run.checked?.()]);
+      return found;
     } catch (error) {
       // A buffer that could not be made must not come back through the pool.
       for (const storage of run.kept) if (storage) this.#gear.memory.discard(storage);
