@@ -180,7 +180,7 @@ for (const [what, composite] of Object.entries(COMPOSITES)) {
   });
 }
 
-/** Programs on arrays that take many windows of 4 KiB, 1,024 numbers each. */
+/** Programs on arrays that take several windows of 4 KiB, 1,024 numbers each; more would only compile for longer. */
 const LONG: Readonly<Record<string, (on: Device, fill: Fill) => readonly Tensor[]>> = {
   "element by element": (on, fill) => {
     const [x, y] = [numbers(on, fill, [97, 103], 1), numbers(on, fill, [103], 2)];
@@ -188,26 +188,26 @@ const LONG: Readonly<Record<string, (on: Device, fill: Fill) => readonly Tensor[
     return [z, z.greater(x), z.cast("i32"), z.cast("u8"), x.tanh(), x.abs().sqrt()];
   },
   "reductions": (on, fill) => {
-    const x = numbers(on, fill, [97, 103], 3);
+    const x = numbers(on, fill, [61, 67], 3);
     const along = [0, 1, [0, 1]].flatMap((axis) => [x.sum({ axis }), x.max({ axis }), x.argmin({ axis })]);
     return [x.relu(), ...along];
   },
   "moves": (on, fill) => {
-    const x = numbers(on, fill, [67, 89], 4);
-    const at = tensor(numbersBelow(67, 50, 5), { device: on });
+    const x = numbers(on, fill, [41, 53], 4);
+    const at = tensor(numbersBelow(41, 30, 5), { device: on });
     const moved = [x.transpose().add(0), x.flip().mul(1), x.slice({ step: 3 }).add(0), x.gather(at)];
     return [...moved, concat([x, x.neg()], { axis: 1 }), x.pad({ before: 2, interior: 1 })];
   },
   "products": (on, fill) => {
-    const [a, b] = [numbers(on, fill, [40, 50], 6), numbers(on, fill, [50, 45], 7)];
+    const [a, b] = [numbers(on, fill, [33, 41], 6), numbers(on, fill, [41, 37], 7)];
     return withGradients(a.matmul(b).relu(), [a, b]);
   },
   "convolution": (on, fill) => {
-    const [x, w] = [numbers(on, fill, [4, 3, 17, 17], 8), numbers(on, fill, [8, 3, 3, 3], 9)];
+    const [x, w] = [numbers(on, fill, [4, 3, 11, 11], 8), numbers(on, fill, [8, 3, 3, 3], 9)];
     return withGradients(fermi.conv2d(x, w, { stride: 2, padding: 1 }), [x, w]);
   },
   "pooling and normalisation": (on, fill) => {
-    const x = numbers(on, fill, [3, 9, 11, 11], 10);
+    const x = numbers(on, fill, [2, 9, 9, 9], 10);
     const maps = [fermi.maxPool2d(x, { window: 3, stride: 2 }), fermi.avgPool2d(x, { window: 2 })];
     return [...maps, fermi.localResponseNorm(x)].flatMap((y) => withGradients(y, [x]));
   },
@@ -232,7 +232,7 @@ test("parts: through windows of 4 KiB the bits are the same, of whole numbers an
         await read(main, program(main, fill)),
         await read(split, program(split, fill)),
       ];
-      assert(whole.some((data) => data.length > 2 * 1024), what);
+      assert(whole.some((data) => data.length > 1024), what);
       // A window is another place to read from: kernels, and the order of their sums, do not know of it.
       whole.forEach((data, i) => assertEqual(`${what}, ${fill}, result ${i}`, data, windows[i]!));
     }
