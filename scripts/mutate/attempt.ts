@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { applyEdit } from "./edit.ts";
 import type { Mutant } from "./places.ts";
 import { unifiedDiff } from "./report.ts";
+import type { Baseline } from "./baseline.ts";
 import { type Command, nameOfCommand } from "./suites.ts";
 import type { Ended, Workplace } from "./workers.ts";
 
@@ -38,13 +39,13 @@ async function judge(
   place: Workplace,
   mutant: Mutant,
   commands: readonly Command[],
-  seconds: (command: Command) => number,
+  baseline: Baseline,
 ): Promise<Pick<Result, "status" | "by">> {
   const entry = mutant.file.startsWith("backends/cpu") ? "backends/cpu/mod.ts" : "backends/webgpu/mod.ts";
   const loaded = await place.load(entry);
   if (!loaded.passed) return { status: "invalid", by: "loading" };
   for (const command of commands) {
-    const ended = await place.test(command, limitOf(seconds(command)));
+    const ended = await place.test(command, limitOf(await baseline.seconds(command)));
     if (ended.timedOut) return { status: "timed out", by: nameOfCommand(command) };
     if (ended.passed) continue;
     return { status: INVALID.test(ended.output) ? "invalid" : "killed", by: failedTest(ended, command) };
@@ -57,7 +58,7 @@ export async function attempt(
   place: Workplace,
   mutant: Mutant,
   commands: readonly Command[],
-  seconds: (command: Command) => number,
+  baseline: Baseline,
 ): Promise<Result> {
   const path = `${place.root}/${mutant.file}`;
   const text = readFileSync(path, "utf8");
@@ -65,7 +66,7 @@ export async function attempt(
   const began = performance.now();
   writeFileSync(path, changed);
   try {
-    const { status, by } = await judge(place, mutant, commands, seconds);
+    const { status, by } = await judge(place, mutant, commands, baseline);
     const { id, file, operator } = mutant;
     const spent = (performance.now() - began) / 1000;
     return { id, file, operator, status, seconds: spent, by, diff: unifiedDiff(mutant, text) };

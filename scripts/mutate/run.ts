@@ -1,12 +1,13 @@
-// The run: chooses mutants, learns how long the tests take without any, then lets the workers try one after the other.
+// The run: chooses mutants and lets the workers try one after the other.
 
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { DENO_ENV, SWIFTSHADER } from "../drivers.mjs";
 import { attempt, type Result } from "./attempt.ts";
+import { Baseline } from "./baseline.ts";
 import { allMutants, type Mutant, plantable, shuffled } from "./places.ts";
 import { report, score } from "./report.ts";
-import { type Command, commandsFor, nameOfCommand, ordered } from "./suites.ts";
+import { commandsFor } from "./suites.ts";
 import { cleanUp, Workplace } from "./workers.ts";
 
 /** What the command line says. */
@@ -56,26 +57,6 @@ function environment(driver: string): Record<string, string> {
   return { ...common, VK_ICD_FILENAMES: path };
 }
 
-/** Runs commands without any mutant; gives their times in seconds. */
-async function baseline(
-  commands: readonly Command[],
-  places: readonly Workplace[],
-): Promise<Map<string, number>> {
-  const seconds = new Map<string, number>();
-  const queue = [...commands];
-  await Promise.all(places.map(async (place) => {
-    for (let command = queue.shift(); command; command = queue.shift()) {
-      const ended = await place.test(command, 1800);
-      if (!ended.passed) {
-        throw new Error(`mutate: ${nameOfCommand(command)} fails without a mutant:\n${ended.output}`);
-      }
-      seconds.set(nameOfCommand(command), ended.seconds);
-      console.log(`baseline ${ended.seconds.toFixed(1).padStart(6)} s  ${nameOfCommand(command)}`);
-    }
-  }));
-  return seconds;
-}
-
 /** What an earlier run found, without the survivors: those are tried again. */
 function earlier(path: string | null): Map<string, Result> {
   if (path === null) return new Map();
@@ -117,29 +98,19 @@ export async function run(options: Options, root: string): Promise<number> {
   const known = earlier(options.resume);
   const variables = environment(options.driver);
   const places = Array.from({ length: options.workers }, () => new Workplace(root, variables));
-  // The copies are what is tested, also when somebody goes on writing in the tree.
+  const untouched = new Workplace(root, variables);
+  const baseline = new Baseline(untouched);
   const wanted = options.only?.length ?? options.count;
-  const chosen = choose(options, places[0]!.root, 2 * wanted);
-  const files = new Set(chosen.map(({ file }) => file));
-  const suites = new Map<string, Awaited<ReturnType<typeof commandsFor>>>();
-  for (const file of files) suites.set(file, await commandsFor(file, root));
-  const commands = new Map(
-    [...suites.values()].flatMap(({ own, rest }) => [...own, ...rest]).map((
-      each,
-    ) => [nameOfCommand(each), each]),
-  );
-  const times = await baseline([...commands.values()], places);
-  const seconds = (command: Command) => times.get(nameOfCommand(command))!;
-
+  // The copy is what counts, also when somebody goes on writing in the tree.
+  const queue = new Queue(choose(options, untouched.root, 2 * wanted), wanted);
   const results: Result[] = [];
-  const queue = new Queue(chosen, wanted);
   const save = () => {
     if (options.json) writeFileSync(options.json, JSON.stringify({ seed: options.seed, results }, null, 1));
   };
   await Promise.all(places.map(async (place) => {
     for (let mutant = queue.next(); mutant; mutant = queue.next()) {
       const result = known.get(mutant.id) ??
-        await attempt(place, mutant, ordered(mutant.file, suites.get(mutant.file)!, seconds), seconds);
+        await attempt(place, mutant, await commandsFor(mutant.file, untouched.root), baseline);
       if (result.status === "invalid") queue.replace();
       results.push(result);
       announce(result);

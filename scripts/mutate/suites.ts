@@ -14,25 +14,27 @@ export function nameOfCommand({ test, filter }: Command): string {
   return filter === undefined ? `${test}_test.ts` : `${test}_test.ts --filter=${filter}`;
 }
 
-/** Test files, and the sources that they cannot see. Those that do not exist are left out. */
+/** Test files, the cheap ones first, and the sources that they cannot see. Those that do not exist are left out. */
 const SUITES: readonly { readonly test: string; readonly blindFor?: RegExp }[] = [
   { test: "cpu", blindFor: /webgpu/ },
   { test: "cpu_gradients", blindFor: /webgpu/ },
-  { test: "special_gradients" },
-  { test: "special_values" },
   { test: "evaluation" },
   { test: "failures", blindFor: /cpu|tensor\/ops/ },
   { test: "nn" },
-  { test: "random" },
-  { test: "relations" },
+  { test: "special_values" },
   { test: "plans", blindFor: /cpu/ },
+  { test: "special_gradients" },
+  { test: "random" },
   { test: "graph_fuzz" },
   { test: "fixture_ops" },
-  { test: "fixture_networks" },
+  { test: "relations" },
   { test: "network_gradients" },
+  { test: "fixture_networks" },
   { test: "steady_state", blindFor: /cpu|tensor\/ops/ },
   { test: "agreement" },
 ];
+/** These cost so little that they come before the ops' own samples. */
+const CHEAP: readonly string[] = ["cpu", "cpu_gradients"];
 
 /** Files that serve the ops of families with other names. */
 const SERVES: Readonly<Record<string, readonly string[]>> = {
@@ -55,32 +57,15 @@ async function opsOf(root: string, family: string): Promise<string[]> {
   );
 }
 
-/** The commands that matter for a file: the tests of its own ops first, all of them in the end. */
-export async function commandsFor(
-  file: string,
-  root: string,
-): Promise<{ readonly own: readonly Command[]; readonly rest: readonly Command[] }> {
+/** The commands that matter for a file, in the order in which they find a fault soonest. */
+export async function commandsFor(file: string, root: string): Promise<Command[]> {
   const name = file.slice(file.lastIndexOf("/") + 1, -".ts".length);
   const families = /\/(ops|kernels)\//.test(file) ? SERVES[name] ?? [name] : [];
   const ops = (await Promise.all(families.map((family) => opsOf(root, family)))).flat();
-  const rest = SUITES
+  const own = ops.length > 0 ? [{ test: "agreement", filter: `/: (${ops.join("|")})$/` }] : [];
+  const tests = SUITES
     .filter(({ test, blindFor }) => !blindFor?.test(file) && existsSync(`${root}/tests/${test}_test.ts`))
     .map(({ test }) => ({ test }));
-  return { own: ops.length > 0 ? [{ test: "agreement", filter: `/: (${ops.join("|")})$/` }] : [], rest };
-}
-
-/** Below so many seconds a whole test file is worth a try before the ops' own samples. */
-const QUICK = 0.8;
-
-/** The order: cheap ones first, but the kernels of WebGPU are best seen by their own ops. */
-export function ordered(
-  file: string,
-  { own, rest }: { readonly own: readonly Command[]; readonly rest: readonly Command[] },
-  seconds: (command: Command) => number,
-): Command[] {
-  const sorted = [...rest].sort((a, b) => seconds(a) - seconds(b));
-  const quick = file.startsWith("backends/webgpu/kernels/")
-    ? []
-    : sorted.filter((command) => seconds(command) < QUICK);
-  return [...quick, ...own, ...sorted.filter((command) => !quick.includes(command))];
+  const cheap = tests.filter(({ test }) => CHEAP.includes(test));
+  return [...cheap, ...own, ...tests.filter(({ test }) => !CHEAP.includes(test))];
 }
