@@ -46,7 +46,9 @@ function check(what: string, on: Device, rows: readonly Row[], results: HostArra
     }
     assert(
       Object.is(value, meant),
-      `${what}(${operands.map(show).join(", ")}): ${show(value)}, but ${show(meant)} is meant`,
+      `${what}(${operands.map(show).join(", ")}): ${show(value)}, but ${show(meant)} is meant${
+        open ? `, or what is open (${open.why})` : ""
+      }`,
     );
   }
 }
