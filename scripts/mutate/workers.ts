@@ -16,7 +16,7 @@ export interface Ended {
 }
 
 /** A fault in a shape may want all the memory there is: who takes so many bytes has taken too long. */
-const MOST_MEMORY = 4 * 2 ** 30;
+const MOST_MEMORY = 8 * 2 ** 30;
 
 /** The bytes that a process has in memory, where the system tells. */
 function memoryOf({ pid }: ChildProcess): number {
