@@ -6,6 +6,7 @@ import fc from "fast-check";
 import { type Device, device, type HostArray, type Shape, type Tensor } from "../mod.ts";
 import { webgpuVariants } from "./devices.ts";
 import { plainInput } from "./samples/arbitraries.ts";
+import { fitsWindows } from "./samples/conv2d.ts";
 import { generator, type Input, materialise } from "./samples/sample.ts";
 import { type ViewName, VIEWS } from "./samples/views.ts";
 
@@ -144,19 +145,3 @@ export const convolutions: fc.Arbitrary<Convolution> = fc.record({
   weight: [rows * groups, depth, v.window, h.window],
   y: [batch, rows * groups, v.outputs, h.outputs],
 })).filter(fitsWindows);
-
-/**
- * Whether the arrays of all three passes, with images packed in fours, zeros around them and channels in tiles of 16, take
- * at most five windows of 4 KiB each, so that every variant can bind them.
- */
-export function fitsWindows({ options: { padding, dilation, groups }, x, weight, y }: Convolution): boolean {
-  const images = 4 * Math.ceil(x[0] / 4);
-  const reach = [0, 1].map((side) => (weight[side + 2]! - 1) * dilation[side]! + 1) as [number, number];
-  const [top, left, bottom, right] = padding;
-  const around = images * x[1] * (x[2] + top + bottom) * (x[3] + left + right);
-  const gradients = images * y[1] * (y[2] + 2 * reach[0]) * (y[3] + 2 * reach[1]);
-  const tiles = (channels: number) => 16 * Math.ceil(channels / 16);
-  const [rows, depth] = [weight[0] / groups, weight[1]];
-  const kernels = groups * weight[2] * weight[3] * Math.max(tiles(rows) * depth, tiles(depth) * rows);
-  return Math.max(around, gradients, kernels) <= 5 * 1024;
-}

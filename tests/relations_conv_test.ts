@@ -10,11 +10,11 @@ import {
   type Convolution,
   convolutions,
   everyDevice,
-  fitsWindows,
   type Pair,
   threeOf,
   whole,
 } from "./relations.ts";
+import { fitsWindows } from "./samples/conv2d.ts";
 import { type Input, materialise } from "./samples/sample.ts";
 import { replay, runs, seed, shrinking } from "./seeds.ts";
 

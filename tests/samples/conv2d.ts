@@ -3,7 +3,7 @@
 
 import fc from "fast-check";
 import * as fermi from "../../mod.ts";
-import type { Conv2dOptions, Shape } from "../../mod.ts";
+import type { Shape } from "../../mod.ts";
 import type { PrimitivesOf } from "../../tensor/ops/registry.ts";
 import { input, oneOf, real } from "./arbitraries.ts";
 import { type OpSamples, type Sample, samplesOf, wrong } from "./sample.ts";
@@ -11,8 +11,13 @@ import { type OpSamples, type Sample, samplesOf, wrong } from "./sample.ts";
 type Family = PrimitivesOf<typeof import("../../tensor/ops/conv2d.ts")>;
 
 /** Options as the op takes them, and the shapes of the three arrays. */
-interface Problem {
-  readonly options: Required<Conv2dOptions>;
+export interface Problem {
+  readonly options: {
+    readonly stride: readonly [number, number];
+    readonly padding: readonly [number, number, number, number];
+    readonly dilation: readonly [number, number];
+    readonly groups: number;
+  };
   readonly x: Shape;
   readonly weight: Shape;
   readonly y: Shape;
@@ -77,19 +82,30 @@ const problems: fc.Arbitrary<Problem> = fc.oneof(
     weight: [rows * groups, depth, y.window, x.window],
     y: [batch, rows * groups, out(y), out(x)],
   };
-}).filter(({ x, weight, y, options }) =>
-  Math.max(size(x), size(weight), size(y), paddedSize(x, options), paddedSize(y, options)) <= 4000
+}).filter((problem) =>
+  Math.max(size(problem.x), size(problem.weight), size(problem.y)) <= 4000 && fitsWindows(problem)
 );
 
-/** What an array grows to with the padding on all sides, and a kernel's stride between its elements. */
-function paddedSize(
-  [batch, channels, height, width]: Shape,
-  { padding, stride }: Problem["options"],
-): number {
-  const [top, left, bottom, right] = padding as readonly number[];
-  const [down, across] = stride as readonly number[];
-  return batch! * Math.ceil(channels! / 4) * 4 * (height! * down! + top! + bottom!) *
-    (width! * across! + left! + right!);
+/**
+ * Whether the arrays of each of the three passes, with images packed in fours, zeros around and between them, and
+ * channels in tiles of 16, take at most 15 windows of 4 KiB, so that a device with such windows and 16 bindings has room.
+ */
+export function fitsWindows({ options, x, weight, y }: Problem): boolean {
+  const { padding, stride, dilation, groups } = options;
+  const images = 4 * Math.ceil(x[0]! / 4);
+  const windows = (elements: number) => Math.ceil(elements / 1024);
+  const padded = (shape: Shape, around: (side: 0 | 1) => number) =>
+    images * shape[1]! * (shape[2]! + around(0)) * (shape[3]! + around(1));
+  const reach = (side: 0 | 1) => (weight[side + 2]! - 1) * dilation[side] + 1;
+  const around = windows(padded(x, (side) => padding[side] + padding[side + 2]!));
+  const spread = [y[0]!, y[1]!, y[2]! * stride[0], y[3]! * stride[1]];
+  const slopes = windows(padded(spread, (side) => 2 * reach(side)));
+  const tiles = (channels: number) => 16 * Math.ceil(channels / 16);
+  const [rows, depth] = [weight[0]! / groups, weight[1]!];
+  const taps = groups * weight[2]! * weight[3]!;
+  const [forward, backward] = [windows(taps * tiles(rows) * depth), windows(taps * tiles(depth) * rows)];
+  const [inX, inY, inWeight] = [x, y, weight].map((shape) => windows(size(shape)));
+  return Math.max(around + forward + inY!, slopes + backward + inX!, around + slopes + inWeight!) <= 15;
 }
 
 function size(shape: Shape): number {
