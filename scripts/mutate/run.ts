@@ -6,7 +6,7 @@ import { DENO_ENV, SWIFTSHADER } from "../drivers.mjs";
 import { attempt, type Result } from "./attempt.ts";
 import { Baseline } from "./baseline.ts";
 import { allMutants, type Mutant, plantable, shuffled } from "./places.ts";
-import { report, score } from "./report.ts";
+import { report, score, unifiedDiff } from "./report.ts";
 import { commandsFor } from "./suites.ts";
 import { cleanUp, Workplace } from "./workers.ts";
 
@@ -109,8 +109,12 @@ export async function run(options: Options, root: string): Promise<number> {
   };
   await Promise.all(places.map(async (place) => {
     for (let mutant = queue.next(); mutant; mutant = queue.next()) {
-      const result = known.get(mutant.id) ??
-        await attempt(place, mutant, await commandsFor(mutant.file, untouched.root), baseline);
+      const diff = unifiedDiff(mutant, readFileSync(`${untouched.root}/${mutant.file}`, "utf8"));
+      const before = known.get(mutant.id);
+      // Where the file has changed since, the same place is another mutant.
+      const result = before?.diff === diff
+        ? before
+        : await attempt(place, mutant, await commandsFor(mutant.file, untouched.root), baseline);
       if (result.status === "invalid") queue.replace();
       results.push(result);
       announce(result);
