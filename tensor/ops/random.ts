@@ -23,10 +23,10 @@ import type { ShapeAttributes } from "./movement.ts";
 
 // ---- declarations -------------------------------------------------------------------------------------------
 
-function expectKey(name: string, key: Spec): void {
-  expectDType(name, key, ["u32"], "a key");
+function expectKey(name: string, key: Spec, what = "a key"): void {
+  expectDType(name, key, ["u32"], what);
   if (show(key.shape) !== "[2]") {
-    throw new TypeError(`${name}: expects a key of shape [2], got ${show(key.shape)}`);
+    throw new TypeError(`${name}: expects ${what} of shape [2], got ${show(key.shape)}`);
   }
 }
 
@@ -48,7 +48,7 @@ export const threefryOp: Primitive<"threefry"> = {
   doc: "the Threefry-2x32-20 block of a key [2] and a counter [2]",
   infer([key, counter]) {
     expectKey("threefry", key!);
-    expectKey("threefry", counter!);
+    expectKey("threefry", counter!, "a counter");
     return [{ shape: [2], dtype: "u32" }];
   },
   gradient: null,

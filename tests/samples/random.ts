@@ -47,7 +47,13 @@ export const randomSamples: {
       options: null,
     })),
     ([key, counter]) => applyOne(threefryOp, [key!, counter!], {}),
-    noKey((key) => applyOne(threefryOp, [key, key], {})),
+    [
+      ...noKey((key) => applyOne(threefryOp, [key, key], {})),
+      wrong(
+        (make) => applyOne(threefryOp, [make([2], "u32"), make([3], "u32")], {}),
+        /^threefry: expects a counter of shape \[2\], got \[3\]/,
+      ),
+    ],
   ),
   uniformFromBits: samplesOf(words, ([bits]) => applyOne(uniformFromBitsOp, [bits!], {}), [
     noBits((bits) => applyOne(uniformFromBitsOp, [bits], {})),
