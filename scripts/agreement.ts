@@ -62,8 +62,8 @@ function markdown(tables: readonly Table[]): string {
   const head = ["op", "bound", "cases", ...names];
   const lines = Object.entries(boundFormulas).map(([op, bound]) => {
     const rows = tables.map(({ rows }) => rows.find((row) => row.op === op)!);
-    const worst = rows.map(({ output, gradient, second }) =>
-      [output, gradient, second].map(cell).join(" · ")
+    const worst = rows.map(({ output, behind, gradient, second }) =>
+      [Math.max(output, behind), gradient, second].map(cell).join(" · ")
     );
     return [`\`${op}\``, bound.replaceAll("|", "\\|"), casesOf(rows[0]!), ...worst];
   });

@@ -3,15 +3,18 @@
 
 import type { Agreement } from "../debug/bounds.ts";
 
+type Order = "output" | "behind" | "gradient" | "second";
+
 /** What was found of one op. */
 export interface AgreementRow {
   readonly op: string;
-  /** The largest error as a fraction of its bound: of outputs, gradients, gradients of gradients. */
+  /** The largest error as a fraction of its bound: of outputs, the same behind a product, gradients, and theirs. */
   readonly output: number;
+  readonly behind: number;
   readonly gradient: number;
   readonly second: number;
   /** Cases of each, and elements compared in all. */
-  readonly cases: Readonly<Record<"output" | "gradient" | "second", number>>;
+  readonly cases: Readonly<Record<Order, number>>;
   readonly elements: number;
   /** Elements that had to be the same number, and that were open. */
   readonly exact: number;
@@ -19,7 +22,7 @@ export interface AgreementRow {
 }
 
 type Row = { -readonly [Key in keyof AgreementRow]: AgreementRow[Key] } & {
-  cases: { output: number; gradient: number; second: number };
+  cases: Record<Order, number>;
 };
 
 const environment: Record<string, string | undefined> =
@@ -30,10 +33,9 @@ export class AgreementTable {
   readonly #rows: Map<string, Row> = new Map();
 
   /** Adds a case of an op. */
-  add(op: string, order: "output" | "gradient" | "second", found: readonly Agreement[]): void {
-    const cases = { output: 0, gradient: 0, second: 0 };
-    const row = this.#rows.get(op) ??
-      { op, output: 0, gradient: 0, second: 0, cases, elements: 0, exact: 0, open: 0 };
+  add(op: string, order: Order, found: readonly Agreement[]): void {
+    const none = { output: 0, behind: 0, gradient: 0, second: 0 };
+    const row = this.#rows.get(op) ?? { op, ...none, cases: { ...none }, elements: 0, exact: 0, open: 0 };
     this.#rows.set(op, row);
     row.cases[order]++;
     for (const { worst, exact, open, elements } of found) {
@@ -48,20 +50,21 @@ export class AgreementTable {
   text(): string {
     const percent = (part: number, whole: number) => `${(100 * part / Math.max(1, whole)).toFixed(0)}%`;
     const lines = [...this.#rows.values()].map((row) => {
-      const { op, output, gradient, second, cases, elements, exact, open } = row;
+      const { op, output, behind, gradient, second, cases, elements, exact, open } = row;
       const cells = [
         output.toFixed(2),
+        behind.toFixed(2),
         gradient.toFixed(2),
         second.toFixed(2),
-        `${cases.output}+${cases.gradient}+${cases.second}`,
+        Object.values(cases).join("+"),
         elements,
         percent(exact, elements),
         percent(open, elements),
       ];
-      return op.padEnd(26) + cells.map((cell, i) => `${cell}`.padStart(i === 3 ? 12 : 9)).join("");
+      return op.padEnd(26) + cells.map((cell, i) => `${cell}`.padStart(i === 4 ? 15 : 9)).join("");
     });
     const title =
-      "worst error / bound:         output gradient   second       cases elements    exact     open";
+      "worst error / bound:         output   behind gradient   second          cases elements    exact     open";
     return [title, ...lines].join("\n");
   }
 

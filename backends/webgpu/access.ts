@@ -65,7 +65,7 @@ export class Loader {
   load(view: View): string {
     return this.#once(view, "x", (name) => {
       const width = this.#width;
-      const inPlace = isWhole(view) && width === 4 ? inPlaceOf(view.value, this.#group, this.#stores) : null;
+      const inPlace = isWhole(view) ? inPlaceOf(view.value, this.#group, this.#stores) : null;
       const text = view.value.home.kind === "scalar"
         ? `${vector(COMPUTED[view.value.dtype], width)}(${this.#constant(view.value, view.value.home.index)})`
         : writeLoad(view, `in_${name}`, width, this.#code, inPlace);

@@ -1,38 +1,25 @@
 // `train.ts --compare=cpu` on the sources as they are, and on a copy with a bug in the WebGPU kernel of the weight gradient.
 
 import assert from "node:assert/strict";
-import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { test } from "node:test";
-import { root, start } from "./start.ts";
+import { lineOf, withBug } from "./planted.ts";
+import { start } from "./start.ts";
 
 const COMPARE = ["--backend=webgpu", "--compare=cpu", "--batch=2", "--limit=4"];
 
-/** What the program needs to run from another folder. */
-const SOURCES = [
-  "backends",
-  "data",
-  "debug",
-  "nn",
-  "tensor",
-  "train",
-  "train.ts",
-  "deno.json",
-  "package.json",
-];
-
-const KERNEL = "backends/webgpu/kernels/conv2d.ts";
-const RIGHT = `
-  const line = groups * channels;
-  emitGemm(context, {`;
 /** Of window element 7, the second group stores half: one tap of one group. */
-const WRONG = `
+const BUG = {
+  file: "backends/webgpu/kernels/conv2d.ts",
+  right: `
+  const line = groups * channels;
+  emitGemm(context, {`,
+  wrong: `
   const line = groups * channels;
   const half = "select(1.0, 0.5, group == 1u && j / p.j2 == 7u)";
   const dispatch: typeof context.dispatch = (given) =>
     context.dispatch({ ...given, body: given.body.replace(/let v = (.*);/, \`let v = \${half} * $1;\`) });
-  emitGemm({ ...context, dispatch }, {`;
+  emitGemm({ ...context, dispatch }, {`,
+};
 
 test("compare: the sources as they are are within their bounds", async () => {
   const { code, stdout, stderr } = await start("train.ts", [...COMPARE, "--steps=2"]);
@@ -50,25 +37,12 @@ test("compare: the sources as they are are within their bounds", async () => {
 });
 
 test("compare: a bug in one tap of one group of the weight gradient is named, with its layer and line", async () => {
-  const folder = await mkdtemp(join(tmpdir(), "fermi-compare-"));
-  try {
-    for (const name of SOURCES) await cp(join(root, name), join(folder, name), { recursive: true });
-    await symlink(join(root, "node_modules"), join(folder, "node_modules"), "junction");
-    const source = await readFile(join(folder, KERNEL), "utf8");
-    assert.equal(
-      source.split(RIGHT).length,
-      2,
-      `${KERNEL} no longer has the lines that the bug is planted in`,
-    );
-    await writeFile(join(folder, KERNEL), source.replace(RIGHT, () => WRONG));
-    const train = (args: readonly string[]) =>
-      start(join(folder, "train.ts"), [...COMPARE, ...args], { deno: ["run", "-q", "-A", "--no-check"] });
-
+  await withBug(BUG, async (run) => {
+    const train = (args: readonly string[]) => run([...COMPARE, ...args]);
     const { code, stdout, stderr } = await train(["--steps=1"]);
     assert.equal(code, 1, stdout + stderr);
     // conv2, conv4 and conv5 have two groups; the backward pass reaches conv5 first, the graph is listed from conv1 on.
-    const line = (await readFile(join(root, "nn/layers.ts"), "utf8"))
-      .split("\n").findIndex((text) => text.includes("conv2d(x, this.weight")) + 1;
+    const line = await lineOf("nn/layers.ts", "conv2d(x, this.weight");
     const verdict = new RegExp(
       `step 1: conv2dWeightGradient \\(gradient of conv2d\\) leaves its bound: layer conv2, nn/layers\\.ts:${line} ` +
         "from train/step\\.ts:\\d+: element \\[(\\d+), \\d+, 1, 2\\] is (\\S+), should be (\\S+) \\+- \\S+ " +
@@ -89,9 +63,7 @@ test("compare: a bug in one tap of one group of the weight gradient is named, wi
     assert.deepEqual([op, gradientOf, layer], ["conv2dWeightGradient", "conv2d", "conv2"]);
     assert(lines[0].startsWith(`nn/layers.ts:${line}:`));
     assert.equal(`error: step 1: ${message}\n`, json.stderr);
-  } finally {
-    await rm(folder, { recursive: true });
-  }
+  });
 });
 
 test("compare: bad usage is one line and exit code 2", async () => {

@@ -1,51 +1,15 @@
 // `train.ts --trace-nan` and `--check-gradients`, on the sources as they are, and on copies in which a bug is planted.
 
 import assert from "node:assert/strict";
-import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { test } from "node:test";
-import { type Outcome, root, start } from "./start.ts";
+import { type Bug, lineOf, withBug } from "./planted.ts";
+import { type Outcome, start } from "./start.ts";
 
 const TRACE = ["--trace-nan", "--backend=cpu", "--batch=8", "--limit=32"];
 const CHECK = ["--check-gradients", "--batch=1", "--limit=1"];
 
-/** What the program needs to run from another folder. */
-const SOURCES = [
-  "backends",
-  "data",
-  "debug",
-  "nn",
-  "tensor",
-  "train",
-  "train.ts",
-  "deno.json",
-  "package.json",
-];
-
-/** Runs the command line of a copy of the sources in which `right` is replaced by `wrong`. */
-async function planted(
-  { file, right, wrong }: { readonly file: string; readonly right: string; readonly wrong: string },
-  args: readonly string[],
-): Promise<Outcome> {
-  const folder = await mkdtemp(join(tmpdir(), "fermi-debugging-"));
-  try {
-    for (const name of SOURCES) await cp(join(root, name), join(folder, name), { recursive: true });
-    await symlink(join(root, "node_modules"), join(folder, "node_modules"), "junction");
-    const source = await readFile(join(folder, file), "utf8");
-    assert.equal(source.split(right).length, 2, `${file} no longer has the line that the bug is planted in`);
-    await writeFile(join(folder, file), source.replace(right, () => wrong));
-    return await start(join(folder, "train.ts"), args, { deno: ["run", "-q", "-A", "--no-check"] });
-  } finally {
-    await rm(folder, { recursive: true });
-  }
-}
-
-/** The number of the line with this text. */
-async function lineOf(file: string, text: string): Promise<number> {
-  const lines = (await readFile(join(root, file), "utf8")).split("\n");
-  return lines.findIndex((line) => line.includes(text)) + 1;
-}
+/** Runs the program with a bug. */
+const planted = (bug: Bug, args: readonly string[]) => withBug(bug, (train) => train(args));
 
 test("--trace-nan: a learning rate that is too large", async () => {
   const { code, stderr } = await start("train.ts", [...TRACE, "--model=lenet5", "--lr=1e30"]);
