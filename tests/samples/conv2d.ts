@@ -5,7 +5,8 @@ import fc from "fast-check";
 import * as fermi from "../../mod.ts";
 import type { Shape } from "../../mod.ts";
 import type { PrimitivesOf } from "../../tensor/ops/registry.ts";
-import { input, oneOf, real } from "./arbitraries.ts";
+import { sizeOf } from "../../tensor/shape.ts";
+import { extent, input, oneOf, real } from "./arbitraries.ts";
 import { type OpSamples, type Sample, samplesOf, wrong } from "./sample.ts";
 
 type Family = PrimitivesOf<typeof import("../../tensor/ops/conv2d.ts")>;
@@ -23,32 +24,68 @@ export interface Problem {
   readonly y: Shape;
 }
 
-const side = fc.record({
+/** The windows along one axis, and the size of the image that has so many of them. */
+interface Windows {
+  readonly window: number;
+  readonly stride: number;
+  readonly dilation: number;
+  readonly before: number;
+  readonly after: number;
+  readonly outputs: number;
+  /** What the last window leaves over. */
+  readonly rest: number;
+}
+
+const sideOf = (windows: fc.Arbitrary<Windows>) =>
+  windows.map(({ window, stride, dilation, before, after, outputs, rest }) => {
+    const reach = (window - 1) * dilation + 1;
+    const size = Math.max(1, (outputs - 1) * stride + reach + Math.min(rest, stride - 1) - before - after);
+    return { window, stride, dilation, before, after, size };
+  }).filter(({ window, dilation, before, after, size }) =>
+    size + before + after >= (window - 1) * dilation + 1
+  );
+
+const side = sideOf(fc.record({
   window: fc.constantFrom(1, 1, 2, 3, 5),
   stride: fc.constantFrom(1, 1, 2, 3, 4),
   dilation: fc.constantFrom(1, 1, 1, 2, 3),
   before: fc.constantFrom(0, 0, 1, 2, 4),
   after: fc.constantFrom(0, 0, 1, 3),
   outputs: fc.constantFrom(1, 2, 3, 4, 5),
-  /** What the last window leaves over. */
   rest: fc.nat({ max: 3 }),
-}).map(({ window, stride, dilation, before, after, outputs, rest }) => {
-  const reach = (window - 1) * dilation + 1;
-  const size = Math.max(1, (outputs - 1) * stride + reach + Math.min(rest, stride - 1) - before - after);
-  return { window, stride, dilation, before, after, size };
-}).filter(({ window, dilation, before, after, size }) =>
-  size + before + after >= (window - 1) * dilation + 1
-);
+}));
 
-const channels = fc.constantFrom(1, 1, 2, 3, 4, 5, 8, 9, 13, 17);
+const tiny = sideOf(fc.record({
+  window: fc.constantFrom(1, 1, 2, 3),
+  stride: fc.constantFrom(1, 1, 2),
+  dilation: fc.constant(1),
+  before: fc.constantFrom(0, 1),
+  after: fc.constantFrom(0, 1),
+  outputs: fc.constantFrom(1, 1, 2, 3),
+  rest: fc.constant(0),
+}));
 
 const usual = fc.record({
   batch: fc.constantFrom(1, 1, 2, 3, 4, 5, 8, 0),
   groups: fc.constantFrom(1, 1, 1, 2, 3),
-  inputs: channels,
-  outputs: channels,
+  inputs: fc.oneof({ arbitrary: extent, weight: 20 }, { arbitrary: fc.constant(0), weight: 1 }),
+  outputs: fc.oneof({ arbitrary: extent, weight: 20 }, { arbitrary: fc.constant(0), weight: 1 }),
   y: side,
   x: side,
+}).map((problem) => {
+  // So few channels a group that the arrays stay small.
+  const most = problem.groups > 1 ? 5 : 17;
+  return { ...problem, inputs: Math.min(problem.inputs, most), outputs: Math.min(problem.outputs, most) };
+});
+
+/** Groups of more than one tile of rows, as AlexNet's: tiny images, so that there is room for their channels. */
+const grouped = fc.record({
+  batch: fc.constantFrom(1, 2),
+  groups: fc.constantFrom(2, 2, 3),
+  inputs: fc.constantFrom(1, 3, 9, 16, 17),
+  outputs: fc.constantFrom(9, 16, 17, 33),
+  y: tiny,
+  x: tiny,
 });
 
 /** Sums over so many channels that they are split. */
@@ -62,12 +99,10 @@ const deep = fc.record({
 });
 
 const problems: fc.Arbitrary<Problem> = fc.oneof(
-  { arbitrary: usual, weight: 3 },
+  { arbitrary: usual, weight: 5 },
+  { arbitrary: grouped, weight: 1 },
   { arbitrary: deep, weight: 1 },
-).map(({ batch, groups, inputs, outputs, y, x }) => {
-  // So many channels that the arrays stay small.
-  const most = groups > 1 ? 5 : 65;
-  const [depth, rows] = [Math.min(inputs, most), Math.min(outputs, most)];
+).map(({ batch, groups, inputs: depth, outputs: rows, y, x }) => {
   const out = (side: typeof y) =>
     Math.floor((side.size + side.before + side.after - (side.window - 1) * side.dilation - 1) / side.stride) +
     1;
@@ -83,7 +118,7 @@ const problems: fc.Arbitrary<Problem> = fc.oneof(
     y: [batch, rows * groups, out(y), out(x)],
   };
 }).filter((problem) =>
-  Math.max(size(problem.x), size(problem.weight), size(problem.y)) <= 4000 && fitsWindows(problem)
+  Math.max(sizeOf(problem.x), sizeOf(problem.weight), sizeOf(problem.y)) <= 4000 && fitsWindows(problem)
 );
 
 /**
@@ -104,12 +139,8 @@ export function fitsWindows({ options, x, weight, y }: Problem): boolean {
   const [rows, depth] = [weight[0]! / groups, weight[1]!];
   const taps = groups * weight[2]! * weight[3]!;
   const [forward, backward] = [windows(taps * tiles(rows) * depth), windows(taps * tiles(depth) * rows)];
-  const [inX, inY, inWeight] = [x, y, weight].map((shape) => windows(size(shape)));
+  const [inX, inY, inWeight] = [x, y, weight].map((shape) => windows(sizeOf(shape)));
   return Math.max(around + forward + inY!, slopes + backward + inX!, around + slopes + inWeight!) <= 15;
-}
-
-function size(shape: Shape): number {
-  return shape.reduce((a, b) => a * b, 1);
 }
 
 function convolving(
