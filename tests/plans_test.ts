@@ -25,7 +25,13 @@ import {
 
 const gpu = await device("webgpu");
 const on = { device: gpu };
-const LIMITS: Limits = { windowBytes: 1 << 27, maxBindings: 16, maxGroups: 65535, parallelism: 256 };
+const LIMITS: Limits = {
+  windowBytes: 1 << 27,
+  maxBindings: 16,
+  maxGroups: 65535,
+  parallelism: 256,
+  copyBelow: 1 << 18,
+};
 
 /** The plan for reading `outputs` and carrying out `updates`. */
 function planOf(

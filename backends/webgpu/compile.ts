@@ -22,6 +22,8 @@ export interface Limits {
   readonly maxGroups: number;
   /** How many invocations keep it busy. */
   readonly parallelism: number;
+  /** Up to how many elements a matrix is packed rather than read where it lies. */
+  readonly copyBelow: number;
 }
 
 /** A plan without its memory. */
@@ -138,6 +140,7 @@ function emitStep(
     outputs: step.outputs,
     shapes: step.shapes,
     parallelism: limits.parallelism,
+    copyBelow: limits.copyBelow,
     temporary: (dtype: DType, length: number) => ({ dtype, length, label, home: { kind: "workspace" } }),
     contiguous(view: View): PlanValue {
       if (isWhole(view) || (view.offset === 0 && isContiguous(view))) return view.value;

@@ -30,6 +30,8 @@ import { byteLength } from "./values.ts";
 const MAX_PLANS = 64;
 /** How many bytes plans may keep on the device; more when the one in use is large itself. */
 const MAX_PLAN_BYTES = 1 << 29;
+/** Matrices of up to this many elements are packed. */
+const COPY_BELOW = 1 << 18;
 
 /** What only tests ask for. */
 export interface WebGpuOptions {
@@ -37,6 +39,8 @@ export interface WebGpuOptions {
   readonly bindingLimit?: number;
   /** Pretends that so many invocations keep the adapter busy: chooses between the variants for cores and for GPUs. */
   readonly parallelism?: number;
+  /** Reads matrices of more elements than this along the axis that is summed over, where they lie so. */
+  readonly copyBelow?: number;
   /** Fewer storage buffers a kernel than the adapter has. */
   readonly maxBindings?: number;
   /** Fewer workgroups along an axis of the grid than WebGPU has, so that grids are folded. */
@@ -64,6 +68,7 @@ export async function webgpuDevice(gpu: "auto" | "dawn", options: WebGpuOptions 
     maxBindings: options.maxBindings ?? Math.min(maxStorageBuffersPerShaderStage, 16),
     maxGroups: options.maxGroups ?? maxComputeWorkgroupsPerDimension,
     parallelism: options.parallelism ?? (software ? 256 : 65536),
+    copyBelow: options.copyBelow ?? COPY_BELOW,
   };
   const backend = new WebGpuBackend(
     device,

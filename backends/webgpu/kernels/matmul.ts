@@ -31,8 +31,9 @@ function emitMatmul(context: KernelContext<NoAttributes>): void {
 
   // Along k the tile is small, and A's rows must divide it where they are read in place.
   const aInPlaceK = inPlace(a, a.inner, a.free) && depth % 4 === 0 && a.inner === 1;
-  const bInPlaceK = inPlace(b, b.inner, b.free) && depth % 4 === 0 && b.inner === 1 && n * depth > COPY_BELOW;
-  const alongK = bInPlaceK || (aInPlaceK && m * depth > COPY_BELOW);
+  const bInPlaceK = inPlace(b, b.inner, b.free) && depth % 4 === 0 && b.inner === 1 &&
+    n * depth > context.copyBelow;
+  const alongK = bInPlaceK || (aInPlaceK && m * depth > context.copyBelow);
   const tileRows = tileRowsFor(m, context, alongK);
   const rowTiles = Math.ceil(m / tileRows);
   const vectors = tileRows / 4;
@@ -108,9 +109,6 @@ function emitMatmul(context: KernelContext<NoAttributes>): void {
     outGroup: m * n,
   });
 }
-
-/** Operands of up to this many elements are cheaper to pack than to be read along k. */
-const COPY_BELOW = 1 << 18;
 
 /** Whether vec4s along the axis of stride `along` can be loaded from the value as it lies. */
 function inPlace({ view, batch }: Matrices, along: number, other: number): boolean {

@@ -70,6 +70,8 @@ export interface Emitter {
   readonly outputs: readonly PlanValue[];
   /** How many invocations keep the adapter busy. */
   readonly parallelism: number;
+  /** Matrices of up to this many elements are cheaper to pack than to be read along the axis that is summed over. */
+  readonly copyBelow: number;
   /** Memory for this op only. */
   temporary(dtype: DType, length: number): PlanValue;
   /** The view's elements in order in memory; copied if need be. */
