@@ -77,10 +77,9 @@ export function isScalarLeaf(tensor: Tensor): boolean {
   return tensor.value?.kind === "host" && tensor.size === 1;
 }
 
-/** JSON has no word for NaN and the infinities, and writes -0 as 0: those become text. */
+/** JSON has no word for NaN and the infinities: they become text. */
 function distinct(_: string, value: unknown): unknown {
-  const wordless = typeof value === "number" && (!Number.isFinite(value) || Object.is(value, -0));
-  return wordless ? `${value}` : value;
+  return typeof value === "number" && !Number.isFinite(value) ? `${value}` : value;
 }
 
 /** Numbers the tensors of an evaluation; equal structures get equal keys whatever the numbers are. */

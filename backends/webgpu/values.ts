@@ -79,7 +79,7 @@ export function simplify(view: View): View {
   view.shape.forEach((extent, axis) => {
     if (extent === 1) return;
     const last = shape.length - 1;
-    if (last >= 0 && strides[last] === view.strides[axis]! * extent) {
+    if (strides[last] === view.strides[axis]! * extent) {
       shape[last]! *= extent;
       strides[last] = view.strides[axis]!;
     } else {

@@ -23,6 +23,7 @@ const SUITES: readonly { readonly test: string; readonly blindFor?: RegExp }[] =
   { test: "guard", blindFor: /cpu|tensor/ },
   { test: "failures", blindFor: /cpu|tensor\/ops/ },
   { test: "nn" },
+  { test: "dtype" },
   { test: "special_values" },
   { test: "special_gradients" },
   { test: "relations" },

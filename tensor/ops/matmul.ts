@@ -19,10 +19,12 @@ export const matmulOp: Primitive<"matmul"> = {
     expectDType("matmul", b!, [a!.dtype]);
     const [m, k] = a!.shape.slice(-2) as [number, number];
     const [inner, n] = b!.shape.slice(-2) as [number, number];
-    if (k !== inner || !sameShape(a!.shape.slice(0, -2), b!.shape.slice(0, -2))) {
-      throw new TypeError(
-        `matmul: ${show(a!.shape)} by ${show(b!.shape)}: expects ${k} rows in the second, got ${inner}`,
-      );
+    const shapes = `${show(a!.shape)} by ${show(b!.shape)}`;
+    if (k !== inner) {
+      throw new TypeError(`matmul: ${shapes}: expects ${k} rows in the second, got ${inner}`);
+    }
+    if (!sameShape(a!.shape.slice(0, -2), b!.shape.slice(0, -2))) {
+      throw new TypeError(`matmul: ${shapes}: expects as many matrices in both`);
     }
     return [{ shape: [...a!.shape.slice(0, -2), m, n], dtype: a!.dtype }];
   },

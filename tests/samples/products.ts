@@ -5,6 +5,7 @@ import * as fermi from "../../mod.ts";
 import type { Shape } from "../../mod.ts";
 import { applyOne } from "../../tensor/declare.ts";
 import { gatherInRangeOp, scatterAddOp, type ScatterAttributes } from "../../tensor/ops/indexing.ts";
+import { matmulOp } from "../../tensor/ops/matmul.ts";
 import type { PrimitivesOf } from "../../tensor/ops/registry.ts";
 import { axisOf, extent, few, fillFor, input, oneOf, real, shapes } from "./arbitraries.ts";
 import { type Fill, type OpSamples, type Sample, samplesOf, wrong } from "./sample.ts";
@@ -64,6 +65,10 @@ export const matmulSamples: { readonly [Name in keyof MatmulFamily]: OpSamples }
     wrong(
       (make) => fermi.matmul(make([2, 2], "i32"), make([2, 2], "i32")),
       /^matmul: expects a tensor of f32, f16/,
+    ),
+    wrong(
+      (make) => applyOne(matmulOp, [make([2, 1, 2]), make([3, 2, 1])], {}),
+      /^matmul: \[2, 1, 2\] by \[3, 2, 1\]: expects as many matrices in both/,
     ),
     wrong(
       (make) => fermi.matmul(make([2, 1, 2]), make([3, 2, 1])),

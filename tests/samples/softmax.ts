@@ -61,6 +61,10 @@ export const softmaxSamples: { readonly [Name in keyof Family]: OpSamples } = {
       (make) => fermi.crossEntropy(make([0, 3]), make([0], "i32")),
       /^crossEntropy: logits \[0, 3\] are empty/,
     ),
+    wrong(
+      (make) => fermi.crossEntropy(make([2, 0]), make([2], "i32")),
+      /^crossEntropy: logits \[2, 0\] are empty/,
+    ),
   ]),
   crossEntropyGradient: samplesOf(
     losses(true),
