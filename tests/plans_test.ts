@@ -10,6 +10,8 @@ import type { WebGpuBackend } from "../backends/webgpu/mod.ts";
 import { byteLength, type PlanValue } from "../backends/webgpu/values.ts";
 import {
   conv2d,
+  conv2dInputGradient,
+  conv2dWeightGradient,
   crossEntropy,
   device,
   evaluate,
@@ -198,6 +200,21 @@ test("plans: transposed and whole operands are read where they are, others are p
   const kernels = (x: Tensor, y: Tensor) => planOf([x.matmul(y)]).dispatches.length;
   assert.ok(kernels(a.transpose(), b) <= kernels(a, b));
   assert.ok(kernels(a.slice({ start: [1, 1], end: [64, 64] }), b.slice({ end: 63 })) >= 2);
+});
+
+test("plans: convolutions put no more zeros around images than their windows reach", () => {
+  const shape = [4, 4, 6, 6];
+  const bytes = (window: number, padding: number) => {
+    const weight = leaf(4, 4, window, window);
+    const y = conv2d(leaf(...shape), weight, { padding });
+    const dx = conv2dInputGradient(leaf(...y.shape), weight, { shape, padding });
+    const dw = conv2dWeightGradient(leaf(...shape), leaf(...y.shape), { shape: weight.shape, padding });
+    return [y, dx, dw].map((tensor) => bytesOf(planOf([tensor])));
+  };
+  // Images, kernels and the result: 4 x 4 x 6 x 6 floats, and no zero more.
+  assert.deepEqual(bytes(1, 0), [[2304, 64, 2304], [2304, 64, 2304], [2304, 2304, 128]]);
+  // One row of zeros on each side of what is read under the window: 8 x 8.
+  assert.deepEqual(bytes(3, 1), [[4096, 576, 2304], [4096, 576, 2304], [4096, 2304, 1152]]);
 });
 
 test("plans: what a gradient needs besides is not computed twice", () => {

@@ -144,8 +144,9 @@ function writeLoad(view: View, name: string, width: Width, code: Code, inPlace: 
   };
   // All four stand for one element where the last axis repeats, or there is no axis left.
   if (last < 0 || (rows && strides[last] === 0)) return `${type}(${single(index("min(e, p.last)"))})`;
-  const each = (k: number) => single(index(width === 1 ? "e" : `min(e + ${k}u, p.last)`));
-  return width === 1 ? each(0) : `${type}(${[0, 1, 2, 3].map(each).join(", ")})`;
+  if (width === 1) return single(index("e"));
+  const each = (k: number) => single(index(`min(e + ${k}u, p.last)`));
+  return `${type}(${[0, 1, 2, 3].map(each).join(", ")})`;
 }
 
 /** Bind the part that the dispatch works on; the extent is filled in for each dispatch. */
