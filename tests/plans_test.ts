@@ -193,6 +193,9 @@ test("plans: a long reduction is cut while the adapter is not busy", () => {
   assert.deepEqual(sum(100, 1), [1]);
   assert.deepEqual(sum(1 << 16, 256), [256, 1]);
   assert.ok(sum(1 << 16, 65536).length <= 3);
+  // Fifty results keep 256 invocations busy with six parts each.
+  const rows = planOf([leaf(50, 1000).sum({ axis: 1 })]).dispatches;
+  assert.deepEqual(rows.map(({ invocations }) => invocations), [300, 50]);
 });
 
 test("plans: transposed and whole operands are read where they are, others are packed first", () => {
@@ -215,6 +218,14 @@ test("plans: convolutions put no more zeros around images than their windows rea
   assert.deepEqual(bytes(1, 0), [[2304, 64, 2304], [2304, 64, 2304], [2304, 2304, 128]]);
   // One row of zeros on each side of what is read under the window: 8 x 8.
   assert.deepEqual(bytes(3, 1), [[4096, 576, 2304], [4096, 576, 2304], [4096, 2304, 1152]]);
+});
+
+test("plans: four neighbours are one load, and so is an element that repeats", () => {
+  const loads = (x: Tensor) => planOf([leaf(6, 8).add(x)]).dispatches[0]!.body.match(/\bin_x1\(/g)?.length;
+  assert.equal(loads(leaf(6, 8)), 1);
+  assert.equal(loads(leaf(8)), 1);
+  assert.equal(loads(leaf(6, 1)), 1);
+  assert.equal(loads(leaf(8, 6).transpose()), 4);
 });
 
 test("plans: what a gradient needs besides is not computed twice", () => {
