@@ -40,18 +40,22 @@ const table = new AgreementTable();
 
 const isReal = ({ dtype }: Tensor) => dtype === "f32" || dtype === "f16";
 
-/** How long the sum of that product is: so long that it is split, and what is behind it is in the small kernel of the rest. */
-const DEPTH = 256;
+/**
+ * How long the sum of that product is: of short results so long that it is split, and what is behind it is in the small
+ * kernel of the rest; of long ones short, and what is behind it is in the kernel of the product itself.
+ */
+const depthFor = (size: number) => size > 512 ? 8 : 256;
 
 /** y + 3 as y + a product of matrices: what can be fused is then computed where the product stores, one by one. */
 function behindProduct(y: Tensor): Tensor {
   const { size, shape, dtype, device } = y;
-  const rows = tensor(new Float32Array(size * DEPTH).fill(3 / DEPTH), {
-    shape: [size, DEPTH],
+  const depth = depthFor(size);
+  const rows = tensor(new Float32Array(size * depth).fill(3 / depth), {
+    shape: [size, depth],
     dtype,
     device,
   });
-  const ones = tensor(new Float32Array(DEPTH).fill(1), { shape: [DEPTH, 1], dtype, device });
+  const ones = tensor(new Float32Array(depth).fill(1), { shape: [depth, 1], dtype, device });
   return y.add(rows.matmul(ones).reshape(shape));
 }
 

@@ -12,17 +12,12 @@ import { type OpSamples, type Sample, samplesOf, wrong } from "./sample.ts";
 
 type Family = PrimitivesOf<typeof import("../../tensor/ops/movement.ts")>;
 
-/** One operand of any dtype and a shape in a range, with options that depend on the shape. */
+/** One operand of any dtype, with options that depend on the shape. */
 function moving<Options>(
-  range: {
-    readonly least?: number;
-    readonly most?: number;
-    readonly empty?: boolean;
-    readonly size?: number;
-  },
+  shape: fc.Arbitrary<Shape>,
   options: (shape: Shape) => fc.Arbitrary<Options>,
 ): fc.Arbitrary<Sample<Options>> {
-  return fc.tuple(shapes(range), oneOf("all")).chain(([shape, dtype]) =>
+  return fc.tuple(shape, oneOf("all")).chain(([shape, dtype]) =>
     fc.record({ inputs: fc.tuple(input(shape, dtype, fillFor(dtype))), options: options(shape) })
   );
 }
@@ -43,11 +38,16 @@ function reshapes(shape: Shape): fc.Arbitrary<Shape> {
 
 const permutations = (shape: Shape) => fc.shuffledSubarray([...shape.keys()], { minLength: shape.length });
 
-const broadcasts = shapes({ empty: false, size: 200, most: 3 }).chain((shape) =>
+/** Longer than a window of 4 KiB, and few enough elements to be repeated or padded. */
+const longShape = fc.constantFrom<Shape>([1027], [3, 409], [37, 35], [1, 1100, 1], [5, 8, 31]);
+const mostlyShort = (range: Parameters<typeof shapes>[0]) =>
+  fc.oneof({ arbitrary: shapes(range), weight: 7 }, { arbitrary: longShape, weight: 1 });
+
+const broadcasts = mostlyShort({ empty: false, size: 200, most: 3 }).chain((shape) =>
   fc.tuple(
     oneOf("all"),
     axesOf(shape),
-    fc.array(fc.constantFrom(1, 2, 3), { maxLength: 2 }),
+    fc.array(fc.constantFrom(1, 2, 3), { maxLength: sizeOf(shape) > 1024 ? 1 : 2 }),
     fc.boolean(),
   ).chain(([dtype, ones, lead, zero]) => {
     const from = shape.map((extent, axis) => ones.includes(axis) ? 1 : extent);
@@ -81,21 +81,25 @@ function boxes(shape: Shape): fc.Arbitrary<SliceAttributes> {
   }));
 }
 
-const padOptions = (shape: Shape): fc.Arbitrary<PadOptions> =>
-  fc.record({
-    before: perAxis(shape, 0, 3),
-    after: perAxis(shape, 0, 3),
-    interior: fc.oneof(fc.constant(shape.map(() => 0)), perAxis(shape, 0, 2)),
+const padOptions = (shape: Shape): fc.Arbitrary<PadOptions> => {
+  const long = sizeOf(shape) > 1024;
+  const [most, between] = long ? [1, shape.length === 1 ? 1 : 0] : [3, 2];
+  return fc.record({
+    before: perAxis(shape, 0, most),
+    after: perAxis(shape, 0, most),
+    interior: fc.oneof(fc.constant(shape.map(() => 0)), perAxis(shape, 0, between)),
     value: fc.constantFrom(0, 1, 3),
   });
+};
 
 /** Of a bool, whose only values are 0 and 1, every odd one is 1. */
 const valueFor = (x: Tensor, { value = 0 }: PadOptions) => x.dtype === "bool" ? value % 2 : value;
 
 /** Through the function, and with the value as an operand of its own, which has a gradient. */
+const padded = mostlyShort({ most: 3, size: 150 });
 const pads = fc.oneof(
-  moving({ most: 3, size: 150 }, padOptions),
-  fc.tuple(shapes({ most: 3, size: 150 }), oneOf("floats")).chain(([shape, dtype]) =>
+  moving(padded, padOptions),
+  fc.tuple(padded, oneOf("floats")).chain(([shape, dtype]) =>
     fc.record({
       inputs: fc.tuple(input(shape, dtype, fillFor(dtype)), plainInput([], dtype, "halves")),
       options: padOptions(shape),
@@ -103,20 +107,39 @@ const pads = fc.oneof(
   ),
 );
 
-const joins = fc.tuple(shapes({ least: 1, most: 3, size: 150 }), oneOf("all")).chain(([shape, dtype]) =>
-  fc.tuple(axisOf(shape), fc.array(fc.oneof(few, fc.constant(0)), { minLength: 1, maxLength: 4 })).chain(
-    ([axis, extents]) =>
-      fc.tuple(
-        ...extents.map((extent) =>
-          input(shape.map((other, i) => i === axis ? extent : other), dtype, fillFor(dtype))
-        ),
-      ).map((inputs): Sample<number> => ({ inputs, options: axis })),
-  )
+/** What is joined: a shape, the axis, and what each part has along it. */
+const joints = fc.oneof(
+  {
+    arbitrary: shapes({ least: 1, most: 3, size: 150 }).chain((shape) =>
+      fc.record({
+        shape: fc.constant(shape),
+        axis: axisOf(shape),
+        extents: fc.array(fc.oneof(few, fc.constant(0)), { minLength: 1, maxLength: 4 }),
+      })
+    ),
+    weight: 7,
+  },
+  {
+    arbitrary: fc.record({
+      shape: fc.constantFrom<Shape>([409, 409], [700, 700]),
+      axis: fc.constantFrom(0, 1),
+      extents: fc.array(fc.constantFrom(0, 1, 2, 2), { minLength: 1, maxLength: 3 }),
+    }),
+    weight: 1,
+  },
+);
+
+const joins = fc.tuple(joints, oneOf("all")).chain(([{ shape, axis, extents }, dtype]) =>
+  fc.tuple(
+    ...extents.map((extent) =>
+      input(shape.map((other, i) => i === axis ? extent : other), dtype, fillFor(dtype))
+    ),
+  ).map((inputs): Sample<number> => ({ inputs, options: axis }))
 );
 
 /** The samples of the family. */
 export const movementSamples: { readonly [Name in keyof Family]: OpSamples } = {
-  reshape: samplesOf(moving({}, reshapes), ([x], shape) => x!.reshape(shape), [
+  reshape: samplesOf(moving(shapes(), reshapes), ([x], shape) => x!.reshape(shape), [
     wrong((make) => make([2, 3]).reshape([4]), /^reshape: \[2, 3\] has 6 elements, \[4\] wants 4/),
     wrong((make) => make([2, 3]).reshape([-1, 4]), /^reshape: \[2, 3\] cannot take the shape \[-1, 4\]/),
   ]),
@@ -126,18 +149,18 @@ export const movementSamples: { readonly [Name in keyof Family]: OpSamples } = {
       /^broadcastTo: \[2, 3\] does not broadcast to \[3, 3\]/,
     ),
   ]),
-  transpose: samplesOf(moving({}, permutations), ([x], order) => x!.transpose(order), [
+  transpose: samplesOf(moving(shapes(), permutations), ([x], order) => x!.transpose(order), [
     wrong(
       (make) => make([2, 3]).transpose([0, 0]),
       /^transpose: permutation \[0, 0\] must name each of 2 axes once/,
     ),
     wrong((make) => make([2, 3]).transpose([0, 2]), /^transpose: axis 2 is out of range for 2 axes/),
   ]),
-  flip: samplesOf(moving({}, axesOf), ([x], axis) => x!.flip({ axis }), [
+  flip: samplesOf(moving(shapes(), axesOf), ([x], axis) => x!.flip({ axis }), [
     wrong((make) => make([2]).flip({ axis: 1 }), /^flip: axis 1 is out of range for 1 axes/),
     wrong((make) => make([2]).flip({ axis: [0, 0] }), /^flip: axis \[0, 0\] names an axis twice/),
   ]),
-  slice: samplesOf(moving({ least: 1 }, boxes), ([x], box) => applyOne(sliceOp, [x!], box), [
+  slice: samplesOf(moving(shapes({ least: 1 }), boxes), ([x], box) => applyOne(sliceOp, [x!], box), [
     wrong((make) => make([4]).slice({ step: 0 }), /^slice: bounds must be whole numbers and step one from 1/),
     wrong((make) => make([4]).slice({ start: [0, 0], axis: 0 }), /^slice: 2 bounds for 1 axes/),
     wrong(

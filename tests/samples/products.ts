@@ -78,10 +78,34 @@ export const matmulSamples: { readonly [Name in keyof MatmulFamily]: OpSamples }
 };
 
 /** An array, an axis of it and the shape of the indices. */
-const picked = fc.tuple(
-  shapes({ least: 1, most: 3, size: 150, empty: false }),
-  fc.oneof(fc.array(few, { maxLength: 2 }), fc.constant([40]), fc.constant([0])),
-).chain(([shape, indices]) => axisOf(shape).map((axis) => ({ shape, indices, axis })));
+interface Picked {
+  readonly shape: Shape;
+  readonly indices: Shape;
+  readonly axis: number;
+}
+
+/** Some arrays and lists of indices are longer than a window of 4 KiB. */
+const picked: fc.Arbitrary<Picked> = fc.oneof(
+  {
+    arbitrary: fc.tuple(
+      shapes({ least: 1, most: 3, size: 150 }),
+      fc.oneof(fc.array(few, { maxLength: 2 }), fc.constant([40]), fc.constant([0])),
+    ).chain(([shape, indices]) => axisOf(shape).map((axis) => ({ shape, indices, axis }))),
+    weight: 7,
+  },
+  {
+    arbitrary: fc.constantFrom<Picked>(
+      { shape: [1027], indices: [1100], axis: 0 },
+      { shape: [3, 409], indices: [4], axis: 0 },
+      { shape: [3, 409], indices: [5], axis: 1 },
+      { shape: [37, 35], indices: [2, 3], axis: 0 },
+      { shape: [5, 8, 31], indices: [3], axis: 1 },
+      { shape: [1, 1100, 1], indices: [2], axis: 1 },
+      { shape: [2, 5], indices: [1100], axis: 1 },
+    ),
+    weight: 1,
+  },
+);
 
 /** Some indices are out of range, below and above. */
 const gathers = fc.tuple(picked, oneOf("all")).chain(([{ shape, indices, axis }, dtype]) =>

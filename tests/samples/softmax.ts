@@ -10,8 +10,15 @@ import { type Fill, type OpSamples, type Sample, samplesOf, wrong } from "./samp
 
 type Family = CompositesOf<typeof import("../../tensor/ops/softmax.ts")>;
 
-const logs = fc.tuple(shapes({ least: 1, empty: false }), oneOf("floats")).chain(([shape, dtype]) =>
-  fc.record({ inputs: fc.tuple(input(shape, dtype, real)), options: axisOf(shape) })
+/** Also of no rows, but not of no classes. */
+const logs = fc.tuple(
+  shapes({ least: 1 }).filter((shape) => shape.some((extent) => extent > 0)),
+  oneOf("floats"),
+).chain(([shape, dtype]) =>
+  fc.record({
+    inputs: fc.tuple(input(shape, dtype, real)),
+    options: fc.constantFrom(...[...shape.keys()].filter((axis) => shape[axis]! > 0)),
+  })
 ) satisfies fc.Arbitrary<Sample<number>>;
 
 const classes = fc.oneof({ arbitrary: extent, weight: 5 }, {
@@ -20,7 +27,19 @@ const classes = fc.oneof({ arbitrary: extent, weight: 5 }, {
 });
 
 const losses = (cotangent: boolean): fc.Arbitrary<Sample<null>> =>
-  fc.tuple(extent, classes, oneOf("floats")).chain(([batch, count, dtype]) =>
+  fc.tuple(
+    fc.oneof(
+      { arbitrary: fc.tuple(extent, classes), weight: 7 },
+      {
+        arbitrary: fc.constantFrom<[number, number]>([17, 65], [11, 100], [9, 130], [2, 600], [1100, 2], [
+          1,
+          1027,
+        ]),
+        weight: 1,
+      },
+    ),
+    oneOf("floats"),
+  ).chain(([[batch, count], dtype]) =>
     fc.tuple(
       input([batch, count], dtype, real),
       input(
