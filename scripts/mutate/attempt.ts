@@ -11,6 +11,7 @@ import type { Ended, Workplace } from "./workers.ts";
 /** What became of a mutant. */
 export interface Result {
   readonly id: string;
+  readonly key: string;
   readonly file: string;
   readonly operator: string;
   /** `invalid`: it does not load, names what is not there, or its shader does not compile. */
@@ -67,9 +68,9 @@ export async function attempt(
   writeFileSync(path, changed);
   try {
     const { status, by } = await judge(place, mutant, commands, baseline);
-    const { id, file, operator } = mutant;
+    const { id, key, file, operator } = mutant;
     const spent = (performance.now() - began) / 1000;
-    return { id, file, operator, status, seconds: spent, by, diff: unifiedDiff(mutant, text) };
+    return { id, key, file, operator, status, seconds: spent, by, diff: unifiedDiff(mutant, text) };
   } finally {
     writeFileSync(path, text);
   }

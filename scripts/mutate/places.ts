@@ -1,5 +1,6 @@
 // Where faults can be planted, and which of the places a seed chooses.
 
+import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import type { Edit } from "./edit.ts";
 import { editsOf, parses } from "./typescript.ts";
@@ -10,6 +11,8 @@ export interface Mutant extends Edit {
   readonly id: string;
   readonly file: string;
   readonly line: number;
+  /** What stays the same when lines come and go above it: the file, the line's text, the place in it, the fault. */
+  readonly key: string;
 }
 
 const WEBGPU = ["lower", "fuse", "compile", "fused", "access", "shader", "plan", "values", "transfer"];
@@ -31,13 +34,25 @@ export function sourceFiles(root: string): string[] {
 /** Every fault of a file. */
 export function mutantsOf(file: string, text: string): Mutant[] {
   const seen = new Map<string, number>();
+  const nth = (what: string) => {
+    const number = (seen.get(what) ?? 0) + 1;
+    seen.set(what, number);
+    return number === 1 ? what : `${what}:${number}`;
+  };
+  const lines = text.split("\n");
   const starts = [0, ...[...text.matchAll(/\n/g)].map(({ index }) => index + 1)];
   return editsOf(file, text).map((edit) => {
     const line = starts.findLastIndex((start) => start <= edit.start) + 1;
-    const id = `${file}:${line}:${edit.start - starts[line - 1]! + 1}:${edit.operator}`;
-    const number = (seen.get(id) ?? 0) + 1;
-    seen.set(id, number);
-    return { ...edit, file, line, id: number === 1 ? id : `${id}:${number}` };
+    const column = edit.start - starts[line - 1]! + 1;
+    const content = lines[line - 1]!;
+    const within = column - (content.length - content.trimStart().length);
+    return {
+      ...edit,
+      file,
+      line,
+      id: nth(`${file}:${line}:${column}:${edit.operator}`),
+      key: nth(`${file}|${content.trim()}|${within}|${edit.operator}`),
+    };
   });
 }
 
@@ -46,25 +61,14 @@ export function allMutants(root: string): Mutant[] {
   return sourceFiles(root).flatMap((file) => mutantsOf(file, readFileSync(`${root}/${file}`, "utf8")));
 }
 
-/** Numbers in [0, 1) from a seed: mulberry32. */
-function generator(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-/** All mutants in the random order of a seed, one a place. */
+/**
+ * All mutants in the random order of a seed, one a place. Each has its rank from its own text, so that a seed chooses the
+ * same ones as before wherever the sources did not change.
+ */
 export function shuffled(mutants: readonly Mutant[], seed: number): Mutant[] {
-  const order = [...mutants];
-  const random = generator(seed);
-  for (let i = order.length - 1; i > 0; i--) {
-    const j = Math.floor(random() * (i + 1));
-    [order[i], order[j]] = [order[j]!, order[i]!];
-  }
+  const rank = ({ key }: Mutant) => createHash("sha256").update(`${seed}|${key}`).digest("hex");
+  const ranked = mutants.map((mutant) => ({ mutant, rank: rank(mutant) }));
+  const order = ranked.sort((a, b) => a.rank < b.rank ? -1 : 1).map(({ mutant }) => mutant);
   const taken = new Set<string>();
   return order.filter(({ file, start }) => {
     const place = `${file}:${start}`;

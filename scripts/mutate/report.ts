@@ -60,7 +60,7 @@ function tableBy(field: "file" | "operator", results: readonly Result[]): string
 }
 
 /** The whole report. */
-export function report(results: readonly Result[], seed: number): string {
+export function report(results: readonly Result[], seed: number, minutes: number): string {
   const survivors = results.filter(({ status }) => status === "survived").sort((a, b) =>
     a.id < b.id ? -1 : 1
   );
@@ -72,8 +72,8 @@ export function report(results: readonly Result[], seed: number): string {
     "## Mutants",
     `Seed ${seed}: ${total![1]} mutants, of which ${total![4]} survived; score ${
       score(results).toFixed(1)
-    }%. ` +
-    `${total![5]} more did not compile.`,
+    }%, in ${minutes.toFixed(0)} minutes. ` +
+    `${total![5]} more were no mutants: they did not load, or their shader did not compile.`,
     tableBy("file", results),
     tableBy("operator", results),
     survivors.length > 0 ? "## Survivors" : "No survivors.",

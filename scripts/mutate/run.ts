@@ -6,7 +6,7 @@ import { DENO_ENV, SWIFTSHADER } from "../drivers.mjs";
 import { attempt, type Result } from "./attempt.ts";
 import { Baseline } from "./baseline.ts";
 import { allMutants, type Mutant, plantable, shuffled } from "./places.ts";
-import { report, score, unifiedDiff } from "./report.ts";
+import { report, score } from "./report.ts";
 import { commandsFor } from "./suites.ts";
 import { cleanUp, Workplace } from "./workers.ts";
 
@@ -61,7 +61,7 @@ function environment(driver: string): Record<string, string> {
 function earlier(path: string | null): Map<string, Result> {
   if (path === null) return new Map();
   const { results } = JSON.parse(readFileSync(path, "utf8")) as { results: Result[] };
-  return new Map(results.filter(({ status }) => status !== "survived").map((result) => [result.id, result]));
+  return new Map(results.filter(({ status }) => status !== "survived").map((result) => [result.key, result]));
 }
 
 /** Takes mutants until enough of them are valid; those in work count as valid until they prove not to be. */
@@ -102,26 +102,27 @@ export async function run(options: Options, root: string): Promise<number> {
   const baseline = new Baseline(untouched);
   const wanted = options.only?.length ?? options.count;
   // The copy is what counts, also when somebody goes on writing in the tree.
-  const queue = new Queue(choose(options, untouched.root, 2 * wanted), wanted);
+  const queue = new Queue(choose(options, untouched.root, 2 * wanted + 20), wanted);
+  const began = performance.now();
   const results: Result[] = [];
   const save = () => {
     if (options.json) writeFileSync(options.json, JSON.stringify({ seed: options.seed, results }, null, 1));
   };
   await Promise.all(places.map(async (place) => {
     for (let mutant = queue.next(); mutant; mutant = queue.next()) {
-      const diff = unifiedDiff(mutant, readFileSync(`${untouched.root}/${mutant.file}`, "utf8"));
-      const before = known.get(mutant.id);
-      // Where the file has changed since, the same place is another mutant.
-      const result = before?.diff === diff
-        ? before
-        : await attempt(place, mutant, await commandsFor(mutant.file, untouched.root), baseline);
+      const result = known.get(mutant.key) ??
+        await attempt(place, mutant, await commandsFor(mutant.file, untouched.root), baseline);
       if (result.status === "invalid") queue.replace();
       results.push(result);
       announce(result);
       save();
     }
   }));
-  const text = report(results, options.seed);
+  const valid = results.filter(({ status }) => status !== "invalid").length;
+  if (valid < wanted && options.only === null) {
+    throw new Error(`mutate: only ${valid} of ${wanted} mutants compile: another seed, or more files`);
+  }
+  const text = report(results, options.seed, (performance.now() - began) / 60000);
   console.log(`\n${text}`);
   if (options.markdown) writeFileSync(options.markdown, text);
   cleanUp();

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { applyEdit } from "./edit.ts";
-import { type Mutant, mutantsOf, shuffled } from "./places.ts";
+import { applyEdit } from "../../scripts/mutate/edit.ts";
+import { type Mutant, mutantsOf, shuffled } from "../../scripts/mutate/places.ts";
 
 /** What the lines become, by operator. */
 function faults(file: string, text: string): Record<string, string[]> {
