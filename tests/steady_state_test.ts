@@ -147,6 +147,14 @@ test("steady state: nor do 2,000 steps of a user's loop that makes tensors and d
   assert.deepEqual(backend.memory.live, before);
 });
 
+test("steady state: what is only computed is not made ready to be read", async () => {
+  const { gpu, backend } = await open();
+  const made: string[] = [];
+  backend.memory.onCreate = (label) => made.push(label);
+  await evaluate(tensor([1, 2], { device: gpu }).exp());
+  assert.ok(made.length > 0 && !made.includes("read back"), `${made}`);
+});
+
 test("steady state: shapes that keep changing leave the number of buffers bounded", async () => {
   const { gpu, backend } = await open();
   const read = async (size: number) => {

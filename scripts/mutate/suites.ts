@@ -24,6 +24,7 @@ const SUITES: readonly { readonly test: string; readonly blindFor?: RegExp }[] =
   { test: "failures", blindFor: /cpu|tensor\/ops/ },
   { test: "nn" },
   { test: "dtype" },
+  { test: "shape_rules", blindFor: /backends/ },
   { test: "special_values" },
   { test: "special_gradients" },
   { test: "relations" },
