@@ -8,6 +8,7 @@ import { gatherOp, scatterAddOp } from "../tensor/ops/indexing.ts";
 import { addOp, whereOp } from "../tensor/ops/elementwise.ts";
 import { matmulOp } from "../tensor/ops/matmul.ts";
 import { broadcastToOp, concatOp, padOp, reshapeOp } from "../tensor/ops/movement.ts";
+import { avgPool2dOp, maxPool2dOp } from "../tensor/ops/pool2d.ts";
 import { threefryOp } from "../tensor/ops/random.ts";
 import { crossEntropyOp } from "../tensor/ops/softmax.ts";
 
@@ -109,6 +110,20 @@ rule(crossEntropyOp, {}, {
     [spec([2, 3], "i32"), spec([2], "i32")],
     [spec([2]), spec([2], "i32")],
   ],
+});
+
+test("shape rules: a window of a pool is wider than the padding, on every side", () => {
+  const geometry = { window: [2, 3], stride: [1, 1] } as const;
+  for (const op of [maxPool2dOp, avgPool2dOp]) {
+    const pool = (...padding: readonly [number, number, number, number]) =>
+      op.infer([spec([1, 1, 4, 4])], { ...geometry, padding });
+    assert.deepEqual(pool(1, 2, 1, 2)[0]!.shape, [1, 1, 5, 6]);
+    for (const side of [0, 1, 2, 3]) {
+      const padding = [1, 2, 1, 2].map((value, i) => i === side ? value + 1 : value);
+      const message = new RegExp(`^RangeError: ${op.name}: padding .* must be smaller than the window`);
+      assert.throws(() => pool(...padding as [number, number, number, number]), message);
+    }
+  }
 });
 
 test("shape rules: what they make of operands that fit", () => {
