@@ -11,14 +11,18 @@ import { tensor } from "../mod.ts";
 const maxKernel = kernels.max as DispatchKernel<never>;
 
 /** Computes max over the last axis of [4, 2] by another kernel in place of the right one. */
-async function maxBy(body: string, invocations: number): Promise<readonly number[]> {
+async function maxBy(
+  body: string,
+  invocations: number,
+  dtype: "f32" | "i32" = "f32",
+): Promise<readonly number[]> {
   const wrong = {
     kind: "dispatch",
     emit({ inputs: [x], outputs: [y], dispatch }: KernelContext<never>) {
       dispatch({
         bindings: [
-          { name: "x", value: x!.value, element: "f32", access: "read" },
-          { name: "y", value: y!, element: "f32", access: "write" },
+          { name: "x", value: x!.value, element: dtype, access: "read" },
+          { name: "y", value: y!, element: dtype, access: "write" },
         ],
         params: {},
         body,
@@ -31,7 +35,7 @@ async function maxBy(body: string, invocations: number): Promise<readonly number
   // A device of its own: plans are kept under the graph's structure, not under the kernels.
   const guarded = await webgpuDevice("auto", { guarded: true });
   try {
-    const x = tensor([[1, 2], [3, 4], [5, 6], [7, 8]], { device: guarded });
+    const x = tensor([[1, 2], [3, 4], [5, 6], [7, 8]], { dtype, device: guarded });
     return Array.from(await x.max({ axis: 1 }).data());
   } finally {
     table.max = maxKernel;
@@ -52,6 +56,16 @@ test("guard: an element that is left out is NaN", async () => {
 test("guard: what is read beyond an array is NaN", async () => {
   const values = await maxBy("set_y(i, x(2u * i + 3u));", 4);
   assert.deepEqual(values, [4, 6, 8, NaN]);
+});
+
+test("guard: an integer that is left out is none that a kernel would write", async () => {
+  const values = await maxBy("if (i != 2u) { set_y(i, x(2u * i + 1u)); }", 4, "i32");
+  assert.deepEqual(values, [2, 4, 0x7fc37fa9, 8]);
+});
+
+test("guard: a -1 that is written beyond an array is found", async () => {
+  const beyond = "if (i < 4u) { set_y(i, x(2u * i + 1u)); } else { set_y(i, -1); }";
+  await assert.rejects(maxBy(beyond, 5, "i32"), /^Error: guard: max: y was written 0 bytes beyond its end$/);
 });
 
 test("guard: what is written beyond an array is found, and named", async () => {

@@ -1,6 +1,6 @@
 /**
  * For tests: runs a plan so that a kernel which leaves an element out, reads beyond an array or writes beyond one cannot
- * pass. Memory is filled with ones, which are NaN in every float, before its first write; a band of them lies behind
+ * pass. Memory is filled with a poison, which is NaN in every float, before its first write; a band of it lies behind
  * every array, inside of its binding, and is looked at after every dispatch.
  *
  * @module
@@ -12,6 +12,10 @@ import { byteLength, type PlanValue } from "./values.ts";
 /** The bytes behind every array. */
 export const BAND = 256;
 const POISON_BYTES = 1 << 16;
+/** NaN as f32 and as two f16, and as an integer or as bytes nothing that a kernel writes by mistake, as -1 would be. */
+const POISON_WORD = 0x7fc37fa9;
+
+const poison = (bytes: number) => new Uint32Array(bytes / 4).fill(POISON_WORD);
 
 /** A dispatch and how it is put into a pass. */
 export interface Guarded {
@@ -27,12 +31,12 @@ export class Guard {
   constructor(device: GPUDevice) {
     this.#device = device;
     this.#poison = device.createBuffer({ label: "poison", size: POISON_BYTES, usage: 0x08 | 0x04 });
-    device.queue.writeBuffer(this.#poison, 0, new Uint8Array(POISON_BYTES).fill(255));
+    device.queue.writeBuffer(this.#poison, 0, poison(POISON_BYTES));
   }
 
   /** Fills the band behind an array that is written from the host. */
   fillBand(buffer: GPUBuffer, bytes: number): void {
-    this.#device.queue.writeBuffer(buffer, bytes, new Uint8Array(BAND).fill(255));
+    this.#device.queue.writeBuffer(buffer, bytes, poison(BAND));
   }
 
   /** Encodes dispatches, each in a pass of its own. The function that comes back looks at the bands, after the submit. */
@@ -81,8 +85,9 @@ function writesOf({ bindings }: Dispatch): Binding[] {
 
 async function check(bands: GPUBuffer, labels: readonly string[]): Promise<void> {
   await bands.mapAsync(1 /* READ */);
-  const bytes = new Uint8Array(bands.getMappedRange());
-  const at = bytes.subarray(0, labels.length * BAND).findIndex((byte) => byte !== 255);
+  const bytes = new Uint8Array(bands.getMappedRange(), 0, labels.length * BAND);
+  const wanted = new Uint8Array(poison(BAND).buffer);
+  const at = bytes.findIndex((byte, i) => byte !== wanted[i % BAND]);
   const found = at < 0
     ? null
     : `${labels[Math.floor(at / BAND)]} was written ${at % BAND} bytes beyond its end`;
