@@ -2,6 +2,7 @@
 // every run; FERMI_TABLE names a file that gets it as JSON, from which `scripts/agreement.ts` makes the table of the docs.
 
 import type { Agreement } from "../debug/bounds.ts";
+import { environment } from "./seeds.ts";
 
 type Order = "output" | "behind" | "gradient" | "second";
 
@@ -25,9 +26,6 @@ type Row = { -readonly [Key in keyof AgreementRow]: AgreementRow[Key] } & {
   cases: Record<Order, number>;
 };
 
-const environment: Record<string, string | undefined> =
-  (globalThis as { process?: { env: Record<string, string | undefined> } }).process?.env ?? {};
-
 /** The table of one run. */
 export class AgreementTable {
   readonly #rows: Map<string, Row> = new Map();
@@ -46,9 +44,14 @@ export class AgreementTable {
     }
   }
 
+  /** What was found of an op; nothing where no case was counted. */
+  row(op: string): AgreementRow | undefined {
+    return this.#rows.get(op);
+  }
+
   /** The table, for people. */
   text(): string {
-    const percent = (part: number, whole: number) => `${(100 * part / Math.max(1, whole)).toFixed(0)}%`;
+    const percent = (part: number, whole: number) => `${(100 * part / Math.max(1, whole)).toFixed(1)}%`;
     const lines = [...this.#rows.values()].map((row) => {
       const { op, output, behind, gradient, second, cases, elements, exact, open } = row;
       const cells = [

@@ -114,6 +114,6 @@ test("gradients of networks: random ones with two paths", async () => {
     const what = `network ${i}, ${choices}`;
     await replay(async () => {
       await assert.doesNotReject(() => check(model, [2, 2, 7, 7], { limit: 6, seed: i }), what);
-    }, "network_gradients_test.ts");
+    }, { file: "network_gradients_test.ts", test: ": random ones with two paths" });
   }
 });

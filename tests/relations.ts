@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { type Device, device, type HostArray, type Shape, type Tensor } from "../mod.ts";
 import { webgpuVariants } from "./devices.ts";
 import { plainInput } from "./samples/arbitraries.ts";
-import { fitsWindows } from "./samples/conv2d.ts";
+import { fitsWindows, type Problem, problemOf, sideOf } from "./samples/conv2d.ts";
 import { generator, type Input, materialise } from "./samples/sample.ts";
 import { type ViewName, VIEWS } from "./samples/views.ts";
 
@@ -94,21 +94,8 @@ export function dot(a: HostArray, b: HostArray): number {
   return sum;
 }
 
-/** A convolution: options as the op takes them, and the shapes of its three arrays. */
-export interface Convolution {
-  readonly options: {
-    readonly stride: readonly [number, number];
-    readonly padding: readonly [number, number, number, number];
-    readonly dilation: readonly [number, number];
-    readonly groups: number;
-  };
-  readonly x: readonly [number, number, number, number];
-  readonly weight: readonly [number, number, number, number];
-  readonly y: readonly [number, number, number, number];
-}
-
 /** One side of an image: strides beyond the window, dilation, uneven padding, also more of it than the window is wide. */
-const side = fc.record({
+const side = sideOf(fc.record({
   window: fc.constantFrom(1, 2, 3, 4),
   stride: fc.constantFrom(1, 1, 2, 3, 5),
   dilation: fc.constantFrom(1, 1, 2, 3),
@@ -116,32 +103,16 @@ const side = fc.record({
   after: fc.constantFrom(0, 0, 1, 6),
   outputs: fc.constantFrom(1, 2, 3, 5, 8),
   rest: fc.nat({ max: 4 }),
-}).map(({ window, stride, dilation, before, after, outputs, rest }) => {
-  const reach = (window - 1) * dilation + 1;
-  // What the last window leaves over is less than a stride.
-  const size = Math.max(1, (outputs - 1) * stride + reach + Math.min(rest, stride - 1) - before - after);
-  return { window, stride, dilation, before, after, size, reach };
-}).filter(({ size, before, after, reach }) => size + before + after >= reach).map((side) => ({
-  ...side,
-  outputs: Math.floor((side.size + side.before + side.after - side.reach) / side.stride) + 1,
 }));
 
 /** Convolutions of channels that mostly do not fill a vec4. */
-export const convolutions: fc.Arbitrary<Convolution> = fc.record({
+export const convolutions: fc.Arbitrary<Problem> = fc.record({
   batch: fc.constantFrom(1, 2, 3),
   groups: fc.constantFrom(1, 1, 2, 3),
   depth: fc.constantFrom(1, 2, 3, 4, 5),
   rows: fc.constantFrom(1, 2, 3, 4, 7),
   vertical: side,
   horizontal: side,
-}).map(({ batch, groups, depth, rows, vertical: v, horizontal: h }): Convolution => ({
-  options: {
-    stride: [v.stride, h.stride],
-    padding: [v.before, h.before, v.after, h.after],
-    dilation: [v.dilation, h.dilation],
-    groups,
-  },
-  x: [batch, depth * groups, v.size, h.size],
-  weight: [rows * groups, depth, v.window, h.window],
-  y: [batch, rows * groups, v.outputs, h.outputs],
-})).filter(fitsWindows);
+}).map(({ batch, groups, depth, rows, vertical, horizontal }) =>
+  problemOf({ batch, groups, inputs: depth, outputs: rows, y: vertical, x: horizontal })
+).filter(fitsWindows);

@@ -1,34 +1,26 @@
-// Convolutions against each other: groups and their parts, strides, dilations, flips, transposition and permutation,
+// Problems against each other: groups and their parts, strides, dilations, flips, transposition and permutation,
 // batches and their images. Whole numbers, so both sides are the same bit for bit, forward and both gradients.
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import fc from "fast-check";
 import { concat, conv2d, conv2dInputGradient, conv2dWeightGradient, type Tensor, tensor } from "../mod.ts";
-import {
-  assertPairs,
-  type Convolution,
-  convolutions,
-  everyDevice,
-  type Pair,
-  threeOf,
-  whole,
-} from "./relations.ts";
-import { fitsWindows } from "./samples/conv2d.ts";
+import { assertPairs, convolutions, everyDevice, type Pair, threeOf, whole } from "./relations.ts";
+import { fitsWindows, type Problem } from "./samples/conv2d.ts";
 import { type Input, materialise } from "./samples/sample.ts";
-import { replay, runs, seed, shrinking } from "./seeds.ts";
+import { hold, runs } from "./seeds.ts";
 
 const all = await everyDevice();
 
 /** The three arrays of a convolution and its three passes. */
 interface Operands {
-  readonly shapes: Convolution;
+  readonly shapes: Problem;
   readonly x: Tensor;
   readonly weight: Tensor;
   readonly dy: Tensor;
 }
 
-type Options = Convolution["options"];
+type Options = Problem["options"];
 
 /** The three passes of one convolution, joined to one list. */
 function passes({ shapes, x, weight, dy }: Operands, options: Options = shapes.options): Tensor[] {
@@ -57,7 +49,7 @@ function relation(
   what: string,
   usual: number,
   pairs: (operands: Operands) => readonly Pair[],
-  suits: (shapes: Convolution) => boolean = () => true,
+  suits: (shapes: Problem) => boolean = () => true,
 ): void {
   test(`convolutions: ${what}`, async () => {
     const cases = convolutions.filter(suits).chain((shapes) =>
@@ -69,11 +61,7 @@ function relation(
         await assertPairs(name, on, pairs({ shapes, x: x!, weight: weight!, dy: dy! }));
       }
     });
-    await replay(
-      () => fc.assert(property, { seed, numRuns: runs(usual), ...shrinking }),
-      "relations_conv_test.ts",
-      what,
-    );
+    await hold(property, { numRuns: runs(usual) }, { file: "relations_conv_test.ts", test: `: ${what}` });
   });
 }
 
@@ -160,7 +148,7 @@ relation("images, kernels and results on their side", 10, (operands) => {
 });
 
 /** Whether the last window ends where the image does, so that one can begin from there. */
-function fits({ options: { stride, padding, dilation }, x, weight }: Convolution): boolean {
+function fits({ options: { stride, padding, dilation }, x, weight }: Problem): boolean {
   return [0, 1].every((side) => {
     const reach = (weight[side + 2]! - 1) * dilation[side]! + 1;
     return (x[side + 2]! + padding[side]! + padding[side + 2]! - reach) % stride[side]! === 0;

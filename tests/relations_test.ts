@@ -27,7 +27,7 @@ import {
   whole,
 } from "./relations.ts";
 import { type Input, materialise } from "./samples/sample.ts";
-import { replay, runs, seed, shrinking } from "./seeds.ts";
+import { hold, runs } from "./seeds.ts";
 
 const all = await everyDevice();
 const cpu = all[0]!.device;
@@ -69,11 +69,7 @@ function adjoint(what: string, cases: fc.Arbitrary<Case>, usual: number): void {
   test(`adjoints: ${what}`, async () => {
     const shown = cases.map((sample) => ({ ...sample, [fc.toStringMethod]: () => sample.text }));
     const property = fc.asyncProperty(shown, check);
-    await replay(
-      () => fc.assert(property, { seed, numRuns: runs(usual), ...shrinking }),
-      "relations_test.ts",
-      what,
-    );
+    await hold(property, { numRuns: runs(usual) }, { file: "relations_test.ts", test: `: ${what}` });
   });
 }
 

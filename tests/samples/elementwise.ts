@@ -3,11 +3,13 @@
 import fc from "fast-check";
 import * as fermi from "../../mod.ts";
 import type { DType, Shape, Tensor } from "../../mod.ts";
+import { isFloat } from "../../tensor/dtype.ts";
 import type { PrimitivesOf } from "../../tensor/ops/registry.ts";
 import { fillFor, input, oneOf, real, shapes } from "./arbitraries.ts";
 import {
   type DTYPES,
   type ErrorSample,
+  type ErrorSamples,
   type Fill,
   type Input,
   type OpSamples,
@@ -26,7 +28,7 @@ function unary(
   f: (x: Tensor) => Tensor,
   dtypes: Dtypes,
   fill: (dtype: DType) => fc.Arbitrary<Fill>,
-  errors: readonly ErrorSample[],
+  errors: ErrorSamples,
   gradient: "differentiable" | "flat" = "differentiable",
 ): OpSamples {
   const arbitrary = fc.tuple(shapes(), oneOf(dtypes)).chain(([shape, dtype]) =>
@@ -81,13 +83,18 @@ const alike = (dtype: DType) => [anyFill(dtype), anyFill(dtype)] as const;
 const mixed = notTaken((x) => fermi.add(x, x.cast("i32")), "u32", /^add: u32 and i32 have no common dtype/);
 const bool = (f: (a: Tensor, b: Tensor) => Tensor, error: RegExp) => notTaken((x) => f(x, x), "bool", error);
 
-/** A base that suits the exponent: positive for any, without 0 for whole ones. */
+/** A base that suits the exponent: positive for any, of either sign for whole ones, near 1 where those are large. */
 const powers: OpSamples = samplesOf(
-  fc.tuple(broadcasting(2), oneOf("floats"), fc.boolean()).chain(([[a, b], dtype, whole]) =>
-    fc.tuple(
-      input(a!, dtype, whole ? fc.constantFrom<Fill>("floats", "spread") : positive()),
-      input(b!, dtype, whole ? { below: 5 } : real),
-    ).map((inputs): Sample<null> => ({ inputs, options: null }))
+  fc.tuple(broadcasting(2), oneOf("floats"), fc.constantFrom("any", "few", "whole")).chain(
+    ([[a, b], dtype, exponents]) => {
+      const [base, exponent] = {
+        any: [positive(), real],
+        few: [fc.constantFrom<Fill>("floats", "spread"), { below: 5 }],
+        whole: [fc.constant<Fill>("nearOne"), { whole: 20 }],
+      }[exponents]!;
+      return fc.tuple(input(a!, dtype, base), input(b!, dtype, exponent))
+        .map((inputs): Sample<null> => ({ inputs, options: null }));
+    },
   ),
   ([a, b]) => fermi.pow(a!, b!),
   [notTaken((x) => fermi.pow(x, x), "i32", /^pow: expects a tensor of f32, f16, got i32/)],
@@ -101,10 +108,14 @@ const casts: OpSamples = samplesOf(
       : from === "f16"
       ? real
       : fillFor(from);
-    return input(shape, from, fill).map((x): Sample<DType> => ({ inputs: [x], options: dtype }));
+    return input(shape, from, fill).map((x): Sample<DType> => ({
+      inputs: [x],
+      options: dtype,
+      wrt: isFloat(from) && isFloat(dtype) ? [0] : [],
+    }));
   }),
   ([x], dtype) => fermi.cast(x!, dtype),
-  [],
+  "takes any tensor",
 );
 
 const wheres: OpSamples = samplesOf(
@@ -140,7 +151,7 @@ export const elementwiseSamples: { readonly [Name in keyof Family]: OpSamples } 
   rsqrt: unary(fermi.rsqrt, "floats", positive, [floats(fermi.rsqrt, "rsqrt")]),
   tanh: unary(fermi.tanh, "floats", anyFill, [floats(fermi.tanh, "tanh")]),
   sigmoid: unary(fermi.sigmoid, "floats", anyFill, [floats(fermi.sigmoid, "sigmoid")]),
-  detach: unary(fermi.detach, "all", anyFill, [], "flat"),
+  detach: unary(fermi.detach, "all", anyFill, "takes any tensor", "flat"),
   add: binary(fermi.add, "numbers", alike, [bool(fermi.add, /^add: expects a tensor of/), mixed]),
   sub: binary(fermi.sub, "numbers", alike, [bool(fermi.sub, /^sub: expects a tensor of/)]),
   mul: binary(fermi.mul, "numbers", alike, [bool(fermi.mul, /^mul: expects a tensor of/)]),

@@ -19,7 +19,7 @@ import {
 import type { CompositesOf, PrimitivesOf } from "../../tensor/ops/registry.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import { few, input, oneOf, real } from "./arbitraries.ts";
-import { type OpSamples, type Sample, samplesOf, wrong } from "./sample.ts";
+import { apart, type Make, type OpSamples, outOfRange, type Sample, samplesOf, wrong } from "./sample.ts";
 
 type PoolFamily = PrimitivesOf<typeof import("../../tensor/ops/pool2d.ts")>;
 type NormalizeFamily = CompositesOf<typeof import("../../tensor/ops/normalize.ts")>;
@@ -105,16 +105,20 @@ function pooling(...operands: readonly ("x" | "y")[]): fc.Arbitrary<Sample<Probl
 const places = (x: Tensor, geometry: PoolGeometry) => apply(maxPool2dOp, [x.detach()], geometry)[1]!;
 
 const tooPadded = (f: (x: Tensor, options: { window: number; padding: number }) => unknown) =>
-  wrong(
+  outOfRange(
     (make) => f(make([1, 1, 4, 4]), { window: 2, padding: 2 }),
     /padding \[2, 2, 2, 2\] must be smaller than/,
   );
+
+/** Pooling a map of one element, from here and from elsewhere. */
+const whole: PoolGeometry = { window: [1, 1], stride: [1, 1], padding: [0, 0, 0, 0] };
+const operands = (make: Make) => [make([1, 1, 1, 1]), make([1, 1, 1, 1], "i32", "elsewhere")];
 
 /** The samples of pooling. */
 export const pool2dSamples: { readonly [Name in keyof PoolFamily]: OpSamples } = {
   maxPool2d: samplesOf(pooling("x"), ([x], { geometry }) => apply(maxPool2dOp, [x!], geometry), [
     tooPadded(fermi.maxPool2d),
-    wrong(
+    outOfRange(
       (make) => fermi.maxPool2d(make([1, 1, 2, 2]), { window: 3 }),
       /^maxPool2d: a window of 3 does not fit into/,
     ),
@@ -128,19 +132,19 @@ export const pool2dSamples: { readonly [Name in keyof PoolFamily]: OpSamples } =
     pooling("y", "x"),
     ([dy, x], { geometry, x: shape }) =>
       applyOne(maxPool2dGradientOp, [dy!, places(x!, geometry)], { ...geometry, shape }),
-    [],
+    [apart((make) => applyOne(maxPool2dGradientOp, operands(make), { ...whole, shape: [1, 1, 1, 1] }))],
   ),
   maxPool2dPick: samplesOf(
     pooling("x", "x"),
     ([x, other], { geometry }) => applyOne(maxPool2dPickOp, [x!, places(other!, geometry)], geometry),
-    [],
+    [apart((make) => applyOne(maxPool2dPickOp, operands(make), whole))],
   ),
   avgPool2d: samplesOf(
     pooling("x"),
     ([x], { geometry: { window, stride, padding } }) => fermi.avgPool2d(x!, { window, stride, padding }),
     [
       tooPadded(fermi.avgPool2d),
-      wrong(
+      outOfRange(
         (make) => fermi.avgPool2d(make([1, 1, 2, 2]), { window: 0 }),
         /^avgPool2d: window must be a whole number/,
       ),
@@ -149,7 +153,7 @@ export const pool2dSamples: { readonly [Name in keyof PoolFamily]: OpSamples } =
   avgPool2dGradient: samplesOf(
     pooling("y"),
     ([dy], { geometry, x: shape }) => applyOne(avgPool2dGradientOp, [dy!], { ...geometry, shape }),
-    [],
+    "takes any tensor",
   ),
 };
 
@@ -201,7 +205,7 @@ export const normalizeSamples: { readonly [Name in keyof NormalizeFamily]: OpSam
         (make) => fermi.localResponseNorm(make([3, 1, 1])),
         /^localResponseNorm: expects images .*, 4 axes/,
       ),
-      wrong(
+      outOfRange(
         (make) => fermi.localResponseNorm(make([1, 3, 1, 1]), { size: 0 }),
         /^localResponseNorm: size must be a whole number from 1, got 0/,
       ),
@@ -210,6 +214,15 @@ export const normalizeSamples: { readonly [Name in keyof NormalizeFamily]: OpSam
   localResponseNormGradient: samplesOf(
     denormalising,
     ([dy, x, scale], attributes) => applyOne(localResponseNormGradientOp, [dy!, x!, scale!], attributes),
-    [],
+    [apart((make) => {
+      const [x, y] = [make([1, 1, 1, 1]), make([1, 1, 1, 1], "f32", "elsewhere")];
+      return applyOne(localResponseNormGradientOp, [x, y, x], {
+        size: 1,
+        alpha: 1,
+        beta: 1,
+        k: 1,
+        groups: 1,
+      });
+    })],
   ),
 };

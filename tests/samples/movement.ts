@@ -8,7 +8,7 @@ import { type PadAttributes, padOp, type SliceAttributes, sliceOp } from "../../
 import type { PrimitivesOf } from "../../tensor/ops/registry.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import { axesOf, axisOf, few, fillFor, input, oneOf, perAxis, plainInput, shapes } from "./arbitraries.ts";
-import { type OpSamples, type Sample, samplesOf, wrong } from "./sample.ts";
+import { type OpSamples, outOfRange, type Sample, samplesOf, wrong } from "./sample.ts";
 
 type Family = PrimitivesOf<typeof import("../../tensor/ops/movement.ts")>;
 
@@ -150,20 +150,23 @@ export const movementSamples: { readonly [Name in keyof Family]: OpSamples } = {
     ),
   ]),
   transpose: samplesOf(moving(shapes(), permutations), ([x], order) => x!.transpose(order), [
-    wrong(
+    outOfRange(
       (make) => make([2, 3]).transpose([0, 0]),
       /^transpose: permutation \[0, 0\] must name each of 2 axes once/,
     ),
-    wrong((make) => make([2, 3]).transpose([0, 2]), /^transpose: axis 2 is out of range for 2 axes/),
+    outOfRange((make) => make([2, 3]).transpose([0, 2]), /^transpose: axis 2 is out of range for 2 axes/),
   ]),
   flip: samplesOf(moving(shapes(), axesOf), ([x], axis) => x!.flip({ axis }), [
-    wrong((make) => make([2]).flip({ axis: 1 }), /^flip: axis 1 is out of range for 1 axes/),
-    wrong((make) => make([2]).flip({ axis: [0, 0] }), /^flip: axis \[0, 0\] names an axis twice/),
+    outOfRange((make) => make([2]).flip({ axis: 1 }), /^flip: axis 1 is out of range for 1 axes/),
+    outOfRange((make) => make([2]).flip({ axis: [0, 0] }), /^flip: axis \[0, 0\] names an axis twice/),
   ]),
   slice: samplesOf(moving(shapes({ least: 1 }), boxes), ([x], box) => applyOne(sliceOp, [x!], box), [
-    wrong((make) => make([4]).slice({ step: 0 }), /^slice: bounds must be whole numbers and step one from 1/),
-    wrong((make) => make([4]).slice({ start: [0, 0], axis: 0 }), /^slice: 2 bounds for 1 axes/),
-    wrong(
+    outOfRange(
+      (make) => make([4]).slice({ step: 0 }),
+      /^slice: bounds must be whole numbers and step one from 1/,
+    ),
+    outOfRange((make) => make([4]).slice({ start: [0, 0], axis: 0 }), /^slice: 2 bounds for 1 axes/),
+    outOfRange(
       (make) => make([4]).slice({ start: [1, 2], axis: [0, -1] }),
       /^slice: axis \[0, 0\] names an axis twice/,
     ),
@@ -175,9 +178,12 @@ export const movementSamples: { readonly [Name in keyof Family]: OpSamples } = {
         ? applyOne(padOp, [x!, value], options as PadAttributes)
         : fermi.pad(x!, { ...options, value: valueFor(x!, options) }),
     [
-      wrong((make) => make([2]).pad({ before: -1 }), /^pad: wants 1 whole numbers from 0, got \[-1\]/),
-      wrong((make) => make([2], "bool").pad({ after: 1, value: 3 }), /^3 is no bool/),
-      wrong((make) => make([2]).pad({ after: [1, 1] }), /^pad: wants 1 whole numbers from 0, got \[1, 1\]/),
+      outOfRange((make) => make([2]).pad({ before: -1 }), /^pad: wants 1 whole numbers from 0, got \[-1\]/),
+      outOfRange((make) => make([2], "bool").pad({ after: 1, value: 3 }), /^3 is no bool/),
+      outOfRange(
+        (make) => make([2]).pad({ after: [1, 1] }),
+        /^pad: wants 1 whole numbers from 0, got \[1, 1\]/,
+      ),
     ],
   ),
   concat: samplesOf(joins, (tensors, axis) => fermi.concat(tensors, { axis }), [

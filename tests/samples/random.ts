@@ -7,12 +7,12 @@ import { applyOne } from "../../tensor/declare.ts";
 import { normalFromBitsOp, threefryOp, uniformFromBitsOp } from "../../tensor/ops/random.ts";
 import type { CompositesOf, PrimitivesOf } from "../../tensor/ops/registry.ts";
 import { input, oneOf, plainInput, real, shapes } from "./arbitraries.ts";
-import { type OpSamples, type Sample, samplesOf, wrong } from "./sample.ts";
+import { type ErrorSample, type OpSamples, outOfRange, type Sample, samplesOf, wrong } from "./sample.ts";
 
 type Family = typeof import("../../tensor/ops/random.ts");
 
 const key = plainInput([2], "u32", "bits");
-const noKey = (f: (key: Tensor) => unknown) => [
+const noKey = (f: (key: Tensor) => unknown): [ErrorSample, ErrorSample] => [
   wrong((make) => f(make([3], "u32")), /: expects a key of shape \[2\], got \[3\]/),
   wrong((make) => f(make([2], "i32")), /: expects a key of u32, got i32/),
 ];
@@ -39,8 +39,11 @@ export const randomSamples: {
 } = {
   randomBits: samplesOf(draws, ([key], shape) => fermi.randomBits(key!, shape), [
     ...noKey((key) => fermi.randomBits(key, [2])),
-    wrong((make) => fermi.randomBits(make([2], "u32"), [-1]), /^randomBits: shape \[-1\] has the extent -1/),
-  ]),
+    outOfRange(
+      (make) => fermi.randomBits(make([2], "u32"), [-1]),
+      /^randomBits: shape \[-1\] has the extent -1/,
+    ),
+  ], "flat"),
   threefry: samplesOf(
     fc.tuple(input([2], "u32", "bits"), input([2], "u32", "bits")).map((inputs): Sample<null> => ({
       inputs,
@@ -54,15 +57,16 @@ export const randomSamples: {
         /^threefry: expects a counter of shape \[2\], got \[3\]/,
       ),
     ],
+    "flat",
   ),
   uniformFromBits: samplesOf(words, ([bits]) => applyOne(uniformFromBitsOp, [bits!], {}), [
     noBits((bits) => applyOne(uniformFromBitsOp, [bits], {})),
-  ]),
+  ], "flat"),
   normalFromBits: samplesOf(words, ([bits]) => applyOne(normalFromBitsOp, [bits!], {}), [
     noBits((bits) => applyOne(normalFromBitsOp, [bits], {})),
-  ]),
+  ], "flat"),
   dropout: samplesOf(drops, ([x, key], p) => fermi.dropout(x!, key!, { p }), [
-    wrong(
+    outOfRange(
       (make) => fermi.dropout(make([2]), make([2], "u32"), { p: 1 }),
       /^dropout: p must be in \[0, 1\), got 1/,
     ),

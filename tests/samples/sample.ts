@@ -5,25 +5,21 @@ import fc from "fast-check";
 import { type Device, type DType, type Shape, type Tensor, tensor } from "../../mod.ts";
 import { isFloat } from "../../tensor/dtype.ts";
 import { sizeOf } from "../../tensor/shape.ts";
-import { devices } from "../devices.ts";
 import { type ViewName, VIEWS } from "./views.ts";
 
-/** Half precision is sampled where WebGPU has it. */
-const f16: readonly DType[] = (await devices()).every((device) => device.supports("f16")) ? ["f16"] : [];
-
-/** The dtypes that ops take, as often as they should be drawn. */
+/** The dtypes that ops take, as often as they should be drawn: the same cases for devices without f16, which leave those out. */
 export const DTYPES: Readonly<Record<"floats" | "signed" | "numbers" | "all", readonly DType[]>> = {
-  floats: ["f32", "f32", ...f16],
-  signed: ["f32", "f32", ...f16, "i32"],
-  numbers: ["f32", "f32", ...f16, "i32", "u32"],
-  all: ["f32", "f32", ...f16, "i32", "u32", "u8", "bool"],
+  floats: ["f32", "f32", "f16"],
+  signed: ["f32", "f32", "f16", "i32"],
+  numbers: ["f32", "f32", "f16", "i32", "u32"],
+  all: ["f32", "f32", "f16", "i32", "u32", "u8", "bool"],
 };
 
 /**
  * How an operand is filled:
  * integers: -4 to 4, so that sums of products are exact; halves: multiples of 1/2, likewise;
  * floats: magnitudes from 1/4 to 2 of either sign; positive: those; nearOne: 0.8 to 1.25, whose products stay in range;
- * spread: magnitudes from 2^-12 to 10; positiveSpread: from 2^-12 to 2^12; wide: magnitudes up to 2^34; edges: where integers end; bits: all of a u32; { below }: 0 to below - 1, { around }: those and some out of range.
+ * spread: magnitudes from 2^-12 to 10; positiveSpread: from 2^-12 to 2^12; wide: magnitudes up to 2^34; edges: where integers end; bits: all of a u32; { below }: 0 to below - 1, { around }: those and some out of range; { whole }: from -whole to whole.
  */
 export type Fill =
   | "integers"
@@ -37,7 +33,8 @@ export type Fill =
   | "edges"
   | "bits"
   | { readonly below: number }
-  | { readonly around: number };
+  | { readonly around: number }
+  | { readonly whole: number };
 
 /** An operand. */
 export interface Input {
@@ -56,40 +53,52 @@ export interface Sample<Options> {
   readonly wrt?: readonly number[];
 }
 
-/** A call that has to throw, and its sentence. */
+/** Makes an operand of an error sample, on the device that is tested or on another one. */
+export type Make = (shape: Shape, dtype?: DType, where?: "here" | "elsewhere") => Tensor;
+
+/** A call that has to throw, its sentence and its class. */
 export interface ErrorSample {
-  readonly call: (make: (shape: Shape, dtype?: DType) => Tensor) => unknown;
+  readonly call: (make: Make) => unknown;
   readonly error: RegExp;
+  readonly name: "TypeError" | "RangeError";
 }
+
+/** The error samples of an op; only one that takes any tensor has none. */
+export type ErrorSamples = readonly [ErrorSample, ...ErrorSample[]] | "takes any tensor";
 
 /** A sample whose op is known. */
 export interface Case {
   readonly text: string;
   readonly inputs: readonly Input[];
   readonly wrt: readonly number[];
+  /** What a device has to support besides f32 and integers. */
+  readonly needs: readonly DType[];
   readonly call: (inputs: readonly Tensor[]) => readonly Tensor[];
 }
 
 /** What the table of samples has for each op. */
 export interface OpSamples {
   readonly cases: fc.Arbitrary<Case>;
-  readonly errors: readonly ErrorSample[];
+  readonly errors: ErrorSamples;
+  readonly gradient: "differentiable" | "flat";
 }
 
 /** Ties an arbitrary to the call of its op; `gradient` says that the op has none. */
 export function samplesOf<Options>(
   arbitrary: fc.Arbitrary<Sample<Options>>,
   call: (inputs: readonly Tensor[], options: Options) => Tensor | readonly Tensor[],
-  errors: readonly ErrorSample[],
+  errors: ErrorSamples,
   gradient: "differentiable" | "flat" = "differentiable",
 ): OpSamples {
   const cases = arbitrary.map(({ inputs, options, wrt }): Case => {
     const text = JSON.stringify({ inputs, options });
+    const half = options === "f16" || inputs.some(({ dtype }) => dtype === "f16");
     const real = inputs.flatMap(({ dtype }, i) => isFloat(dtype) ? [i] : []);
     return {
       text,
       inputs,
       wrt: gradient === "flat" ? [] : wrt ?? real,
+      needs: half ? ["f16"] : [],
       call(tensors) {
         const made = call(tensors, options);
         return Array.isArray(made) ? made : [made as Tensor];
@@ -97,12 +106,22 @@ export function samplesOf<Options>(
       [fc.toStringMethod]: () => text,
     } as Case;
   });
-  return { cases, errors };
+  return { cases, errors, gradient };
 }
 
-/** An error sample. */
+/** A call with operands of a wrong type or shape. */
 export function wrong(call: ErrorSample["call"], error: RegExp): ErrorSample {
-  return { call, error };
+  return { call, error, name: "TypeError" };
+}
+
+/** A call with a value out of range. */
+export function outOfRange(call: ErrorSample["call"], error: RegExp): ErrorSample {
+  return { call, error, name: "RangeError" };
+}
+
+/** A call with operands on two devices: what ops have to find that only gradients make. */
+export function apart(call: ErrorSample["call"]): ErrorSample {
+  return wrong(call, /: operands are on \w+ and on \w+, move one with to\(\)/);
 }
 
 /** An operand on a device: the leaf that holds its numbers, and the view of it that the op is given. */
@@ -131,7 +150,10 @@ function numbers(count: number, dtype: DType, fill: Fill, seed: number): Float64
   const whole = (below: number) => Math.floor(random() * below);
   const sign = () => random() < 0.5 ? -1 : 1;
   const draw = (): number => {
-    if (typeof fill === "object") return "below" in fill ? whole(fill.below) : whole(fill.around + 3) - 1;
+    if (typeof fill === "object") {
+      if ("whole" in fill) return whole(2 * fill.whole + 1) - fill.whole;
+      return "below" in fill ? whole(fill.below) : whole(fill.around + 3) - 1;
+    }
     switch (fill) {
       case "integers":
         return whole(9) - (dtype === "i32" || isFloat(dtype) ? 4 : 0);
