@@ -8,9 +8,11 @@
 
 import type { GraphNode, Spec } from "../tensor/declare.ts";
 import { postorder, unevaluatedOperands } from "../tensor/graph.ts";
+import { recordProvenance } from "../tensor/provenance.ts";
 import type { Shape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import { nameOf, placeOf } from "./describe.ts";
+import { layerOf, linesOf, nameOf, nameOfAll, placeOf } from "./describe.ts";
+import { readRoots } from "./reading.ts";
 
 /**
  * How one result of an op compares.
@@ -49,8 +51,8 @@ export interface OutputComparison extends Spec {
   readonly endToEnd: number;
   /**
    * Of a tensor that was asked for, the largest difference between its numbers as it is usually evaluated, where the ops on
-   * the way to it are fused, and these, for which they are all stored; in units in the last place of `largest`. No bound is
-   * derived for it: a compiler may contract a product and a sum. Much more than that is a mistake in a fused kernel.
+   * the way to it are fused, and these, for which they are all stored; in units in the last place of `largest`. A compiler
+   * may contract a product and a sum, so a few are allowed: `Comparison.fused` says whether it is too much.
    */
   readonly fused: number;
   /** The largest absolute value. */
@@ -64,7 +66,7 @@ export interface OutputComparison extends Spec {
 }
 
 /**
- * How an op compares.
+ * How an op compares, or several of them that were fused.
  *
  * ```ts
  * import assert from "node:assert/strict";
@@ -79,9 +81,11 @@ export interface OutputComparison extends Spec {
  * ```
  */
 export interface OpComparison {
-  /** The op. */
+  /** The op; of several that were fused, the one with the worst result. */
   readonly node: GraphNode;
-  /** The results that the graph uses. */
+  /** The ops that were fused, operands first; null for an op on its own. */
+  readonly fused: readonly GraphNode[] | null;
+  /** The results that the graph uses; of ops that were fused, those that are stored. */
   readonly outputs: readonly OutputComparison[];
   /** The largest of their errors as a fraction of its bound. */
   readonly worst: number;
@@ -103,7 +107,12 @@ export interface OpComparison {
 export interface Comparison {
   /** Every op, operands first. */
   readonly ops: readonly OpComparison[];
-  /** The first op with a result beyond its bound; null where there is none. */
+  /**
+   * Ops that a device may fuse, computed in one evaluation as they are trained: those whose numbers are not bit for bit the
+   * ones of `ops`, each within the bound of its ops from operands that the same evaluation stored.
+   */
+  readonly fused: readonly OpComparison[];
+  /** The first op with a result beyond its bound, or else the first of those that were fused; null where there is none. */
   readonly first: OpComparison | null;
 }
 
@@ -128,49 +137,68 @@ export interface CompareOptions {
 }
 
 /**
- * Compares every op that `tensors` are made from with the CPU backend, each on the operands that the device had. The
+ * Compares every op that tensors are made from with the CPU backend, each on the operands that the device had. The
  * bounds are derived from what WGSL promises of its functions and of sums, so an op within them is right, and one beyond
  * is wrong. For a step of training, give it the loss, the parameters and the velocities after `sgd.step(...)`: they stand
  * for the expressions that update them. The tensors are evaluated, which carries out what is queued.
  *
+ * All is computed three times: as usual; once more as usual, with what is stored anyway read, so that ops that are fused are
+ * held to their common bound; and with every result read.
+ *
  * ```ts
  * import assert from "node:assert/strict";
- * import { compareOps, device, gradients, nn, ones, randomKey, recordProvenance, SGD } from "@fermi/fermi";
+ * import { compareOps, device, gradients, nn, ones, randomKey, SGD } from "@fermi/fermi";
  *
  * const key = randomKey(1, { device: await device("cpu") }); // or "webgpu": there it is of use
  * const layer = new nn.Linear(3, 2, { key });
  * const sgd = new SGD(layer.parameters().values());
- * const tensors = recordProvenance(() => {
+ * const { ops, first } = await compareOps(() => {
  *   const loss = layer.forward(ones([4, 3], { device: key.device })).square().sum();
  *   sgd.step(gradients(loss, sgd.parameters), 0.1);
  *   return [loss, ...sgd.parameters];
  * });
- * const { ops, first } = await compareOps(tensors);
  * assert.equal(first, null); // every op is within its bound
  * assert.ok(ops.some(({ node }) => node.op.name === "matmul" && node.made?.role === "gradient"));
  * ```
  *
+ * @param tensors tensors, or a function that makes them: then every op knows its layer and line
  * @throws {TypeError} for tensors of several devices.
+ * @throws {Error} when no op is left to compare: of tensors that were read, what they were made from may be gone, or have
+ * been updated since.
  * @throws {Error} as `evaluate` does.
  */
 export async function compareOps(
-  tensors: readonly Tensor[],
+  tensors: readonly Tensor[] | (() => Tensor | readonly Tensor[]),
   options: CompareOptions = {},
 ): Promise<Comparison> {
-  const roots = [...new Set(tensors.map((tensor) => tensor.snapshot()))];
+  const given = typeof tensors === "function"
+    // What a parameter stands for is taken before anything else happens to it.
+    ? recordProvenance(() => [tensors()].flat().map((tensor) => tensor.snapshot()))
+    : tensors.map((tensor) => tensor.snapshot());
+  const roots = [...new Set(given)];
   const [device, other] = [...new Set(roots.map((root) => root.device))];
   if (other) throw new TypeError(`compareOps: tensors are on ${device!.name} and on ${other.name}`);
-  if (device === undefined) return { ops: [], first: null };
-  const order = postorder(roots, unevaluatedOperands);
-  const leaves = new Set(order.filter((tensor) => unevaluatedOperands(tensor).length === 0));
+  if (device === undefined) return { ops: [], fused: [], first: null };
+  const opened = readRoots("compareOps", roots);
+  const operandsOf = (tensor: Tensor) =>
+    opened.has(tensor) ? tensor.node!.inputs : unevaluatedOperands(tensor);
+  const order = postorder(roots, operandsOf);
+  const leaves = new Set(order.filter((tensor) => operandsOf(tensor).length === 0));
   const nodes = [...new Set(order.flatMap((tensor) => leaves.has(tensor) ? [] : tensor.node!))];
+  if (nodes.length === 0) {
+    throw new Error(
+      "compareOps: no op to compare: graphs start with these tensors, or they were read before",
+    );
+  }
   // As anyone would evaluate them: fused, and with the updates; the old contents are read in the same evaluation.
   await device.evaluate([...roots, ...leaves], true);
   // The CPU's kernels and the bounds come along when they are asked for, like every backend.
-  const { OpByOp } = await import("./op_by_op.ts");
+  const [{ OpByOp }, { AsFused }] = await Promise.all([import("./op_by_op.ts"), import("./as_fused.ts")]);
+  const asFused = new AsFused(device, roots, leaves, nodes);
+  await asFused.evaluate();
   const run = new OpByOp(device, roots, new Set(order), nodes);
   for (const leaf of leaves) run.enter(leaf);
-  const ops: OpComparison[] = [];
+  const [ops, fused]: [OpComparison[], OpComparison[]] = [[], []];
   const { bytesAtOnce = 2 ** 28 } = options;
   for (let at = 0; at < nodes.length;) {
     const chunk: GraphNode[] = [];
@@ -179,9 +207,13 @@ export async function compareOps(
       bytes += nodes[at]!.outputs.reduce((sum, { size }) => sum + 4 * size, 0);
     }
     await run.evaluate(chunk);
-    for (const node of chunk) ops.push(await run.compare(node));
+    for (const node of chunk) {
+      ops.push(await run.compare(node, asFused));
+      fused.push(...asFused.compareAfter(node));
+    }
   }
-  return { ops, first: ops.find(({ worst }) => worst > 1) ?? null };
+  const isBeyond = ({ worst }: OpComparison) => worst > 1;
+  return { ops, fused, first: ops.find(isBeyond) ?? fused.find(isBeyond) ?? null };
 }
 
 /**
@@ -199,7 +231,7 @@ export async function compareOps(
  * );
  * ```
  */
-export function describeOp({ node, outputs, worst }: OpComparison): string {
+export function describeOp({ node, fused, outputs, worst }: OpComparison): string {
   const { at, got, want, bound } = outputs.find((output) => output.worst === worst)!;
   const verdict = worst > 1 ? "leaves its bound" : "is within its bound";
   const short = (value: number) => Number(value.toPrecision(9)).toString();
@@ -211,5 +243,8 @@ export function describeOp({ node, outputs, worst }: OpComparison): string {
     : `element [${at.join(", ")}] is ${short(got)}, should be ${short(want)} +- ${+bound.toPrecision(
       2,
     )}${times}`;
-  return `${nameOf(node)} ${verdict}: ${placeOf(node)}: ${element}`;
+  if (fused === null) return `${nameOf(node)} ${verdict}: ${placeOf(node)}: ${element}`;
+  const layers = [...new Set(fused.map(layerOf).filter(Boolean))];
+  const of = layers.length === 0 ? "" : ` of layer${layers.length > 1 ? "s" : ""} ${layers.join(", ")}`;
+  return `${nameOfAll(fused)}${of} ${verdict}, only when fused: ${linesOf(node)}: ${element}`;
 }

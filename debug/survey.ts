@@ -41,12 +41,13 @@ export class Survey {
 
   /**
    * The first tensor, operands first, that is not finite while its operands are, and from which that comes to one of
-   * `roots`; null where all of these are finite.
+   * `roots`; null where all of these are finite. The walk goes through those in `opened` though their numbers are there.
    */
-  async firstBad(roots: readonly Tensor[]): Promise<
+  async firstBad(roots: readonly Tensor[], opened: ReadonlySet<Tensor>): Promise<
     { readonly site: Site; readonly known: ReadonlyMap<Tensor, Surveyed> } | null
   > {
     const sites = new Map<Tensor, Site>();
+    const operandsOf = (tensor: Tensor) => opened.has(tensor) ? tensor.node!.inputs : unknownOperands(tensor);
     for (const tensor of postorder(roots, operandsOf)) {
       sites.set(tensor, { tensor, node: tensor.node, operands: operandsOf(tensor) });
     }
@@ -117,7 +118,7 @@ export class Survey {
 }
 
 /** Where the walk goes on: not from numbers that are there. */
-function operandsOf({ value, node, origin }: Tensor): readonly Tensor[] {
+function unknownOperands({ value, node, origin }: Tensor): readonly Tensor[] {
   if (value !== null) return [];
   return node?.inputs ?? (origin ? [origin] : []);
 }

@@ -10,6 +10,7 @@ import { show } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { layerOf, nameOf, placeOf } from "./describe.ts";
 import { unravel } from "./differences.ts";
+import { readRoots } from "./reading.ts";
 import { type Site, Survey, type Surveyed } from "./survey.ts";
 
 /**
@@ -97,22 +98,27 @@ export interface NonFinite {
  * ```
  *
  * @returns null when all that `make` gave back is finite
+ * @throws {Error} for a tensor that was read, when a parameter from which it was made has been updated since.
  * @throws {Error} as `evaluate` does.
  */
 export async function traceNonFinite(make: () => Tensor | readonly Tensor[]): Promise<NonFinite | null> {
   const roots = recordProvenance(() => [make()].flat().map((root) => root.snapshot()));
-  return await firstIn(new Survey(), roots);
+  return await firstIn(new Survey(), roots, readRoots("traceNonFinite", roots));
 }
 
-async function firstIn(survey: Survey, roots: readonly Tensor[]): Promise<NonFinite | null> {
-  const found = await survey.firstBad(roots);
+async function firstIn(
+  survey: Survey,
+  roots: readonly Tensor[],
+  opened: ReadonlySet<Tensor>,
+): Promise<NonFinite | null> {
+  const found = await survey.firstBad(roots, opened);
   if (found === null) return null;
   const { site, known } = found;
   const { node, tensor } = site;
   // A composite is named as a whole, as users know it; its definition is looked through after that.
   const inside = node === null || node.op.decompose === undefined
     ? null
-    : await firstIn(survey, [definitionOf(node)[node.outputs.indexOf(tensor)]!]);
+    : await firstIn(survey, [definitionOf(node)[node.outputs.indexOf(tensor)]!], new Set());
   return describe(site, known, inside);
 }
 
@@ -138,7 +144,12 @@ function describe(
     inside,
   };
   const what = isLeaf
-    ? stateName(tensor) ?? `a tensor of ${tensor.dtype} ${show(tensor.shape)} that the graph starts from`
+    ? stateName(tensor) ??
+      `a tensor of ${tensor.dtype} ${show(tensor.shape)} that ${
+        tensor.node === null
+          ? "the graph starts from"
+          : `was read before, a result of ${tensor.node.op.name},`
+      }`
     : node === null
     ? `the copy to ${tensor.device.name}`
     : `${nameOf(node)} (${placeOf(node)})`;

@@ -5,15 +5,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   compareOps,
-  type Comparison,
   describeOp,
-  Device,
-  gradients,
-  InputSlot,
+  type Device,
   nn,
-  Parameter,
+  randomKey,
+  recordProvenance,
+  SGD,
+  type Tensor,
 } from "../mod.ts";
-import { randomKey, recordProvenance, SGD, type Tensor, tensor } from "../mod.ts";
 import {
   type CompareEvent,
   prepareJob,
@@ -23,6 +22,7 @@ import {
   TrainingStep,
 } from "../train/mod.ts";
 import { devices, webgpuVariants } from "./devices.ts";
+import { assertRight, spoiled } from "./spoiled.ts";
 
 const [cpu, gpu] = await devices();
 const variants = await webgpuVariants();
@@ -57,37 +57,6 @@ async function makeStep(on: Device): Promise<{ step: () => readonly Tensor[]; sg
       return [loss, correct, ...sgd.velocities, ...sgd.parameters];
     });
   return { step, sgd };
-}
-
-function assertRight({ ops, first }: Comparison): void {
-  assert.equal(first, null, first ? describeOp(first) : "");
-  for (const { worst, outputs } of ops) {
-    assert(worst >= 0 && worst <= 1);
-    for (const output of outputs) {
-      assert(Math.abs(output.got - output.want) <= output.bound);
-      assert(output.fused >= 0 && output.endToEnd >= 0 && output.exact + output.open <= output.elements);
-    }
-  }
-}
-
-/** The device, but what its ops of this name give is changed by `spoil`. */
-function spoiled(right: Device, name: string, spoil: (data: Float32Array) => void): Device {
-  const { backend } = right;
-  return new Device(right.name, "gets something wrong", {
-    precision: backend.precision,
-    supports: (dtype) => backend.supports(dtype),
-    async evaluate(request) {
-      const results = await backend.evaluate(request);
-      request.outputs.forEach(({ tensor }, i) => {
-        const result = results[i]!;
-        if (tensor.node?.op.name === name && result instanceof Float32Array) spoil(result);
-      });
-      return results;
-    },
-    createState: (spec) => backend.createState(spec),
-    writeState: (storage, data, spec) => backend.writeState(storage, data, spec),
-    destroy: () => backend.destroy(),
-  });
 }
 
 for (const { name, device: on } of [{ name: "cpu", device: cpu! }, ...variants]) {
@@ -166,68 +135,6 @@ test("compare: a device that gets one number wrong is found out: op, layer, role
   assert.deepEqual(ops.filter(({ worst }) => worst > 1).map(({ node }) => node.op.name), [
     first!.node.op.name,
   ]);
-});
-
-test("compare: a NaN, an infinity and a wrong whole number are beyond any bound", async () => {
-  for (const value of [NaN, Infinity]) {
-    const wrong = spoiled(gpu!, "matmul", (data) => data[1] = value);
-    const { first } = await compareOps([
-      tensor([[1.5, 2]], { device: wrong }).matmul(tensor([[1, 2], [3, 4]], { device: wrong })),
-    ]);
-    const { node, worst, outputs } = first!;
-    assert.deepEqual([node.op.name, worst, outputs[0]!.at], ["matmul", Infinity, [0, 1]]);
-  }
-  const wrong = spoiled(gpu!, "relu", (data) => data[2] = 4);
-  const { first } = await compareOps([tensor([1, 2, 3], { device: wrong }).relu()]);
-  assert.equal(
-    describeOp(first!),
-    "relu leaves its bound: where it was made is not recorded: element [2] is 4, should be 3 +- 0",
-  );
-});
-
-test("compare: what is wrong only as it is usually evaluated is no op's, and is told", async () => {
-  let evaluations = 0;
-  const wrong = spoiled(gpu!, "exp", (data) => {
-    if (evaluations++ === 0) data[0]! += 2 ** -20;
-  });
-  const { ops, first } = await compareOps([tensor([0, -1], { device: wrong }).exp()]);
-  assert.deepEqual([first, ops[0]!.outputs[0]!.fused], [null, 8]);
-  assertRight(await compareOps([tensor([0, -1], { device: gpu! }).exp()]));
-});
-
-test("compare: leaves of every kind, and what is not finite", async () => {
-  for (const on of [cpu!, gpu!]) {
-    const slot = new InputSlot([2], { device: on });
-    slot.write([1, 2]);
-    const resident = tensor([3, 4], { device: on }).mul(2);
-    await on.evaluate([resident], false);
-    const known = tensor([1, 9], { device: on }).sqrt();
-    await known.data();
-    const elsewhere = tensor([1, 5], { device: on === cpu ? gpu! : cpu! });
-    const sum = slot.add(resident).div(known).mul(elsewhere.to(on));
-    const found = await compareOps([sum, sum]);
-    assertRight(found);
-    assert.deepEqual(found.ops.map(({ node }) => node.op.name), ["add", "div", "mul"]);
-    assert.deepEqual(await sum.array(), [7, (2 + 8) / 3 * 5].map(Math.fround));
-
-    const infinite = tensor([Infinity, 1, NaN], { device: on });
-    assertRight(await compareOps([infinite.sub(infinite).relu().exp().sum()]));
-    assert.deepEqual(await compareOps([]), { ops: [], first: null });
-  }
-  await assert.rejects(
-    compareOps([tensor([1], { device: cpu! }), tensor([1], { device: gpu! })]),
-    { name: "TypeError", message: "compareOps: tensors are on cpu and on webgpu" },
-  );
-});
-
-test("compare: without layers the parameters say where an op belongs", async () => {
-  const w = new Parameter(tensor([[1, 2], [3, 4]], { device: cpu! }), { name: "hidden.weight" });
-  const y = recordProvenance(() =>
-    gradients(tensor([[1, 2]], { device: cpu! }).matmul(w.transpose()).sum(), [w])
-  );
-  const { ops } = await compareOps(y);
-  const product = ops.find(({ node }) => node.op.name === "matmul")!;
-  assert.match(describeOp(product), /^matmul \(gradient of matmul\) is within its bound: layer hidden, /);
 });
 
 /** What a run of `train.ts --compare=cpu` tells. */

@@ -147,6 +147,27 @@ for (const device of all) {
   });
 }
 
+test("traceNonFinite: a tensor that was read is looked behind, or refused", async () => {
+  for (const device of all) {
+    const w = new Parameter(tensor([1, 0], { device }), { name: "w" });
+    w.assign(w.mul(2));
+    await w.data();
+    const y = w.log().sum();
+    await y.item();
+    assert.equal((await traceNonFinite(() => y))!.op, "log");
+    assert.match(
+      (await traceNonFinite(() => y.mul(2)))!.message,
+      /^a tensor of f32 \[\] that was read before, a result of sum, is not finite/,
+    );
+    w.assign(w.add(1));
+    await w.data();
+    await assert.rejects(
+      traceNonFinite(() => y),
+      /traceNonFinite: a tensor was read before, and w, from which/,
+    );
+  }
+});
+
 test("traceNonFinite: across devices", async () => {
   const x = tensor([1e39, 1], { device: f64 });
   const found = await trace(() => x.to(all[0]!).sum());

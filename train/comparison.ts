@@ -6,7 +6,7 @@
 
 import { batches, shuffledOrder } from "../data/mod.ts";
 import { compareOps, type Comparison, describeOp, type OpComparison } from "../debug/compare.ts";
-import { layerOf, nameOf } from "../debug/describe.ts";
+import { layerOf, nameOf, nameOfAll } from "../debug/describe.ts";
 import { foldIn, recordProvenance, type Shape, type Tensor } from "../tensor/mod.ts";
 import type { TrainOptions, TrainResult } from "./loop.ts";
 import { TrainingStep } from "./step.ts";
@@ -30,10 +30,12 @@ export interface ComparedTensor {
   readonly worst: number | null;
 }
 
-/** An op that leaves its bound. */
+/** An op that leaves its bound, or several that do when they are fused. */
 export interface ComparedFailure {
-  /** The op. */
+  /** The op, or `conv2d+add+relu`. */
   readonly op: string;
+  /** Whether it is one that is wrong only as part of a fused kernel. */
+  readonly fused: boolean;
   /** The op whose gradient it is, or null. */
   readonly gradientOf: string | null;
   /** The layer, or the parameter that is updated. */
@@ -63,7 +65,9 @@ export interface CompareEvent {
    * units in the last place.
    */
   readonly fused: number | null;
-  /** The first op beyond its bound; null where there is none. */
+  /** How many groups of fused ops had other numbers than the ops on their own, and were held to a bound of theirs. */
+  readonly fusedApart: number;
+  /** The first op beyond its bound, or else the first group of fused ones; null where there is none. */
   readonly failure: ComparedFailure | null;
   /** The table. */
   readonly tensors: readonly ComparedTensor[];
@@ -118,7 +122,7 @@ export async function compareSteps(options: TrainOptions): Promise<TrainResult> 
 function eventOf(
   step: number,
   loss: number,
-  { ops, first }: Comparison,
+  { ops, fused, first }: Comparison,
   named: readonly Target[],
   seconds: number,
 ): CompareEvent {
@@ -131,18 +135,31 @@ function eventOf(
     worst: orNull(closest.worst),
     worstOp: [nameOf(closest.node), layerOf(closest.node)].filter(Boolean).join(" of "),
     fused: orNull(ops.flatMap(({ outputs }) => outputs).reduce((a, { fused }) => Math.max(a, fused), 0)),
+    fusedApart: fused.length,
     failure: first && failureOf(first),
-    tensors: rowsOf(ops, named),
+    tensors: rowsOf(withFused(ops, fused), named),
     seconds,
   };
 }
 
 const orNull = (value: number) => Number.isFinite(value) ? value : null;
 
+/** Ops with the errors of the fused kernels that their results came from: a row has the worse of the two. */
+function withFused(ops: readonly OpComparison[], fused: readonly OpComparison[]): OpComparison[] {
+  const worstOf = new Map(
+    fused.flatMap(({ outputs }) => outputs.map(({ tensor, worst }) => [tensor, worst] as const)),
+  );
+  return ops.map((op) => ({
+    ...op,
+    worst: Math.max(op.worst, ...op.node.outputs.map((output) => worstOf.get(output) ?? 0)),
+  }));
+}
+
 function failureOf(op: OpComparison): ComparedFailure {
-  const { node } = op;
+  const { node, fused } = op;
   return {
-    op: node.op.name,
+    op: fused === null ? node.op.name : nameOfAll(fused),
+    fused: fused !== null,
     gradientOf: node.made?.role === "gradient" ? node.made.of!.op.name : null,
     layer: layerOf(node),
     lines: node.made?.lines ?? [],

@@ -36,9 +36,10 @@ export function comparisonLines(event: CompareEvent): string[] {
 }
 
 /** Whether every op is right, or which is the first that is not. */
-function verdict({ step, ops, worst, worstOp, failure }: CompareEvent): string {
+function verdict({ step, ops, worst, worstOp, fusedApart, failure }: CompareEvent): string {
   if (failure) return `step ${step}: ${failure.message}`;
-  return `step ${step}: every op of ${ops} is within its bound; closest to it: ${worstOp}, ${
+  const kernels = fusedApart === 0 ? "" : `, and so are ${fusedApart} fused groups with other numbers`;
+  return `step ${step}: every op of ${ops} is within its bound${kernels}; closest to it: ${worstOp}, ${
     ratio(worst)
   } of it`;
 }

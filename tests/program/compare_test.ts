@@ -66,6 +66,26 @@ test("compare: a bug in one tap of one group of the weight gradient is named, wi
   });
 });
 
+test("compare: a bug that only fused kernels have is named, with the ops and their layers", async () => {
+  // Where something is fused behind a convolution or product, that is a thousandth too large.
+  const bug = {
+    file: "backends/webgpu/fused.ts",
+    right: `[[head, rounded("head", head.dtype, width)]]`,
+    wrong: `[[head, rounded("(head * 1.001)", head.dtype, width)]]`,
+  };
+  await withBug(bug, async (run) => {
+    const { code, stdout, stderr } = await run([...COMPARE, "--steps=1", "--json"]);
+    assert.equal(code, 1, stdout + stderr);
+    const [, { failure }] = stdout.trimEnd().split("\n").map((text) => JSON.parse(text));
+    assert.deepEqual([failure.op, failure.fused, failure.layer], ["conv2d+add+relu", true, "relu1"]);
+    assert.match(
+      failure.message,
+      /^conv2d\+add\+relu of layers conv1, relu1 leaves its bound, only when fused: .+ from train\/step\.ts:\d+: element /,
+    );
+    assert.equal(stderr, `error: step 1: ${failure.message}\n`);
+  });
+});
+
 test("compare: bad usage is one line and exit code 2", async () => {
   const cases: [string[], RegExp][] = [
     [["--compare=webgpu"], /'webgpu' is invalid. Allowed choices are cpu/],

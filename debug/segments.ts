@@ -1,0 +1,80 @@
+/**
+ * What a backend may compute in one kernel: an op and the element-wise ops behind it, up to the tensors that training has to
+ * store in any case. Reading those and nothing else leaves the ops fused as they are trained.
+ *
+ * @module
+ */
+
+import type { GraphNode } from "../tensor/declare.ts";
+import * as elementwise from "../tensor/ops/elementwise.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import { VIEWS } from "./describe.ts";
+
+/** Ops between tensors that are stored. */
+export interface Segment {
+  /** The ops, operands first. */
+  readonly nodes: readonly GraphNode[];
+  /** Those of their results that are stored. */
+  readonly outputs: readonly Tensor[];
+}
+
+/** Ops that may read a value element by element where it is made; all others read it from memory. */
+const JOINING: ReadonlySet<string> = new Set([
+  ...Object.values(elementwise as Record<string, unknown>).flatMap(nameOfOp),
+  "reshape",
+  "dropout",
+]);
+
+function nameOfOp(value: unknown): string[] {
+  return typeof value === "object" && value !== null && "infer" in value && "name" in value
+    ? [String(value.name)]
+    : [];
+}
+
+/** Cuts a graph into segments; `nodes` are in an order in which operands come first, `roots` are read in any case. */
+export function segmentsOf(nodes: readonly GraphNode[], roots: readonly Tensor[]): Segment[] {
+  const made = new Set(nodes.flatMap(({ outputs }) => outputs));
+  const nodeOf = new Map(nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)));
+  const stored = new Set(roots.filter((root) => made.has(root)));
+  const isView = ({ op }: GraphNode) => VIEWS.has(op.name);
+  for (const { op, inputs } of nodes) {
+    if (JOINING.has(op.name)) continue;
+    for (const input of inputs) {
+      let base = input;
+      for (let node = nodeOf.get(base); node && isView(node); node = nodeOf.get(base)) base = node.inputs[0]!;
+      if (made.has(base)) stored.add(base);
+    }
+  }
+  // Nodes that share a tensor that is not stored belong together. A view costs nothing, so every reader has its own.
+  const parent = new Map(nodes.map((node) => [node, node]));
+  const find = (node: GraphNode): GraphNode => {
+    let top = node;
+    while (parent.get(top) !== top) top = parent.get(top)!;
+    parent.set(node, top);
+    return top;
+  };
+  for (const node of nodes) {
+    if (isView(node)) continue;
+    for (const input of node.inputs) {
+      let base = input;
+      for (
+        let from = nodeOf.get(base);
+        from && isView(from) && !stored.has(base);
+        from = nodeOf.get(base)
+      ) base = from.inputs[0]!;
+      const from = nodeOf.get(base);
+      if (from && !stored.has(base) && !isView(from)) parent.set(find(from), find(node));
+    }
+  }
+  const segments = new Map<GraphNode, { nodes: GraphNode[]; outputs: Tensor[] }>();
+  for (const node of nodes) {
+    const outputs = node.outputs.filter((output) => stored.has(output));
+    if (isView(node) && outputs.length === 0) continue;
+    const key = find(node);
+    const segment = segments.get(key) ?? { nodes: [], outputs: [] };
+    segments.set(key, segment);
+    segment.nodes.push(node);
+    segment.outputs.push(...outputs);
+  }
+  return [...segments.values()];
+}
