@@ -4,9 +4,10 @@
  * @module
  */
 
+import { isFloat } from "../tensor/dtype.ts";
 import type { Shape, Tensor } from "../tensor/mod.ts";
 import { show } from "../tensor/shape.ts";
-import { type Difference, differences } from "./differences.ts";
+import { type Difference, differences, isExact } from "./differences.ts";
 
 /**
  * The element of one argument, or the direction, whose gradient differs most.
@@ -32,7 +33,7 @@ export interface GradientCheck {
   readonly analytic: number;
   /** What the central difference says there; at a kink, the slope between those of its sides that is nearest. */
   readonly numeric: number;
-  /** |analytic - numeric| / max(1, |analytic|, |numeric|). */
+  /** |analytic - numeric| / max(floor, |analytic|, |numeric|). */
   readonly error: number;
   /** The slopes on the two sides of a kink, between which any is a gradient; null where there is none. */
   readonly kink: readonly [number, number] | null;
@@ -60,16 +61,22 @@ export interface CheckGradientsOptions {
    * it are tried where it disagrees, since the step may straddle a kink.
    */
   readonly step?: number;
-  /** The largest error allowed; default 1e-7 on an f64 device, else 1e-2. */
+  /** The largest error allowed; default 1e-7 where all arguments are on f64 devices, else 1e-2. */
   readonly tolerance?: number;
+  /**
+   * What slopes below it are measured by: a number, or "gradient", the default: the argument's own largest gradient (along
+   * a direction, the root of its mean square), but no less than the rounding of f's value can make of an error.
+   */
+  readonly floor?: number | "gradient";
   /**
    * Elements of each argument that are compared: so many, spread over it, and the one with the largest gradient. Default
    * all, and none with `directions`.
    */
   readonly limit?: number;
   /**
-   * Moves each argument as a whole, along so many directions of random signs, and compares the slope with that of the
-   * gradient. This costs the same whatever the argument's size, and any element that is wrong shows; default 0.
+   * Moves each argument as a whole, along so many directions of random signs and of length 1, and compares the slope with
+   * that of the gradient. This costs the same whatever the argument's size. All elements take part, but an error does not
+   * show that is, divided by the root of their number, below the tolerance times the slope; default 0.
    */
   readonly directions?: number;
   /** What elements and directions are drawn from; default 0. */
@@ -81,8 +88,8 @@ export interface CheckGradientsOptions {
  * every element of every argument, at some of them (`limit`), or along random directions (`directions`).
  *
  * The values of f are computed where the arguments are. That should be `device("cpu", { precision: "f64" })`, with all
- * that f takes from around it: there differences are good to about ten digits. A device with f32 keeps two, and is given
- * a tolerance of 1e-2.
+ * that f takes from around it: there differences are good to about ten digits. A device with f32 keeps two, and where one
+ * of the arguments is on such, the tolerance is 1e-2; the error says so.
  *
  * An argument may be a `Parameter`, which f may as well read from around it. It is overwritten, and put back in the end.
  *
@@ -100,7 +107,8 @@ export interface CheckGradientsOptions {
  * ```
  *
  * @returns for each argument its worst element or direction
- * @throws {Error} naming argument, element and both values, when an error exceeds the tolerance.
+ * @throws {Error} naming element and both values, for every argument with an error beyond the tolerance.
+ * @throws {TypeError} naming an argument of whole numbers or bools, which has no gradient.
  * @throws {RangeError} for a number of elements or directions that is no whole number from 0.
  */
 export async function checkGradients<Args extends readonly Tensor[]>(
@@ -108,9 +116,15 @@ export async function checkGradients<Args extends readonly Tensor[]>(
   args: Args,
   options: CheckGradientsOptions = {},
 ): Promise<GradientCheck[]> {
-  const exact = args[0]?.device.precision === "f64";
+  const exact = isExact(args);
+  args.forEach(({ dtype, shape }, i) => {
+    if (isFloat(dtype)) return;
+    throw new TypeError(
+      `checkGradients: argument ${i} is ${dtype} ${show(shape)}, wants floats: leave it out`,
+    );
+  });
   const { step = exact ? 1e-5 : 1e-2, tolerance = exact ? 1e-7 : 1e-2, seed = 0 } = options;
-  const { directions = 0, limit = directions > 0 ? 0 : Infinity } = options;
+  const { floor = "gradient", directions = 0, limit = directions > 0 ? 0 : Infinity } = options;
   for (const [name, count] of Object.entries({ directions, limit })) {
     if ((Number.isInteger(count) || count === Infinity && name === "limit") && count >= 0) continue;
     throw new RangeError(`checkGradients: ${name} must be a whole number from 0, got ${count}`);
@@ -118,13 +132,19 @@ export async function checkGradients<Args extends readonly Tensor[]>(
   const steps = exact ? [step, step / 10, step / 100] : [step];
   const worst: Difference[] = args.map((_, argument) => ({ argument, ...NOTHING }));
   for await (
-    const each of differences(f, args, { steps, tolerance, limit, directions, seed, floor: 1 })
+    const each of differences(f, args, { steps, tolerance, limit, directions, seed, floor })
   ) {
     // A NaN is the worst of all.
     if (!(each.error <= worst[each.argument]!.error)) worst[each.argument] = each;
   }
-  for (const each of worst) {
-    if (!(each.error <= tolerance)) throw new Error(complaint(each, args[each.argument]!.shape, tolerance));
+  const wrong = worst.filter(({ error }) => !(error <= tolerance));
+  if (wrong.length > 0) {
+    const sentences = wrong.map((each) => complaint(each, args[each.argument]!.shape));
+    throw new Error(
+      `checkGradients: ${sentences.join("; ")}; tolerance ${tolerance}${
+        exact ? "" : ", in f32: put all arguments on an f64 device for ten digits"
+      }`,
+    );
   }
   return worst.map(({ argument: _, ...check }) => ({ ...check, error: Math.max(0, check.error) }));
 }
@@ -132,14 +152,10 @@ export async function checkGradients<Args extends readonly Tensor[]>(
 /** Of an argument without elements. */
 const NOTHING = { index: 0, at: null, analytic: 0, numeric: 0, error: -1, kink: null } as const;
 
-function complaint(
-  { argument, index, at, analytic, numeric, error }: Difference,
-  shape: Shape,
-  tolerance: number,
-) {
+function complaint({ argument, index, at, analytic, numeric, error }: Difference, shape: Shape): string {
   const where = at === null
     ? `direction ${index} over all of ${show(shape)}: the gradient's slope`
     : `element ${show(at)}: the gradient`;
-  return `checkGradients: argument ${argument}, ${where} is ${analytic}, the central difference ${numeric} ` +
-    `(error ${error.toExponential(2)}, tolerance ${tolerance})`;
+  return `argument ${argument}, ${where} is ${analytic}, the central difference ${numeric} ` +
+    `(error ${error.toExponential(2)})`;
 }

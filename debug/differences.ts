@@ -58,9 +58,12 @@ export async function* differences<Args extends readonly Tensor[]>(
   args: Args,
   options: DifferenceOptions,
 ): AsyncGenerator<Difference, void, void> {
-  const value = f(...args).sum();
+  const values = f(...args);
+  const value = values.sum();
   const slopes = await Promise.all(gradients(value, args).map((gradient) => gradient.data()));
   const middle = await value.item();
+  // What cancels in the sum has been rounded before.
+  const rounding = ROUNDINGS * await values.abs().sum().item() * (isExact(args) ? 2 ** -53 : 2 ** -24);
   for (const [argument, moving] of args.entries()) {
     const data = await moving.data();
     const slope = slopes[argument]!;
@@ -71,21 +74,35 @@ export async function* differences<Args extends readonly Tensor[]>(
     try {
       for await (const { direction, ...probe } of probes(argument, moving, slope, options)) {
         const floor = smallestScale(slope, direction, options);
-        const analytic = direction === null ? slope[probe.index]! : dot(slope, direction);
+        // A direction has length 1, so that its step is no longer than that of an element.
+        const length = Math.sqrt(direction?.length ?? 1);
+        const analytic = direction === null ? slope[probe.index]! : dot(slope, direction) / length;
         const along = async (step: number) => {
           const moved = data.slice();
           if (direction === null) moved[probe.index]! += step;
-          else direction.forEach((sign, i) => moved[i]! += sign * step);
+          else direction.forEach((sign, i) => moved[i]! += sign / length * step);
           // An element of an f32 device does not move by the step, but from one f32 to another.
-          const way = direction === null ? moved[probe.index]! - data[probe.index]! : step;
+          const way = direction === null
+            ? moved[probe.index]! - data[probe.index]!
+            : dot(moved.map((value, i) => value - data[i]!), direction) / length;
           return { value: await valueAt(moved), way };
         };
-        yield { argument, ...probe, analytic, ...await compare(analytic, floor, middle, along, options) };
+        yield {
+          argument,
+          ...probe,
+          analytic,
+          ...await compare(analytic, floor, { middle, rounding }, along, options),
+        };
       }
     } finally {
       if (withContent(moving, data) === moving) await moving.data();
     }
   }
+}
+
+/** Whether all arguments are where differences have ten digits. */
+export function isExact(args: readonly Tensor[]): boolean {
+  return args.every(({ device }) => device.precision === "f64");
 }
 
 /** The argument with other numbers. A parameter or slot is overwritten, because f may read it from around itself. */
@@ -149,7 +166,7 @@ function dot(slope: HostArray, direction: Int8Array): number {
   return sum;
 }
 
-/** What a slope is at least measured by: along a direction of signs, slopes come to about the gradient's length. */
+/** What a slope is at least measured by: along a direction of length 1, slopes come to the root of the mean square. */
 function smallestScale(
   slope: HostArray,
   direction: Int8Array | null,
@@ -159,7 +176,7 @@ function smallestScale(
   if (direction === null) return Math.abs(slope[largest(slope)]!);
   let squares = 0;
   for (const each of slope) squares += each * each;
-  return Math.sqrt(squares);
+  return Math.sqrt(squares / slope.length);
 }
 
 type Compared = Pick<Difference, "numeric" | "error" | "kink">;
@@ -173,7 +190,7 @@ type Compared = Pick<Difference, "numeric" | "error" | "kink">;
 async function compare(
   analytic: number,
   floor: number,
-  middle: number,
+  { middle, rounding }: { readonly middle: number; readonly rounding: number },
   along: (step: number) => Promise<{ readonly value: number; readonly way: number }>,
   { steps, tolerance, floor: kind }: DifferenceOptions,
 ): Promise<Compared> {
@@ -183,7 +200,7 @@ async function compare(
   let least = floor;
   for (const step of steps) {
     const [above, below] = [await along(step), await along(-step)];
-    noise = ROUNDINGS * 2 ** -53 * Math.max(Math.abs(above.value), Math.abs(below.value)) / step;
+    noise = rounding / step;
     // Slopes that drown in the value's own rounding cannot be told apart.
     least = kind === "gradient" ? Math.max(floor, noise / tolerance) : floor;
     const numeric = (above.value - below.value) / (above.way - below.way);
@@ -194,8 +211,8 @@ async function compare(
     [jumpBefore, jump] = [jump, Math.abs(sides[1] - sides[0])];
   }
   const [low, high] = [Math.min(...sides), Math.max(...sides)];
-  // What is smooth has slopes that meet in proportion to the step.
-  const isKink = steps.length > 1 && jump > jumpBefore / 2 && jump > 100 * noise;
+  // What is smooth has slopes that meet in proportion to the step; those beside a jump of the value grow as it shrinks.
+  const isKink = steps.length > 1 && jump > jumpBefore / 2 && jump < jumpBefore * 2 && jump > 100 * noise;
   const nearest = Math.min(Math.max(analytic, low), high);
   const error = errorOf(analytic, nearest, least);
   return isKink && error <= tolerance ? { numeric: nearest, error, kink: sides } : best!;

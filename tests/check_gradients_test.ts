@@ -7,6 +7,7 @@ import {
   crossEntropy,
   device,
   InputSlot,
+  logSoftmax,
   nn,
   normal,
   randomKey,
@@ -33,7 +34,7 @@ test("checkGradients: the place of an element, and both values", async () => {
   const x = numbers(1, 3, 4);
   await assert.rejects(
     checkGradients((y, x) => wrongAt(x, 6).sum().add(y.sum()), [numbers(2, 2), x]),
-    /^Error: checkGradients: argument 1, element \[1, 2\]: the gradient is 1, the central difference 1\.2[45]\d* \(error 2\.00e-1, tolerance 1e-7\)$/,
+    /^Error: checkGradients: argument 1, element \[1, 2\]: the gradient is 1, the central difference 1\.2[45]\d* \(error 2\.00e-1\); tolerance 1e-7$/,
   );
   const [check] = await checkGradients((x) => x.square().sum(), [x]);
   assert.deepEqual(check!.at, [Math.floor(check!.index / 4), check!.index % 4]);
@@ -125,6 +126,54 @@ test("checkGradients: kinks near and here, which hide no mistake", async () => {
   // A steep curve is no kink: its slopes on both sides meet.
   const steep = (x: Tensor) => x.square().mul(5e5).add(x.sub(x.detach()).mul(1e-3));
   await assert.rejects(checkGradients(steep, [here]), /the gradient is 0.001/);
+});
+
+test("checkGradients: gradients that are small everywhere are measured by the largest of them", async () => {
+  const x = tensor([1, 2], { device: f64 });
+  const slight = (x: Tensor) => x.mul(3e-8).add(x.detach().mul(6e-8));
+  await assert.rejects(
+    checkGradients(slight, [x]),
+    /the gradient is 3e-8, the central difference [89]\.?\d*e-8/,
+  );
+  await checkGradients(slight, [x], { floor: 1 }); // what is under 1e-7 does not count
+  // Gradients that cancel come to nothing but roundings.
+  await checkGradients((x) => x.sub(x.mean()), [numbers(3, 20)]);
+  await checkGradients((x) => logSoftmax(x, { axis: 0 }).exp(), [numbers(3, 20)]);
+});
+
+test("checkGradients: a jump is no kink", async () => {
+  const x = tensor([2], { device: f64 });
+  const planted = (x: Tensor) => x.floor().add(x.mul(5)).sub(x.detach().mul(5));
+  await assert.rejects(checkGradients(planted, [x]), /element \[0\]: the gradient is 5/);
+});
+
+test("checkGradients: directions are as long as the step of an element", async () => {
+  for (const device of all) {
+    const x = tensor(new Float32Array(10000), { shape: [100, 100], device });
+    const [check] = await checkGradients((x) => x.sum().tanh(), [x], { directions: 1 });
+    assert.ok(check!.error < 1e-2);
+  }
+});
+
+test("checkGradients: every argument that is wrong is named, and the precision of f32", async () => {
+  const [x, y, z] = [numbers(1, 2), numbers(2, 3), numbers(3, 4)];
+  const f = (x: Tensor, y: Tensor, z: Tensor) => wrongAt(x, 1).sum().add(y.sum()).add(wrongAt(z, 2).sum());
+  await assert.rejects(
+    checkGradients(f, [x, y, z]),
+    /argument 0, element \[1\]: .* \(error \S+\); argument 2, element \[2\]: .* \(error \S+\); tolerance 1e-7$/,
+  );
+  const coarse = tensor([1, 2], { device: all[0]! });
+  const mixed = (a: Tensor, b: Tensor) => wrongAt(a, 0).sum().add(b.square().to(f64).sum());
+  await checkGradients((a, b) => a.sum().add(b.square().to(f64).sum()), [x, coarse]);
+  await assert.rejects(
+    checkGradients(mixed, [x, coarse]),
+    /; tolerance 0\.01, in f32: put all arguments on an f64/,
+  );
+  const whole = tensor(Int32Array.of(1), { device: f64 });
+  await assert.rejects(
+    checkGradients((a, b) => a.mul(b.cast("f32")), [x, whole]),
+    /^TypeError: checkGradients: argument 1 is i32 \[1\], wants floats/,
+  );
 });
 
 test("checkGradients: on a device with f32, within what it can tell", async () => {

@@ -128,7 +128,7 @@ test("compare: tensors that were read are looked behind, or refused", async () =
 
 test("compare: a function's ops know where they were made", async () => {
   const { ops } = await compareOps(() => tensor([1], { device: cpu! }).exp());
-  assert.match(ops[0]!.node.made!.lines[0]!, /compare_test/);
+  assert.match(ops[0]!.node.made!.lines[0]!, /compare_ops_test/);
 });
 
 test("compare: only a product before a sum may be rounded otherwise", async () => {
