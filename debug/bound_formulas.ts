@@ -12,7 +12,8 @@ const MOVED = "the same numbers, moved";
 const BITS = "the same bits";
 const SUM = "(terms + 1) u · sum of absolute values; exact on whole numbers";
 const PRODUCTS = "(K + 1) u · sum(|a||b|); exact on whole numbers";
-const DEFINITION = "2 × the bound of its definition, op by op";
+const COMPOSED = "that of its definition, op by op";
+const FUSED = "2 × that of its definition, op by op";
 
 /** For each op its bound. */
 export const boundFormulas: { readonly [Name in keyof Primitives | keyof Composites]: string } = {
@@ -70,10 +71,10 @@ export const boundFormulas: { readonly [Name in keyof Primitives | keyof Composi
   threefry: BITS,
   uniformFromBits: BITS,
   normalFromBits: "48 u |y|",
-  crossEntropy: DEFINITION,
-  crossEntropyGradient: DEFINITION,
-  dropout: DEFINITION,
-  localResponseNorm: DEFINITION,
-  localResponseNormGradient: DEFINITION,
-  logSoftmax: DEFINITION,
+  crossEntropy: FUSED,
+  crossEntropyGradient: FUSED,
+  dropout: COMPOSED,
+  localResponseNorm: FUSED,
+  localResponseNormGradient: FUSED,
+  logSoftmax: COMPOSED,
 };

@@ -2,10 +2,11 @@
 // A primitive without a rule does not compile. `u` below is one unit in the last place.
 
 import type { CpuArray } from "../backends/cpu/kernels/kernel.ts";
-import { isFloat } from "../tensor/dtype.ts";
+import { convert, isFloat } from "../tensor/dtype.ts";
 import type { PoolGeometry } from "../tensor/ops/pool2d.ts";
 import type { ReduceAttributes } from "../tensor/ops/reduction.ts";
 import type { Primitives } from "../tensor/ops/registry.ts";
+import { placeErrors, pooled, reduced } from "./bound_places.ts";
 import type { Bounded, Run } from "./bounds.ts";
 import { gridOf, isExact, oneRounding, roundings, sumErrors, TINY, ULP } from "./roundings.ts";
 
@@ -41,9 +42,10 @@ function binary(f: (a: number, b: number, ea: number, eb: number, y: number) => 
 const choice: Rule = unary((_, error) => error);
 const choiceOfTwo: Rule = binary((_a, _b, ea, eb) => Math.max(ea, eb));
 
-/** A jump somewhere between x - error and x + error is as large as the function's difference. */
-const step = (f: (x: number) => number): Rule =>
-  unary((x, error) => error === 0 ? 0 : Math.max(1, f(x + error) - f(x - error)));
+/** Of a function that only grows, in steps: as much as it grows from x - error to x + error. */
+const stepped = (f: (x: number) => number) => (x: number, error: number) =>
+  error === 0 ? 0 : error < Infinity ? f(x + error) - f(x - error) : Infinity;
+const step = (f: (x: number) => number): Rule => unary(stepped(f));
 
 const comparison: Rule = binary((a, b, ea, eb) => ea + eb > 0 && Math.abs(a - b) <= ea + eb ? 1 : 0);
 
@@ -141,7 +143,7 @@ const cast: Rule = (context) => {
   if (y!.dtype === "bool") {
     return unary((value, error) => error > 0 && Math.abs(value) <= error ? 1 : 0)(context);
   }
-  if (!isFloat(y!.dtype)) return unary((_, error) => error === 0 ? 0 : Math.ceil(error) + 1)(context);
+  if (!isFloat(y!.dtype)) return unary(stepped((value) => convert(value, y!.dtype)))(context);
   // i32 and u32 do not all fit into an f32; f16 is rounded where it is stored.
   return [x!.errors.map((error, i) => error + oneRounding(x!.data[i]!, error, true))];
 };
@@ -155,9 +157,6 @@ const normal = unary((_, _error, y) => roundings(y, 0, 48));
 
 // ---- sums of products ---------------------------------------------------------------------------------------
 
-/** The largest number of terms that any sum has: the op on ones. */
-const most = (counts: Float64Array) => counts.reduce((a, b) => Math.max(a, b), 0);
-
 /** A sum of elements of the first operand; other operands are indices. */
 const linear: Rule = ({ inputs, outputs: [y], run }) => {
   const [x, ...indices] = inputs;
@@ -166,8 +165,9 @@ const linear: Rule = ({ inputs, outputs: [y], run }) => {
   const only = (data: Float64Array) => [data, ...indices.map(() => null)];
   const spread = run(only(x!.errors));
   if (!isFloat(y!.dtype)) return [spread];
-  const terms = most(run(only(new Float64Array(x!.data.length).fill(1))));
-  const own = sumErrors(run(only(largest(x!))), terms > 1 ? terms : 0, isExact(x!) ? gridOf(x!.data) : null);
+  // How many terms a sum has: the op on ones. A sum of one is not rounded.
+  const terms = run(only(new Float64Array(x!.data.length).fill(1))).map((count) => count > 1 ? count : 0);
+  const own = sumErrors(run(only(largest(x!))), terms, isExact(x!) ? gridOf(x!.data) : null);
   return [spread.map((error, i) => error + own[i]!)];
 };
 
@@ -175,7 +175,8 @@ const linear: Rule = ({ inputs, outputs: [y], run }) => {
 const mean: Rule = ({ inputs: [x], attributes, run }) => {
   const { window } = attributes as PoolGeometry;
   const size = window[0] * window[1];
-  const own = sumErrors(run([largest(x!)]), size + 2.5, null);
+  const magnitudes = run([largest(x!)]);
+  const own = sumErrors(magnitudes, magnitudes.map(() => size + 2.5), null);
   return [run([x!.errors]).map((error, i) => error + own[i]!)];
 };
 
@@ -187,7 +188,7 @@ const bilinear: Rule = ({ inputs: [a, b], run }) => {
   const ones = (x: Bounded) => new Float64Array(x.data.length).fill(1);
   const exact = isExact(a!) && isExact(b!);
   const [gridA, gridB] = [gridOf(a!.data), gridOf(b!.data)];
-  const terms = most(run([ones(a!), ones(b!)]));
+  const terms = run([ones(a!), ones(b!)]);
   const own = sumErrors(
     run([bigA, bigB]),
     terms,
@@ -219,14 +220,14 @@ const movement = (moved?: number, name?: string): Rule => ({ inputs, outputs: [y
   return [run(inputs.map(({ errors }, i) => moved === undefined || i < moved ? errors : null), name)];
 };
 
-/** The errors of a maximum are at most the largest of its operands'; the place in doubt is open. */
+/** The errors of a maximum are at most the largest of its operands'; a place in doubt is open. */
 const extreme: Rule = ({ inputs: [x], run }) => [run([x!.errors], "max")];
-const place: Rule = (
-  { inputs: [x], outputs: [y] },
-) => [isExact(x!) ? new Float64Array(y!.data.length) : open(y!)];
-const pooled: Rule = ({ inputs: [x], outputs: [, index], run }) => [
+const place: Rule = ({ inputs: [x], outputs: [y], attributes }) => [
+  placeErrors(x!, y!, reduced(x!.shape, (attributes as ReduceAttributes).axes)),
+];
+const maximum: Rule = ({ inputs: [x], outputs: [, index], attributes, run }) => [
   run([x!.errors]),
-  isExact(x!) ? new Float64Array(index!.data.length) : open(index!),
+  placeErrors(x!, index!, pooled(x!.shape, index!.shape, attributes)),
 ];
 
 /** Integers only: the same bits on every backend. */
@@ -279,7 +280,7 @@ export const rules: { readonly [Name in keyof Primitives]: Rule } = {
   conv2d: bilinear,
   conv2dInputGradient: bilinear,
   conv2dWeightGradient: bilinear,
-  maxPool2d: pooled,
+  maxPool2d: maximum,
   maxPool2dGradient: linear,
   maxPool2dPick: movement(1),
   avgPool2d: mean,

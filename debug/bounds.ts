@@ -30,13 +30,11 @@ const ruleOf: Readonly<Record<string, (typeof rules)[keyof typeof rules]>> = rul
  * have 5 or more), cross-entropy's e^(x - max) / sum (5.5 + 2|x| ulp and the sum's error, where e^logsoftmax has
  * 3 + 4|x| ulp and the sum's error).
  */
-const FUSED: Readonly<Record<keyof Composites, number>> = {
+export const FUSED: { readonly [Name in keyof Composites]?: number } = {
   crossEntropy: 2,
   crossEntropyGradient: 2,
-  dropout: 2,
   localResponseNorm: 2,
   localResponseNormGradient: 2,
-  logSoftmax: 2,
 };
 
 /** Runs an op of the CPU backend in f64 on other numbers of the operands' shapes, and gives its first output. */
@@ -69,7 +67,7 @@ function analyseNode(tensor: Tensor, known: Map<Tensor, Bounded>): void {
     return;
   }
   if (node.op.decompose !== undefined) {
-    const factor = FUSED[node.op.name as keyof Composites];
+    const factor = FUSED[node.op.name as keyof Composites] ?? 1;
     definitionOf(node).forEach((definition, i) => {
       const { errors, ...array } = known.get(definition)!;
       known.set(node.outputs[i]!, { ...array, errors: errors.map((error) => error * factor) });

@@ -68,12 +68,16 @@ export function isExact({ errors }: { readonly errors: Float64Array }): boolean 
 
 /**
  * The rounding of sums in any order, where `magnitudes` are the sums of the absolute values and each term passes through
- * `count` roundings: (count + 1) ulp of them, one for what is of second order. Where everything is a multiple of 2^grid and no partial sum can reach 2^24 of those,
+ * as many roundings as `counts` says: (count + 1) ulp of them, one for what is of second order. Where everything is a multiple of 2^grid and no partial sum can reach 2^24 of those,
  * every intermediate result is an f32, and the sum is exact.
  */
-export function sumErrors(magnitudes: Float64Array, count: number, grid: number | null): Float64Array {
+export function sumErrors(
+  magnitudes: Float64Array,
+  counts: Float64Array,
+  grid: number | null,
+): Float64Array {
   const limit = grid === null ? -1 : 2 ** (24 + grid);
-  return magnitudes.map((magnitude) =>
-    magnitude <= limit || count === 0 ? 0 : (count + 1) * (magnitude * ULP + TINY)
+  return magnitudes.map((magnitude, i) =>
+    magnitude <= limit || counts[i] === 0 ? 0 : (counts[i]! + 1) * (magnitude * ULP + TINY)
   );
 }

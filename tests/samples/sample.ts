@@ -18,7 +18,7 @@ export const DTYPES: Readonly<Record<"floats" | "signed" | "numbers" | "all", re
 /**
  * How an operand is filled:
  * integers: -4 to 4, so that sums of products are exact; halves: multiples of 1/2, likewise;
- * floats: magnitudes from 1/4 to 2 of either sign; positive: those; nearOne: 0.8 to 1.25, whose products stay in range;
+ * floats: magnitudes from 1/4 to 2 of either sign; positive: those; nearOne: 0.84 to 1.19, as much above as below 1, so that products of a thousand stay in range of f16;
  * spread: magnitudes from 2^-12 to 10; positiveSpread: from 2^-12 to 2^12; wide: magnitudes up to 2^34; edges: where integers end; bits: all of a u32; { below }: 0 to below - 1, { around }: those and some out of range; { whole }: from -whole to whole.
  */
 export type Fill =
@@ -164,7 +164,7 @@ function numbers(count: number, dtype: DType, fill: Fill, seed: number): Float64
       case "positive":
         return 0.25 + 1.75 * random();
       case "nearOne":
-        return sign() * (0.8 + 0.45 * random());
+        return sign() * 2 ** (random() / 2 - 0.25);
       case "spread":
         return sign() * 2 ** (random() * 15.3 - 12);
       case "positiveSpread":
