@@ -38,6 +38,8 @@ export interface Provenance {
 let recording = false;
 let layers: readonly string[] = [];
 let inherited: Provenance | null = null;
+/** On whose behalf ops are made that have no place to inherit: it was described while nothing was recorded. */
+let behalf: Pick<Provenance, "role" | "of"> = { role: "forward", of: null };
 
 /**
  * Calls `make`, and lets every op that it makes know where it was made (`tensor.node.made`). What `make` does after its
@@ -77,16 +79,24 @@ export function inLayer<T>(name: string, make: () => T): T {
   }
 }
 
-/** Calls `make`, whose ops are made on behalf of `node` and get its layer and lines. */
+/**
+ * Calls `make`, whose ops are made on behalf of `node` and get its layer and lines; where these were not recorded, the lines
+ * of the call that asked for them.
+ */
 export function onBehalfOf<T>(node: GraphNode | null, role: "gradient" | "definition", make: () => T): T {
-  if (!node?.made) return make();
-  const before = inherited;
-  const { layer, lines } = node.made;
-  inherited = { layer, lines, role, of: node };
+  if (node === null || !node.made && !recording) return make();
+  const before = { inherited, behalf };
+  if (node.made) {
+    const { layer, lines } = node.made;
+    inherited = { layer, lines, role, of: node };
+  } else {
+    inherited = null;
+    behalf = { role, of: node };
+  }
   try {
     return make();
   } finally {
-    inherited = before;
+    ({ inherited, behalf } = before);
   }
 }
 
@@ -94,7 +104,7 @@ export function onBehalfOf<T>(node: GraphNode | null, role: "gradient" | "defini
 export function provenanceNow(): Provenance | null {
   if (inherited !== null) return inherited;
   if (!recording) return null;
-  return { layer: layers.join(".") || null, lines: callingLines(), role: "forward", of: null };
+  return { layer: layers.join(".") || null, lines: callingLines(), ...behalf };
 }
 
 const OWN_FILE = plainPath(import.meta.url);
@@ -122,12 +132,25 @@ function stackPlaces(): string[] {
   const { stack = "" } = new Error();
   if (before === undefined) delete limited.stackTraceLimit;
   else limited.stackTraceLimit = before;
-  return stack.split("\n").flatMap((line) =>
-    line.match(/((?:[a-z-]+:\/\/[^/()@\s]*)?\/[^()@\s]*:\d+:\d+)\)?$/)?.[1] ?? []
-  )
-    .map(plainPath);
+  return stack.split("\n").flatMap((line) => placeIn(line) ?? []);
 }
 
+/** `file:line:column` of a stack's line; null where it has no file. Paths may have spaces, brackets and percent signs. */
+export function placeIn(line: string): string | null {
+  if (line.includes("(eval at ")) return null;
+  // Either `    at f (place)` or `    at place`, as V8 writes them, or `f@place`.
+  const [, place] = line.match(/^\s*at (?:.*? \()?((?:[a-z-]+:\/\/[^/]*)?\/.*:\d+:\d+)\)?$/) ??
+    line.match(/^[^@]*@((?:[a-z-]+:\/\/[^/]*)?\/.*:\d+:\d+)$/) ?? [];
+  return place === undefined ? null : plainPath(place);
+}
+
+/** A path as people write it. What is no URL is one already. */
 function plainPath(place: string): string {
-  return decodeURI(place.replace(/^file:\/\//, "").replace(/[?#][^:]*/, ""));
+  if (!/^[a-z-]+:\/\//.test(place)) return place;
+  const path = place.replace(/^file:\/\//, "").replace(/[?#][^:]*/, "");
+  try {
+    return decodeURI(path);
+  } catch {
+    return path; // a percent sign that stands for itself
+  }
 }

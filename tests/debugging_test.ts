@@ -14,6 +14,7 @@ import {
   type NonFinite,
   Parameter,
   randomKey,
+  recordProvenance,
   SGD,
   type Tensor,
   tensor,
@@ -21,6 +22,7 @@ import {
 } from "../mod.ts";
 import { build, models } from "../nn/mod.ts";
 import { Evaluator, makeSchedule, train, type TrainEvent } from "../train/mod.ts";
+import { placeIn } from "../tensor/provenance.ts";
 import { devices } from "./devices.ts";
 
 const all = await devices();
@@ -166,6 +168,31 @@ test("traceNonFinite: a tensor that was read is looked behind, or refused", asyn
       /traceNonFinite: a tensor was read before, and w, from which/,
     );
   }
+});
+
+test("recordProvenance: gradients of a graph that was described before know their op, and who asked", () => {
+  const x = tensor([1, 2], { device: all[0]! });
+  const y = x.exp().log().sum();
+  assert.equal(y.node!.made, null);
+  const [dx] = recordProvenance(() => gradients(y, [x]));
+  const { role, of, lines } = dx!.node!.made!;
+  assert.deepEqual([role, of?.op.name], ["gradient", "exp"]);
+  assert.match(lines[0]!, /debugging_test\.[jt]s:\d+:\d+$/);
+  assert.equal(recordProvenance(() => x.exp()).node!.made!.role, "forward");
+});
+
+test("recordProvenance: places in stacks of all engines, whatever is in their paths", () => {
+  const cases: [string, string | null][] = [
+    ["    at f (file:///a/b%20c/x.ts:1:2)", "/a/b c/x.ts:1:2"],
+    ["    at async Object.<anonymous> (/a (b)/100%/x(1).ts:1:2)", "/a (b)/100%/x(1).ts:1:2"],
+    ["    at /a b/x.ts:3:4", "/a b/x.ts:3:4"],
+    ["    at file:///a/50%-off/x.ts:3:4", "/a/50%-off/x.ts:3:4"],
+    ["f@http://localhost:80/@x/y.ts?v=2:3:4", "http://localhost:80/@x/y.ts:3:4"],
+    ["    at node:internal/x:1:2", null],
+    ["    at eval (eval at f (/a/b.js:1:2), <anonymous>:1:1)", null],
+    ["Error: what", null],
+  ];
+  for (const [line, place] of cases) assert.equal(placeIn(line), place);
 });
 
 test("traceNonFinite: across devices", async () => {

@@ -15,7 +15,15 @@ import {
   type Tensor,
   tensor,
 } from "../mod.ts";
-import { type GradientEvent, networkGradients } from "../train/mod.ts";
+import {
+  type CheckDoneEvent,
+  type CheckEvent,
+  type GradientEvent,
+  networkGradients,
+  prepareCheck,
+  runCheck,
+  textCheckReporter,
+} from "../train/mod.ts";
 import { replay, runs, seed } from "./seeds.ts";
 
 const f64 = await device("cpu", { precision: "f64" });
@@ -116,4 +124,25 @@ test("gradients of networks: random ones with two paths", async () => {
       await assert.doesNotReject(() => check(model, [2, 2, 7, 7], { limit: 6, seed: i }), what);
     }, { file: "network_gradients_test.ts", test: ": random ones with two paths" });
   }
+});
+
+test("gradients of networks: a check that is interrupted says so, and shows all that it found", async () => {
+  const recipe = { batch: 1 };
+  const job = await prepareCheck({ model: "lenet5", dataset: "synthetic", seed: 1, limit: 2, recipe });
+  const controller = new AbortController();
+  let text = "";
+  const tell = textCheckReporter({ write: (more: string) => text += more }, { quiet: false });
+  const events: CheckEvent[] = [];
+  const running = runCheck(job, f64, (event) => {
+    events.push(event);
+    tell(event);
+    if (events.length === 2) controller.abort();
+  }, controller.signal);
+  await assert.rejects(running, { message: "interrupted after 1 of 40 gradients" });
+  const done = events.at(-1) as CheckDoneEvent;
+  assert.deepEqual([events.length, done.interrupted, done.gradients, done.planned], [3, true, 1, 40]);
+  assert.match(
+    text,
+    /\nconv1\.weight +\[6, 1, 5, 5\] +\[.*\n.*interrupted after 1 of 40 gradients: of these all 1 gradients agree within /,
+  );
 });

@@ -7,7 +7,7 @@
 import { batches, normalise, shuffledOrder } from "../data/mod.ts";
 import { build, models, training } from "../nn/mod.ts";
 import { crossEntropy, type Device, foldIn, tensor } from "../tensor/mod.ts";
-import { type GradientEvent, networkGradients, wrongGradients } from "./gradient_check.ts";
+import { countSlopes, type GradientEvent, networkGradients, wrongGradients } from "./gradient_check.ts";
 import { type CheckReporter, summariseCheck } from "./gradient_report.ts";
 import { type Job, type JobSettings, keysOf, prepareJob, UsageError } from "./job.ts";
 
@@ -44,7 +44,7 @@ export async function prepareCheck(settings: JobSettings): Promise<Job> {
  * Compares the gradients of the loss of the first batch with its central differences.
  *
  * @param device a CPU device with f64
- * @throws {Error} naming the worst parameter and element, when gradients are wrong.
+ * @throws {Error} naming the worst parameter and element, when gradients are wrong; or that the signal ended it early.
  */
 export async function runCheck(
   { settings, recipe, load }: Job,
@@ -75,13 +75,21 @@ export async function runCheck(
     seed,
   });
   const slopes: GradientEvent[] = [];
-  for await (const slope of networkGradients({ model, loss, limit, seed })) {
+  const check = { model, loss, limit, seed };
+  const planned = countSlopes(check);
+  let interrupted = false;
+  for await (const slope of networkGradients(check)) {
+    // Not after the last: then nothing is missing.
+    if (signal?.aborted) {
+      interrupted = true;
+      break;
+    }
     slopes.push(slope);
     report(slope);
     // The CPU computes on this thread: Ctrl-C gets its turn.
     await new Promise((resolve) => setTimeout(resolve, 0));
-    if (signal?.aborted) break;
   }
-  report(summariseCheck(slopes, (performance.now() - began) / 1000));
+  report(summariseCheck(slopes, { planned, seconds: (performance.now() - began) / 1000 }, interrupted));
   if (slopes.some(({ agrees }) => !agrees)) throw new Error(wrongGradients(model, slopes));
+  if (interrupted) throw new Error(`interrupted after ${slopes.length} of ${planned} gradients`);
 }

@@ -75,6 +75,14 @@ export async function* networkGradients(
   }
 }
 
+/** How many slopes are checked, at most: the element with the largest gradient may be one of the others. */
+export function countSlopes({ model, limit, directions = 1 }: NetworkCheck): number {
+  return [...model.parameters().values()].reduce(
+    (sum, { size }) => sum + Math.min(size, limit + 1) + directions,
+    0,
+  );
+}
+
 /** The worst of several slopes. */
 export function worstOf(slopes: readonly GradientEvent[]): GradientEvent {
   // A NaN is the worst of all.

@@ -32,6 +32,10 @@ export interface CheckStartEvent {
 export interface CheckDoneEvent {
   /** Which event this is. */
   readonly event: "done";
+  /** Whether it was stopped before its end. */
+  readonly interrupted: boolean;
+  /** How many slopes a whole check compares, at most. */
+  readonly planned: number;
   /** How many slopes were compared. */
   readonly gradients: number;
   /** How many of them agree. */
@@ -53,13 +57,19 @@ export type CheckEvent = CheckStartEvent | GradientEvent | CheckDoneEvent;
 export type CheckReporter = (event: CheckEvent) => void;
 
 /** Sums a check up. */
-export function summariseCheck(slopes: readonly GradientEvent[], seconds: number): CheckDoneEvent {
+export function summariseCheck(
+  slopes: readonly GradientEvent[],
+  { planned, seconds }: Pick<CheckDoneEvent, "planned" | "seconds">,
+  interrupted = false,
+): CheckDoneEvent {
   return {
     event: "done",
+    interrupted,
+    planned: interrupted ? planned : slopes.length,
     gradients: slopes.length,
     agree: slopes.filter(({ agrees }) => agrees).length,
     kinks: slopes.filter(({ kink }) => kink !== null).length,
-    worst: worstOf(slopes).error,
+    worst: slopes.length === 0 ? 0 : worstOf(slopes).error,
     tolerance: GRADIENT_TOLERANCE,
     seconds,
   };
@@ -90,6 +100,12 @@ export function textCheckReporter(output: TextOutput, options: { readonly quiet:
     const name = isFirst ? [slope.parameter, show(slope.shape)] : ["", ""];
     line([...name, element, ...numbers, slope.error.toExponential(1), verdict ?? ""]);
   };
+  const elementsRow = () => {
+    if (elements.length === 0) return;
+    const worst = worstOf(elements);
+    row(worst, show(worst.element!));
+    elements = [];
+  };
   return (event) => {
     if (options.quiet && event.event !== "done") return;
     switch (event.event) {
@@ -112,13 +128,11 @@ export function textCheckReporter(output: TextOutput, options: { readonly quiet:
           elements.push(event);
           return;
         }
-        if (elements.length > 0) {
-          const worst = worstOf(elements);
-          row(worst, show(worst.element!));
-          elements = [];
-        }
+        elementsRow();
         return row(event, ALONG);
       case "done":
+        // Those of the parameter at which it was stopped.
+        if (!options.quiet) elementsRow();
         output.write(doneLine(event));
         return;
       default:
@@ -129,10 +143,15 @@ export function textCheckReporter(output: TextOutput, options: { readonly quiet:
 
 const ALONG = "moved as a whole";
 
-function doneLine({ gradients, agree, kinks, worst, tolerance }: CheckDoneEvent): string {
+function doneLine(
+  { interrupted, planned, gradients, agree, kinks, worst, tolerance }: CheckDoneEvent,
+): string {
+  const stopped = interrupted ? `interrupted after ${gradients} of ${planned} gradients: of these ` : "";
   const all = agree === gradients
     ? `all ${gradients} gradients agree`
     : `${agree} of ${gradients} gradients agree`;
-  return `${all} within ${tolerance.toExponential()}, the worst error is ${worst.toExponential(1)}` +
+  return `${stopped}${all} within ${tolerance.toExponential()}, the worst error is ${
+    worst.toExponential(1)
+  }` +
     (kinks > 0 ? `; ${kinks} at a kink` : "") + "\n";
 }
