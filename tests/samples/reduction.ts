@@ -5,7 +5,7 @@ import * as fermi from "../../mod.ts";
 import type { DType, ReduceOptions, Shape, Tensor } from "../../mod.ts";
 import type { PrimitivesOf } from "../../tensor/ops/registry.ts";
 import { axesOf, axisOf, fillFor, input, oneOf, shapes } from "./arbitraries.ts";
-import { type Fill, type OpSamples, outOfRange, type Sample, samplesOf, wrong } from "./sample.ts";
+import { type Fill, type OpSamples, outOfRange, type Sample, samplesOf } from "./sample.ts";
 
 type Family = PrimitivesOf<typeof import("../../tensor/ops/reduction.ts")>;
 type Reduce = (x: Tensor, options?: ReduceOptions) => Tensor;

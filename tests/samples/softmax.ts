@@ -5,7 +5,7 @@ import * as fermi from "../../mod.ts";
 import { applyOne } from "../../tensor/declare.ts";
 import type { CompositesOf } from "../../tensor/ops/registry.ts";
 import { crossEntropyGradientOp } from "../../tensor/ops/softmax.ts";
-import { axisOf, extent, input, oneOf, plainInput, real, shapes } from "./arbitraries.ts";
+import { extent, input, oneOf, plainInput, real, shapes } from "./arbitraries.ts";
 import { apart, type Fill, type OpSamples, outOfRange, type Sample, samplesOf, wrong } from "./sample.ts";
 
 type Family = CompositesOf<typeof import("../../tensor/ops/softmax.ts")>;
