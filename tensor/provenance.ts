@@ -116,7 +116,8 @@ function callingLines(): string[] {
   const lines: string[] = [];
   for (const place of stackPlaces()) {
     const file = place.replace(/:\d+:\d+$/, "");
-    if (file === OWN_FILE || (ROOT && file.startsWith(`${ROOT}tensor/`))) continue;
+    // An example in a file of the library is a caller: its place is `file#lines`.
+    if (file === OWN_FILE || (ROOT && file.startsWith(`${ROOT}tensor/`) && !file.includes("#"))) continue;
     lines.push(ROOT && place.startsWith(ROOT) ? place.slice(ROOT.length) : place);
     if (ROOT === null || !file.startsWith(`${ROOT}nn/`)) break;
   }
@@ -147,7 +148,7 @@ export function placeIn(line: string): string | null {
 /** A path as people write it. What is no URL is one already. */
 function plainPath(place: string): string {
   if (!/^[a-z-]+:\/\//.test(place)) return place;
-  const path = place.replace(/^file:\/\//, "").replace(/[?#][^:]*/, "");
+  const path = place.replace(/^file:\/\//, "").replace(/\?[^:#]*/, "");
   try {
     return decodeURI(path);
   } catch {

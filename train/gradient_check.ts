@@ -24,7 +24,7 @@ export interface GradientEvent {
   readonly analytic: number;
   /** By central differences; at a kink, the slope between those of its sides that is nearest to the gradient. */
   readonly numeric: number;
-  /** The difference, as a fraction of the larger one or of the parameter's largest (along a direction: of their length). */
+  /** The difference, as a fraction of the larger one or of the parameter's largest (along a direction: the root of its mean square). */
   readonly error: number;
   /** The slopes on the two sides of a kink, as ReLU and max-pooling have them; null where there is none. */
   readonly kink: readonly [number, number] | null;
