@@ -111,13 +111,18 @@ const OWN_FILE = plainPath(import.meta.url);
 /** The library's folder, where its files lie as they are written; null in a bundle, where all frames are in one file. */
 const [, ROOT = null] = OWN_FILE.match(/^(.*\/)tensor\/provenance\.\w+$/) ?? [];
 
-/** The call that made an op: frames outside of `tensor/`, up to the first that is not a layer's. */
+/** Whether a file is of the tensors or of the tools that call what they look at: no place where a user makes an op. */
+function isOwn(file: string): boolean {
+  return ROOT !== null && ["tensor/", "debug/"].some((folder) => file.startsWith(ROOT + folder));
+}
+
+/** The call that made an op: frames outside of `tensor/` and `debug/`, up to the first that is not a layer's. */
 function callingLines(): string[] {
   const lines: string[] = [];
   for (const place of stackPlaces()) {
     const file = place.replace(/:\d+:\d+$/, "");
     // An example in a file of the library is a caller: its place is `file#lines`.
-    if (file === OWN_FILE || (ROOT && file.startsWith(`${ROOT}tensor/`) && !file.includes("#"))) continue;
+    if (file === OWN_FILE || (isOwn(file) && !file.includes("#"))) continue;
     lines.push(ROOT && place.startsWith(ROOT) ? place.slice(ROOT.length) : place);
     if (ROOT === null || !file.startsWith(`${ROOT}nn/`)) break;
   }
