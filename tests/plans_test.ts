@@ -228,6 +228,15 @@ test("plans: four neighbours are one load, and so is an element that repeats", (
   assert.equal(loads(leaf(8, 6).transpose()), 4);
 });
 
+test("plans: matrices stacked along two axes are read where one stack would be", () => {
+  const kernels = (...lead: number[]) => {
+    const [a, b] = [leaf(...lead, 16, 16), leaf(...lead, 16, 16)];
+    return planOf([a.transpose([...lead.keys(), lead.length + 1, lead.length]).matmul(b)]).dispatches.length;
+  };
+  assert.equal(kernels(2, 3), kernels(6));
+  assert.equal(kernels(2, 1, 3), kernels(6));
+});
+
 test("plans: what a gradient needs besides is not computed twice", () => {
   const [x, w] = [leaf(4, 8), leaf(8, 3)];
   const y = x.matmul(w).tanh();
