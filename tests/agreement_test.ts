@@ -128,6 +128,8 @@ async function together(properties: readonly Promise<void>[]): Promise<void> {
 
 /** The most elements, of all of an op, that may be open: where the operands' errors reach a jump, or f16 overflows. */
 const MOST_OPEN = 0.01;
+/** More of casts: WGSL leaves open what becomes of an f32 that is beyond f16. */
+const MOST_OPEN_CASTS = 0.06;
 /** The fewest that must be exact where a bound promises that some are: a quarter of all fillings are whole numbers. */
 const LEAST_EXACT = 0.25;
 /** Shares of fewer elements say little. */
@@ -140,7 +142,8 @@ function checkShares(op: string): void {
   const row = table.row(op);
   if (row === undefined || row.elements < FEW) return;
   const { elements, open, exact } = row;
-  assert(open <= MOST_OPEN * elements, `${op}: ${open} of ${elements} elements are open`);
+  const most = op === "cast" ? MOST_OPEN_CASTS : MOST_OPEN;
+  assert(open <= most * elements, `${op}: ${open} of ${elements} elements are open`);
   const promised = /exact|same/.test(boundFormulas[op as keyof typeof boundFormulas]);
   assert(!promised || exact >= LEAST_EXACT * elements, `${op}: only ${exact} of ${elements} had to be exact`);
 }
