@@ -14,6 +14,9 @@ export function nameOfCommand({ test, filter }: Command): string {
   return filter === undefined ? `${test}_test.ts` : `${test}_test.ts --filter=${filter}`;
 }
 
+/** What an op does wrong shows in its own samples and relations, or in none: the slow files are for what serves all ops. */
+const OP_BY_OP = /\/(ops|kernels)\/(?!kernel|types|mod|registry|products|gemm|pack)|backends\/cpu\/kernels/;
+
 /** Test files, the cheap ones first, and the sources that they cannot see. Those that do not exist are left out. */
 const SUITES: readonly { readonly test: string; readonly blindFor?: RegExp }[] = [
   { test: "cpu", blindFor: /webgpu/ },
@@ -31,13 +34,13 @@ const SUITES: readonly { readonly test: string; readonly blindFor?: RegExp }[] =
   { test: "random" },
   { test: "network_gradients", blindFor: /webgpu/ },
   { test: "relations_conv" },
-  { test: "graph_fuzz" },
+  { test: "graph_fuzz", blindFor: OP_BY_OP },
   { test: "large", blindFor: /cpu|tensor\/ops/ },
   { test: "fixture_ops" },
   { test: "relations_parts" },
-  { test: "fixture_networks" },
-  { test: "steady_state", blindFor: /cpu|tensor\/ops|kernels/ },
-  { test: "agreement" },
+  { test: "fixture_networks", blindFor: OP_BY_OP },
+  { test: "steady_state", blindFor: OP_BY_OP },
+  { test: "agreement", blindFor: OP_BY_OP },
 ];
 /** These cost so little that they come before the ops' own samples. */
 const CHEAP: readonly string[] = ["cpu", "cpu_gradients"];
@@ -71,8 +74,6 @@ export async function commandsFor(file: string, root: string): Promise<Command[]
   const own = ops.length > 0 ? [{ test: "agreement", filter: `/: (${ops.join("|")})$/` }] : [];
   const tests = SUITES
     .filter(({ test, blindFor }) => !blindFor?.test(file) && existsSync(`${root}/tests/${test}_test.ts`))
-    // What a kernel does wrong shows in its own ops, or in none.
-    .filter(({ test }) => test !== "agreement" || own.length === 0 || !file.includes("/kernels/"))
     .map(({ test }) => ({ test }));
   const cheap = tests.filter(({ test }) => CHEAP.includes(test));
   return [...cheap, ...own, ...tests.filter(({ test }) => !CHEAP.includes(test))];
