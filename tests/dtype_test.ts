@@ -1,9 +1,19 @@
-// Half precision by hand: JavaScript has no halves everywhere, so their bits and their rounding are the house's own.
+// What dtypes do with each other, and half precision by hand: JavaScript has no halves everywhere, so their bits and
+// their rounding are the house's own.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { f16FromBits, f16ToBits, roundToF16 } from "../tensor/dtype.ts";
+import { f16FromBits, f16ToBits, promote, roundToF16 } from "../tensor/dtype.ts";
 import { generator } from "./samples/sample.ts";
+
+test("promotion: the wider of two dtypes, where one holds the other's numbers", () => {
+  const order = ["bool", "u8", "i32", "f16", "f32"] as const;
+  order.forEach((a, i) => order.forEach((b, j) => assert.equal(promote("op", a, b), order[Math.max(i, j)])));
+  for (const wider of ["f16", "f32"] as const) assert.equal(promote("op", "u32", wider), wider);
+  for (const narrower of ["bool", "u8"] as const) assert.equal(promote("op", narrower, "u32"), "u32");
+  assert.throws(() => promote("op", "u32", "i32"), /^TypeError: op: u32 and i32 have no common dtype/);
+  assert.throws(() => promote("op", "i32", "u32"), /^TypeError: op: i32 and u32 have no common dtype/);
+});
 
 test("f16: all 65,536 halves survive the way to a number and back", () => {
   for (let bits = 0; bits < 1 << 16; bits++) {

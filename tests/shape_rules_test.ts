@@ -9,6 +9,7 @@ import { addOp, whereOp } from "../tensor/ops/elementwise.ts";
 import { matmulOp } from "../tensor/ops/matmul.ts";
 import { broadcastToOp, concatOp, padOp, reshapeOp } from "../tensor/ops/movement.ts";
 import { avgPool2dOp, maxPool2dOp } from "../tensor/ops/pool2d.ts";
+import { pair } from "../tensor/shape.ts";
 import { threefryOp } from "../tensor/ops/random.ts";
 import { crossEntropyOp } from "../tensor/ops/softmax.ts";
 
@@ -123,6 +124,17 @@ test("shape rules: a window of a pool is wider than the padding, on every side",
       const message = new RegExp(`^RangeError: ${op.name}: padding .* must be smaller than the window`);
       assert.throws(() => pool(...padding as [number, number, number, number]), message);
     }
+  }
+});
+
+test("shape rules: pairs are whole numbers, each from its own least", () => {
+  assert.deepEqual([pair("op", "stride", 2, 1), pair("op", "padding", [0, 3], 0)], [[2, 2], [0, 3]]);
+  for (const wrong of [0, -1, 1.5, NaN, Infinity, [1, 0.5], [0, 1], [1, 0]] as const) {
+    const given = wrong as number | readonly [number, number];
+    assert.throws(
+      () => pair("op", "stride", given, 1),
+      /^RangeError: op: stride must be a whole number from 1, got /,
+    );
   }
 });
 

@@ -70,7 +70,7 @@ function productsBefore(x: Tensor): Tensor {
   const count = x.shape.at(-1)!;
   const along = (value: number) => x.shape.map((_, axis) => axis === x.shape.length - 1 ? value : 0);
   const shifted = (y: Tensor, by: number) =>
-    pad(slice(y, { axis: -1, end: Math.max(0, count - by) }), {
+    pad(slice(y, { axis: -1, end: count - by }), {
       before: along(Math.min(by, count)),
       value: 1,
     });
