@@ -1,6 +1,6 @@
 // The devices that the suite runs on; a test of what does not depend on the backend loops over them.
 
-import { webgpuDevice, type WebGpuOptions } from "../backends/webgpu/mod.ts";
+import { type WebGpuBackend, webgpuDevice, type WebGpuOptions } from "../backends/webgpu/mod.ts";
 import { type Device, device } from "../mod.ts";
 
 let opened: Promise<Device[]> | null = null;
@@ -26,9 +26,14 @@ export async function webgpuVariants(): Promise<Variant[]> {
     name,
     device: await webgpuDevice("auto", { guarded: true, ...options }),
   });
+  const main = await variant("webgpu", {});
+  const { maxStorageBuffersPerShaderStage } = (main.device.backend as WebGpuBackend).device.limits;
   return [
-    await variant("webgpu", {}),
-    await variant("webgpu, bindings of 4 KiB", { bindingLimit: 4096 }),
+    main,
+    // Where there are few of them, they are larger, so that the samples have room everywhere.
+    await variant("webgpu, bindings of 4 KiB", {
+      bindingLimit: maxStorageBuffersPerShaderStage >= 16 ? 4096 : 8192,
+    }),
     await variant("webgpu, variants of a large GPU", { parallelism: 65536, copyBelow: 0 }),
     await variant("webgpu, 8 bindings, 3 workgroups a row, no splits", {
       maxBindings: 8,
