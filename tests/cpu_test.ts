@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fermi from "../mod.ts";
 import { device, evaluate, gradients, InputSlot, Parameter, type Tensor, tensor } from "../mod.ts";
+import { computeAll } from "../backends/cpu/interpreter.ts";
 import { normalQuantile } from "../backends/cpu/kernels/normal_quantile.ts";
 import { threefry } from "../backends/cpu/kernels/random.ts";
 
@@ -150,6 +151,14 @@ test("tensors without elements", async () => {
 });
 
 // ---- states -----------------------------------------------------------------------------------------------------
+
+test("what lies between is dropped after its last use", () => {
+  let x = tensor([1, 2], on);
+  const shared = x.mul(3);
+  for (let i = 0; i < 10; i++) x = x.add(shared).neg();
+  const loss = x.softmax().sum();
+  assert.deepEqual([...computeAll([loss, shared], "f32").keys()], [shared, loss]);
+});
 
 test("updates see the old values, of all states, and happen once", async () => {
   const a = new Parameter(tensor([1, 2], on), { name: "a" });

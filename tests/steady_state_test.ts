@@ -147,6 +147,22 @@ test("steady state: nor do 2,000 steps of a user's loop that makes tensors and d
   assert.deepEqual(backend.memory.live, before);
 });
 
+test("steady state: a tensor whose numbers are on the device is not uploaded again", async () => {
+  const { gpu, backend } = await open();
+  const x = tensor([1, 2, 3], { device: gpu });
+  const queue = backend.device.queue as unknown as { writeBuffer: (...args: unknown[]) => void };
+  const original = queue.writeBuffer;
+  let writes = 0;
+  queue.writeBuffer = (...args) => {
+    writes++;
+    original.apply(queue, args);
+  };
+  await x.exp().data();
+  const first = writes;
+  await x.exp().data();
+  assert.deepEqual([first > 0, writes - first], [true, 0]);
+});
+
 test("steady state: what is only computed is not made ready to be read", async () => {
   const { gpu, backend } = await open();
   const made: string[] = [];

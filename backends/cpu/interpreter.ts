@@ -36,7 +36,10 @@ function isStateContent(tensor: Tensor): boolean {
 }
 
 /** The arrays of `roots`. Those in between are dropped after their last use. */
-function computeAll(roots: readonly Tensor[], precision: Precision): ReadonlyMap<Tensor, HostArray> {
+export function computeAll(
+  roots: readonly Tensor[],
+  precision: Precision,
+): ReadonlyMap<Tensor, HostArray> {
   const order = postorder(roots, operandsOf);
   const uses = new Map<Tensor, number>();
   const countUse = (tensor: Tensor) => uses.set(tensor, (uses.get(tensor) ?? 0) + 1);
