@@ -157,6 +157,13 @@ test("gradients: the samples have every op that has a gradient", () => {
   assert.deepEqual(missing.map((op) => op.name), []);
 });
 
+test("gradients: what none reaches is zeros, and no rule is asked", () => {
+  const x = numbers(3);
+  const [dx] = gradients(x.exp().floor().sum(), [x]);
+  const zerosHere = fermi.zeros([3], { device: exact });
+  assert.deepEqual([dx!.node!.op, dx!.node!.inputs[0]!.node], [zerosHere.node!.op, null]);
+});
+
 test("gradients: an error of the rule is found, and names its place", async () => {
   const wrong = (x: Tensor) => x.square().add(x.detach());
   await assert.rejects(
