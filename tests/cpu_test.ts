@@ -157,7 +157,8 @@ test("what lies between is dropped after its last use", () => {
   const shared = x.mul(3);
   for (let i = 0; i < 10; i++) x = x.add(shared).neg();
   const loss = x.softmax().sum();
-  assert.deepEqual([...computeAll([loss, shared], "f32").keys()], [shared, loss]);
+  const kept = [...computeAll([loss, shared], "f32").keys()];
+  assert.deepEqual(kept.map(({ node }) => node!.op.name), ["mul", "sum"]);
 });
 
 test("updates see the old values, of all states, and happen once", async () => {
