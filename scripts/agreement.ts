@@ -81,7 +81,7 @@ function writeDocs(tables: readonly Table[], seed: number): void {
 
 const flags = new Command("test:agreement")
   .option("--seed <n>", "what all samples are drawn from", "2012")
-  .option("--runs <percent>", "how many samples, where 100 is what `npm test` draws", "400")
+  .option("--runs <percent>", "how many samples, where 100 is what `npm test` draws", "800")
   .option("--minutes <n>", "go on with the next seeds until so many minutes are over")
   .option("--all", "on every driver of this machine, not only on the one that Vulkan finds", false)
   .option("--docs", "write the table of docs/agreement.md", false)

@@ -22,15 +22,15 @@ const ORDERS = ["output", "behind", "gradient", "second"] as const;
 type Order = (typeof ORDERS)[number];
 /** How many cases an op gets on the main device; the variants share a few of each order, on what has room on them. */
 const RUNS: Readonly<Record<Order, number>> = {
-  output: runs(50),
-  behind: runs(10),
-  gradient: runs(13),
-  second: runs(5),
+  output: runs(25),
+  behind: runs(5),
+  gradient: runs(7),
+  second: runs(3),
 };
 const VARIANT_RUNS: Readonly<Record<Order, number>> = {
-  output: runs(10),
+  output: runs(5),
   behind: 0,
-  gradient: runs(3),
+  gradient: runs(2),
   second: runs(1),
 };
 
@@ -142,8 +142,8 @@ const MORE_OPEN: Readonly<Record<string, number>> = {
 const LEAST_EXACT = 0.25;
 /** Shares of fewer elements say little. */
 const FEW = 5000;
-/** How many pipelines all ops may need, on any device: 1,607 were seen. More means that a size has become a constant of a shader. */
-const MOST_PIPELINES = 2400;
+/** How many pipelines all ops may need, on any device: 1,038 were seen. More means that a size has become a constant of a shader. */
+const MOST_PIPELINES = 1600;
 
 /** Fails where bounds have degraded: too many elements are open, or none is exact of an op whose bound says so. */
 function checkShares(op: string): void {
