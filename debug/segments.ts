@@ -6,7 +6,7 @@
  */
 
 import type { GraphNode } from "../tensor/declare.ts";
-import * as elementwise from "../tensor/ops/elementwise.ts";
+import * as elementwise from "../tensor/ops/elementwise/mod.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { VIEWS } from "./describe.ts";
 

@@ -35,9 +35,11 @@ export {
   type Update,
 } from "./device.ts";
 export type { DType, HostArray, Precision } from "./dtype.ts";
+export { evaluate } from "./evaluate.ts";
 export { gradients, type ValueAndGrad, valueAndGrad } from "./gradients.ts";
 export * from "./ops/mod.ts";
 export { type Provenance, recordProvenance } from "./provenance.ts";
 export type { Padding, Pair, Shape } from "./shape.ts";
 export { InputSlot, Parameter, State } from "./state.ts";
-export { evaluate, type NestedArray, type Operand, Tensor, type Value } from "./tensor.ts";
+export { Tensor } from "./tensor.ts";
+export type { NestedArray, Operand, Value } from "./value.ts";

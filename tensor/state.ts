@@ -9,7 +9,7 @@ import { checkData, type TensorData } from "./create.ts";
 import { applyOne, type Spec } from "./declare.ts";
 import { type Device, getDefaultDevice, type Storage } from "./device.ts";
 import type { DType } from "./dtype.ts";
-import { reshapeOp } from "./ops/movement.ts";
+import { reshapeOp } from "./ops/movement/mod.ts";
 import { checkShape, sameShape, type Shape, show, sizeOf } from "./shape.ts";
 import { Tensor } from "./tensor.ts";
 

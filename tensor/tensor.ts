@@ -5,98 +5,17 @@
  */
 
 import type { GraphNode, Spec } from "./declare.ts";
-import type { Device, Storage } from "./device.ts";
+import type { Device } from "./device.ts";
 import { type DType, type HostArray, hostArray } from "./dtype.ts";
-import * as elementwise from "./ops/elementwise.ts";
+import * as elementwise from "./ops/elementwise/mod.ts";
 import * as indexing from "./ops/indexing.ts";
 import * as linear from "./ops/matmul.ts";
-import * as movement from "./ops/movement.ts";
+import * as movement from "./ops/movement/mod.ts";
 import * as reduction from "./ops/reduction.ts";
 import * as softmaxes from "./ops/softmax.ts";
 import { type Shape, sizeOf, stridesOf } from "./shape.ts";
 import type { State } from "./state.ts";
-
-/**
- * Where a tensor's numbers are: read or made on the host, in device memory of the tensor's own, or in that of a
- * state. Host data is the truth; device copies of it are a backend's caches.
- *
- * ```ts
- * import assert from "node:assert/strict";
- * import { device, evaluate, setDefaultDevice, tensor, type Value } from "@fermi/fermi";
- *
- * setDefaultDevice(await device("cpu"));
- * const x = tensor([1]);
- * const y = x.add(1);
- * const where = (value: Value | null) => value?.kind ?? "nowhere";
- * assert.deepEqual([where(x.value), where(y.value)], ["host", "nowhere"]);
- * await evaluate(y);
- * assert.equal(where(y.value), "resident"); // on the device
- * await y.data();
- * assert.equal(where(y.value), "host");
- * ```
- */
-export type Value =
-  | { readonly kind: "host"; readonly data: HostArray }
-  | { readonly kind: "resident"; readonly storage: Storage }
-  | { readonly kind: "state"; readonly state: State; readonly version: number };
-
-/**
- * An operand: a tensor, or a number that takes the other operand's device, and its dtype where that holds the
- * number (see `add`).
- *
- * ```ts
- * import assert from "node:assert/strict";
- * import { device, type Operand, setDefaultDevice, sub, tensor, type Tensor } from "@fermi/fermi";
- *
- * setDefaultDevice(await device("cpu"));
- * const mix = (a: Tensor, b: Operand, share: Operand) => a.add(sub(b, a).mul(share));
- * const x = tensor([0, 10]);
- * assert.deepEqual(await mix(x, 20, 0.5).array(), [10, 15]);
- * assert.deepEqual(await mix(x, tensor([100, 100]), tensor([0, 1])).array(), [0, 100]);
- * ```
- */
-export type Operand = Tensor | number;
-
-/**
- * Nested lists of numbers, as deep as the tensor has axes; of a scalar, the number.
- *
- * ```ts
- * import assert from "node:assert/strict";
- * import { device, type NestedArray, setDefaultDevice, tensor } from "@fermi/fermi";
- *
- * setDefaultDevice(await device("cpu"));
- * const rows: NestedArray = await tensor([[1, 2], [3, 4]]).array();
- * assert.deepEqual(rows, [[1, 2], [3, 4]]);
- * const scalar: NestedArray = await tensor(5).array();
- * assert.equal(scalar, 5);
- * ```
- */
-export type NestedArray = number | NestedArray[];
-
-/**
- * Computes tensors on their devices without reading them back; reading one afterwards costs only the transfer. Values
- * stay on the device, the oldest of many move to the host by themselves.
- *
- * ```ts
- * import assert from "node:assert/strict";
- * import { device, evaluate, ones, setDefaultDevice } from "@fermi/fermi";
- *
- * setDefaultDevice(await device("cpu"));
- * const x = ones([2]).add(1);
- * const y = x.mul(3);
- * await evaluate(x, y); // one pass, in which x is computed once
- * assert.deepEqual([await x.array(), await y.array()], [[2, 2], [6, 6]]); // only the transfers
- * ```
- *
- * @throws {Error} when a tensor was made from a parameter or input slot that has been updated since.
- * @throws {Error} when the device fails; the sentence names the op.
- */
-export async function evaluate(...tensors: readonly Tensor[]): Promise<void> {
-  const devices = [...new Set(tensors.map((tensor) => tensor.device))];
-  await Promise.all(
-    devices.map((device) => device.evaluate(tensors.filter((tensor) => tensor.device === device), false)),
-  );
-}
+import type { NestedArray, Operand, Value } from "./value.ts";
 
 /**
  * An n-dimensional array that is described first and computed when its numbers are asked for.

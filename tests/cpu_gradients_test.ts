@@ -9,7 +9,7 @@ import { apply, applyOne, definitionOf } from "../tensor/declare.ts";
 import { postorder } from "../tensor/graph.ts";
 import { gatherInRangeOp, scatterAddOp } from "../tensor/ops/indexing.ts";
 import { localResponseNormOp } from "../tensor/ops/normalize.ts";
-import { padOp } from "../tensor/ops/movement.ts";
+import { padOp } from "../tensor/ops/movement/mod.ts";
 import { maxPool2dOp, maxPool2dPickOp } from "../tensor/ops/pool2d.ts";
 import { ops } from "../tensor/ops/registry.ts";
 import { fill } from "./fixtures/mod.ts";

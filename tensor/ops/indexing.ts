@@ -9,8 +9,8 @@ import { applyOne, expectDType, type Primitive } from "../declare.ts";
 import type { DType } from "../dtype.ts";
 import { checkShape, normalizeAxis, sameShape, show } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
-import { cast, equal } from "./elementwise.ts";
-import { reshape } from "./movement.ts";
+import { cast, equal } from "./elementwise/mod.ts";
+import { reshape } from "./movement/mod.ts";
 
 /** The axis that is indexed. */
 export interface GatherAttributes {

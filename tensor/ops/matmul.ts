@@ -8,7 +8,7 @@ import { type AnyOp, applyOne, expectDType, type Primitive } from "../declare.ts
 import { FLOATS } from "../dtype.ts";
 import { broadcastShapes, sameShape, show, sizeOf } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
-import { broadcastTo, reshape, transpose, transposeOp } from "./movement.ts";
+import { broadcastTo, reshape, transpose, transposeOp } from "./movement/mod.ts";
 
 /** Products of matrices. */
 export const matmulOp: Primitive<"matmul"> = {

@@ -31,7 +31,7 @@ export {
   sub,
   tanh,
   where,
-} from "./elementwise.ts";
+} from "./elementwise/mod.ts";
 export { gather, oneHot } from "./indexing.ts";
 export { matmul } from "./matmul.ts";
 export {
@@ -44,7 +44,7 @@ export {
   slice,
   type SliceOptions,
   transpose,
-} from "./movement.ts";
+} from "./movement/mod.ts";
 export { localResponseNorm, type LocalResponseNormOptions } from "./normalize.ts";
 export { avgPool2d, maxPool2d, type Pool2dOptions } from "./pool2d.ts";
 export { dropout, foldIn, normal, randomBits, randomKey, splitKey, uniform } from "./random.ts";

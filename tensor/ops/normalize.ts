@@ -9,8 +9,8 @@ import { apply, applyOne, type Composite, expectDType, expectRank } from "../dec
 import { FLOATS } from "../dtype.ts";
 import { pair, type Shape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
-import { add, mul, pow, square, sub } from "./elementwise.ts";
-import { pad, reshape, slice } from "./movement.ts";
+import { add, mul, pow, square, sub } from "./elementwise/mod.ts";
+import { pad, reshape, slice } from "./movement/mod.ts";
 
 /** The paper's constants, and the towers whose maps do not see each other. */
 export interface LocalResponseNormAttributes {

@@ -18,8 +18,8 @@ import { type Device, getDefaultDevice } from "../device.ts";
 import { type DType, FLOATS } from "../dtype.ts";
 import { checkShape, type Shape, show } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
-import { cast, less, mul, where } from "./elementwise.ts";
-import type { ShapeAttributes } from "./movement.ts";
+import { cast, less, mul, where } from "./elementwise/mod.ts";
+import type { ShapeAttributes } from "./movement/mod.ts";
 
 // ---- declarations -------------------------------------------------------------------------------------------
 

@@ -8,9 +8,9 @@ import { applyOne, expectDType, type GradientContext, type Primitive } from "../
 import { type DType, isFloat, NUMBERS } from "../dtype.ts";
 import { normalizeAxes, type Shape, show, sizeOf } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
-import { cast, mul } from "./elementwise.ts";
+import { cast, mul } from "./elementwise/mod.ts";
 import { oneHot } from "./indexing.ts";
-import { broadcastTo, flip, pad, reshape, slice, transpose } from "./movement.ts";
+import { broadcastTo, flip, pad, reshape, slice, transpose } from "./movement/mod.ts";
 
 // ---- declarations -------------------------------------------------------------------------------------------
 

@@ -7,10 +7,10 @@
 
 import type { AnyOp, Composite, Primitive } from "../declare.ts";
 import * as conv2d from "./conv2d.ts";
-import * as elementwise from "./elementwise.ts";
+import * as elementwise from "./elementwise/mod.ts";
 import * as indexing from "./indexing.ts";
 import * as matmul from "./matmul.ts";
-import * as movement from "./movement.ts";
+import * as movement from "./movement/mod.ts";
 import * as normalize from "./normalize.ts";
 import * as pool2d from "./pool2d.ts";
 import * as random from "./random.ts";

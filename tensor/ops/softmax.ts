@@ -8,9 +8,9 @@ import { applyOne, type Composite, expectDType, expectRank } from "../declare.ts
 import { FLOATS } from "../dtype.ts";
 import { normalizeAxis, show } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
-import { add, exp, less, log, mul, sub, where } from "./elementwise.ts";
+import { add, exp, less, log, mul, sub, where } from "./elementwise/mod.ts";
 import { gather, oneHot } from "./indexing.ts";
-import { reshape } from "./movement.ts";
+import { reshape } from "./movement/mod.ts";
 import { max, mean, sum } from "./reduction.ts";
 import { hostTensorLike } from "../create.ts";
 

@@ -90,7 +90,7 @@ test("--check-gradients: a bug in the gradient of a composite is found, between 
 
 test("--check-gradients: a bug in the gradient of relu is found, in JSON lines", async () => {
   const bug = {
-    file: "tensor/ops/elementwise.ts",
+    file: "tensor/ops/elementwise/elementary.ts",
     right: "(g, { outputs: [y] }) => [where(greater(y!, 0), g, 0)]",
     wrong: "(g, { outputs: [y] }) => [where(greater(y!, -1), g, 0)]",
   };

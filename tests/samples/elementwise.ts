@@ -18,7 +18,7 @@ import {
   wrong,
 } from "./sample.ts";
 
-type Family = PrimitivesOf<typeof import("../../tensor/ops/elementwise.ts")>;
+type Family = PrimitivesOf<typeof import("../../tensor/ops/elementwise/mod.ts")>;
 type Dtypes = keyof typeof DTYPES;
 
 const notTaken = (f: (x: Tensor) => unknown, dtype: DType, error: RegExp) =>

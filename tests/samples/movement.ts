@@ -4,13 +4,13 @@ import fc from "fast-check";
 import * as fermi from "../../mod.ts";
 import type { PadOptions, Shape, Tensor } from "../../mod.ts";
 import { applyOne } from "../../tensor/declare.ts";
-import { type PadAttributes, padOp, type SliceAttributes, sliceOp } from "../../tensor/ops/movement.ts";
+import { type PadAttributes, padOp, type SliceAttributes, sliceOp } from "../../tensor/ops/movement/mod.ts";
 import type { PrimitivesOf } from "../../tensor/ops/registry.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import { axesOf, axisOf, few, fillFor, input, oneOf, perAxis, plainInput, shapes } from "./arbitraries.ts";
 import { type OpSamples, outOfRange, type Sample, samplesOf, wrong } from "./sample.ts";
 
-type Family = PrimitivesOf<typeof import("../../tensor/ops/movement.ts")>;
+type Family = PrimitivesOf<typeof import("../../tensor/ops/movement/mod.ts")>;
 
 /** One operand of any dtype, with options that depend on the shape. */
 function moving<Options>(

@@ -7,7 +7,7 @@
 
 import type { NoAttributes } from "../../../tensor/declare.ts";
 import { convert, type HostArray, isFloat } from "../../../tensor/dtype.ts";
-import type { CastAttributes } from "../../../tensor/ops/elementwise.ts";
+import type { CastAttributes } from "../../../tensor/ops/elementwise/mod.ts";
 import type { CpuKernel } from "./kernel.ts";
 
 type Elementwise = CpuKernel<NoAttributes>;

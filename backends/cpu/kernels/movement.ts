@@ -13,7 +13,7 @@ import type {
   ShapeAttributes,
   SliceAttributes,
   TransposeAttributes,
-} from "../../../tensor/ops/movement.ts";
+} from "../../../tensor/ops/movement/mod.ts";
 import { type Shape, stridesOf } from "../../../tensor/shape.ts";
 import { type CpuKernel, positionsOf } from "./kernel.ts";
 

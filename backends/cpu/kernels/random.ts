@@ -6,7 +6,7 @@
 
 import type { NoAttributes } from "../../../tensor/declare.ts";
 import type { HostArray } from "../../../tensor/dtype.ts";
-import type { ShapeAttributes } from "../../../tensor/ops/movement.ts";
+import type { ShapeAttributes } from "../../../tensor/ops/movement/mod.ts";
 import type { CpuKernel } from "./kernel.ts";
 import { normalQuantile } from "./normal_quantile.ts";
 

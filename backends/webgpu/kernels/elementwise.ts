@@ -7,7 +7,7 @@
  */
 
 import type { NoAttributes } from "../../../tensor/mod.ts";
-import type { CastAttributes } from "../../../tensor/ops/elementwise.ts";
+import type { CastAttributes } from "../../../tensor/ops/elementwise/mod.ts";
 import type { ElementwiseKernel, ExpressionContext, KernelsOf } from "./types.ts";
 
 type Plain = ElementwiseKernel<NoAttributes>;
@@ -80,7 +80,7 @@ const cast: ElementwiseKernel<CastAttributes> = {
 };
 
 /** The table of the family. */
-export const elementwiseKernels: KernelsOf<typeof import("../../../tensor/ops/elementwise.ts")> = {
+export const elementwiseKernels: KernelsOf<typeof import("../../../tensor/ops/elementwise/mod.ts")> = {
   neg: unary((x) => `(-${x})`),
   abs: unary((x) => `abs(${x})`),
   sign: unary((x) => `sign(${x})`),

@@ -11,7 +11,7 @@ import type {
   ShapeAttributes,
   SliceAttributes,
   TransposeAttributes,
-} from "../../../tensor/ops/movement.ts";
+} from "../../../tensor/ops/movement/mod.ts";
 import { sizeOf, stridesOf } from "../../../tensor/shape.ts";
 import { isContiguous } from "../values.ts";
 import type { IndexedKernel, KernelsOf, ViewKernel } from "./types.ts";
@@ -102,7 +102,7 @@ const concat: IndexedKernel<ConcatAttributes> = {
 };
 
 /** The table of the family. */
-export const movementKernels: KernelsOf<typeof import("../../../tensor/ops/movement.ts")> = {
+export const movementKernels: KernelsOf<typeof import("../../../tensor/ops/movement/mod.ts")> = {
   reshape,
   broadcastTo,
   transpose,

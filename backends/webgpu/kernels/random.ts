@@ -6,7 +6,7 @@
 
 import type { NoAttributes } from "../../../tensor/mod.ts";
 import { AS241 } from "../../../tensor/ops/as241.ts";
-import type { ShapeAttributes } from "../../../tensor/ops/movement.ts";
+import type { ShapeAttributes } from "../../../tensor/ops/movement/mod.ts";
 import type { ElementwiseKernel, IndexedKernel, KernelsOf } from "./types.ts";
 
 type Plain = ElementwiseKernel<NoAttributes>;
