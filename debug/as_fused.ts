@@ -14,7 +14,7 @@ import { postorder } from "../tensor/graph.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { analyse, measure } from "./bounds.ts";
 import type { OpComparison } from "./compare.ts";
-import { compareOutput, contracted, openedBy } from "./measured.ts";
+import { type ComparedGraph, compareOutput, contracted, openedBy } from "./measured.ts";
 import { type Segment, segmentsOf } from "./segments.ts";
 
 /** An op's numbers as it was computed on its own, and the CPU's own. */
@@ -26,10 +26,7 @@ interface Apart {
 /** A fused evaluation that is compared segment by segment, as the ops of it come by. */
 export class AsFused {
   readonly #cpu: Device = cpuDevice("f32");
-  readonly #device: Device;
-  readonly #nodes: readonly GraphNode[];
-  readonly #leaves: ReadonlySet<Tensor>;
-  readonly #roots: ReadonlySet<Tensor>;
+  readonly #graph: ComparedGraph;
   readonly #nodeOf: ReadonlyMap<Tensor, GraphNode>;
   readonly #stored: ReadonlySet<Tensor>;
   /** The segments, under the last of their ops. */
@@ -40,18 +37,11 @@ export class AsFused {
   /** Whose numbers are the same bits, fused or not. */
   readonly #same: Set<Tensor> = new Set();
 
-  constructor(
-    device: Device,
-    roots: readonly Tensor[],
-    leaves: ReadonlySet<Tensor>,
-    nodes: readonly GraphNode[],
-  ) {
-    this.#device = device;
-    this.#roots = new Set(roots);
-    this.#leaves = leaves;
-    this.#nodes = nodes;
+  constructor(graph: ComparedGraph) {
+    this.#graph = graph;
+    const { nodes, roots } = graph;
     this.#nodeOf = new Map(nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)));
-    const segments = segmentsOf(nodes, roots);
+    const segments = segmentsOf(nodes, [...roots]);
     this.#stored = new Set(segments.flatMap(({ outputs }) => outputs));
     const place = new Map(nodes.map((node, i) => [node, i]));
     for (const segment of segments) {
@@ -64,16 +54,16 @@ export class AsFused {
   /** Computes the graph in one evaluation. */
   async evaluate(): Promise<void> {
     const copies = new Map<Tensor, Tensor>();
-    for (const start of this.#leaves) {
+    for (const start of this.#graph.leaves) {
       this.#numbers.set(start, start.hostData!);
-      copies.set(start, leaf(start.hostData!, start, this.#device));
+      copies.set(start, leaf(start.hostData!, start, this.#graph.device));
     }
-    for (const { op, inputs, outputs, attributes } of this.#nodes) {
+    for (const { op, inputs, outputs, attributes } of this.#graph.nodes) {
       const made = apply(op, inputs.map((input) => copies.get(input)!), attributes);
       outputs.forEach((output, i) => copies.set(output, made[i]!));
     }
     const stored = [...this.#stored];
-    await this.#device.evaluate(stored.map((tensor) => copies.get(tensor)!), true);
+    await this.#graph.device.evaluate(stored.map((tensor) => copies.get(tensor)!), true);
     for (const tensor of stored) this.#numbers.set(tensor, copies.get(tensor)!.hostData!);
   }
 
@@ -82,7 +72,7 @@ export class AsFused {
     if (!this.#stored.has(output)) return;
     this.#apart.set(output, apart);
     const fused = this.#numbers.get(output)!;
-    const asTrained = this.#roots.has(output) ? output.hostData! : fused;
+    const asTrained = this.#graph.roots.has(output) ? output.hostData! : fused;
     if (isSame(apart.got, fused) && isSame(apart.got, asTrained)) this.#same.add(output);
   }
 
@@ -101,7 +91,7 @@ export class AsFused {
   }
 
   #isKnown(segment: Segment): boolean {
-    return this.#reads(segment).every((tensor) => this.#leaves.has(tensor) || this.#same.has(tensor));
+    return this.#reads(segment).every((tensor) => this.#graph.leaves.has(tensor) || this.#same.has(tensor));
   }
 
   #isInside(tensor: Tensor): boolean {
@@ -141,13 +131,13 @@ export class AsFused {
     });
     const bounds = analyse(segment.outputs.map((output) => computed.get(output)!), contracted(applied));
     const finite = [...known.values()].every(({ hostData }) => hostData!.every(Number.isFinite));
-    const fromLeaves = [...known.keys()].every((tensor) => this.#leaves.has(tensor));
+    const fromLeaves = [...known.keys()].every((tensor) => this.#graph.leaves.has(tensor));
     const outputs = segment.outputs.map((output) => {
       const expected = bounds.get(computed.get(output)!)!;
       const { got: apart, endToEnd } = this.#apart.get(output)!;
       const fused = this.#numbers.get(output)!;
       // From the same operands, the numbers that were trained with have the same bounds.
-      const asTrained = fromLeaves && this.#roots.has(output) ? output.hostData! : fused;
+      const asTrained = fromLeaves && this.#graph.roots.has(output) ? output.hostData! : fused;
       const [a, b] = [fused, asTrained].map((got) => {
         const allowed = finite ? expected : openedBy(expected, got);
         return { got, allowed, worst: measure(got, allowed).worst };

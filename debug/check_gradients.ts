@@ -7,37 +7,9 @@
 import { isFloat } from "../tensor/dtype.ts";
 import type { Shape, Tensor } from "../tensor/mod.ts";
 import { show } from "../tensor/shape.ts";
-import { type Difference, differences, isExact } from "./differences.ts";
+import { type Difference, differences, type GradientCheck, isExact } from "./differences.ts";
 
-/**
- * The element of one argument, or the direction, whose gradient differs most.
- *
- * ```ts
- * import assert from "node:assert/strict";
- * import { checkGradients, device, type GradientCheck, tensor } from "@fermi/fermi";
- *
- * const x = tensor([[1, 2], [3, 4]], { device: await device("cpu", { precision: "f64" }) });
- * const [check]: GradientCheck[] = await checkGradients((x) => x.pow(3), [x]);
- * const { at, analytic, numeric } = check!; // where it differs most: somewhere
- * const [row, column] = at!;
- * assert.ok(Math.abs(analytic - 3 * (1 + 2 * row! + column!) ** 2) < 1e-12); // 3 x^2
- * assert.ok(Math.abs(analytic - numeric) < 1e-7);
- * ```
- */
-export interface GradientCheck {
-  /** Row-major index of the element, or which of the directions. */
-  readonly index: number;
-  /** The element's index along each axis; null for a direction. */
-  readonly at: readonly number[] | null;
-  /** What the gradient rule says there. */
-  readonly analytic: number;
-  /** What the central difference says there; at a kink, the slope between those of its sides that is nearest. */
-  readonly numeric: number;
-  /** |analytic - numeric| / max(floor, |analytic|, |numeric|). */
-  readonly error: number;
-  /** The slopes on the two sides of a kink, between which any is a gradient; null where there is none. */
-  readonly kink: readonly [number, number] | null;
-}
+export type { GradientCheck };
 
 /**
  * What checkGradients takes.

@@ -194,10 +194,10 @@ export async function compareOps(
   await device.evaluate([...roots, ...leaves], true);
   // The CPU's kernels and the bounds come along when they are asked for, like every backend.
   const [{ OpByOp }, { AsFused }] = await Promise.all([import("./op_by_op.ts"), import("./as_fused.ts")]);
-  const asFused = new AsFused(device, roots, leaves, nodes);
+  const graph = { device, roots: new Set(roots), leaves, used: new Set(order), nodes };
+  const asFused = new AsFused(graph);
   await asFused.evaluate();
-  const run = new OpByOp(device, roots, new Set(order), nodes);
-  for (const leaf of leaves) run.enter(leaf);
+  const run = new OpByOp(graph);
   const [ops, fused]: [OpComparison[], OpComparison[]] = [[], []];
   const { bytesAtOnce = 2 ** 28 } = options;
   for (let at = 0; at < nodes.length;) {

@@ -18,22 +18,40 @@ import {
 } from "../tensor/mod.ts";
 import { stridesOf } from "../tensor/shape.ts";
 
-/** A slope as the gradient has it, and as the function itself has it. */
-export interface Difference {
-  /** Which argument was moved. */
-  readonly argument: number;
-  /** Row-major index of the element that was moved, or which of the directions. */
+/**
+ * The element of one argument, or the direction, whose gradient differs most.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { checkGradients, device, type GradientCheck, tensor } from "@fermi/fermi";
+ *
+ * const x = tensor([[1, 2], [3, 4]], { device: await device("cpu", { precision: "f64" }) });
+ * const [check]: GradientCheck[] = await checkGradients((x) => x.pow(3), [x]);
+ * const { at, analytic, numeric } = check!; // where it differs most: somewhere
+ * const [row, column] = at!;
+ * assert.ok(Math.abs(analytic - 3 * (1 + 2 * row! + column!) ** 2) < 1e-12); // 3 x^2
+ * assert.ok(Math.abs(analytic - numeric) < 1e-7);
+ * ```
+ */
+export interface GradientCheck {
+  /** Row-major index of the element, or which of the directions. */
   readonly index: number;
   /** The element's index along each axis; null for a direction. */
   readonly at: readonly number[] | null;
-  /** By the gradient. */
+  /** What the gradient rule says there. */
   readonly analytic: number;
-  /** By central differences; at a kink, the slope between those of its sides that is nearest to the gradient. */
+  /** What the central difference says there; at a kink, the slope between those of its sides that is nearest. */
   readonly numeric: number;
-  /** |analytic - numeric| as a fraction of the larger one, or of `floor` where both are smaller. */
+  /** |analytic - numeric| / max(floor, |analytic|, |numeric|). */
   readonly error: number;
-  /** The slopes on the two sides of a kink; null where there is none. */
+  /** The slopes on the two sides of a kink, between which any is a gradient; null where there is none. */
   readonly kink: readonly [number, number] | null;
+}
+
+/** The slope of an element or a direction of one of several arguments. */
+export interface Difference extends GradientCheck {
+  /** Which argument was moved. */
+  readonly argument: number;
 }
 
 /** What is compared, and how. */

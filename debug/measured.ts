@@ -6,12 +6,27 @@
 
 import type { GraphNode } from "../tensor/declare.ts";
 import { type DType, type HostArray, isFloat } from "../tensor/dtype.ts";
+import type { Device } from "../tensor/device.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { type Bounded, measure } from "./bounds.ts";
 import type { OutputComparison } from "./compare.ts";
 import { VIEWS } from "./describe.ts";
 import { unravel } from "./differences.ts";
 import { ULP } from "./roundings.ts";
+
+/** A graph that is compared, evaluated as usual. */
+export interface ComparedGraph {
+  /** The device that is held to the CPU's numbers. */
+  readonly device: Device;
+  /** What was asked for. */
+  readonly roots: ReadonlySet<Tensor>;
+  /** Where the graph starts: their numbers were read. */
+  readonly leaves: ReadonlySet<Tensor>;
+  /** All tensors that something depends on. */
+  readonly used: ReadonlySet<Tensor>;
+  /** Its ops, operands first. */
+  readonly nodes: readonly GraphNode[];
+}
 
 /** What a fused kernel may make of a product before it adds to it. */
 const ADDING: ReadonlySet<string> = new Set(["add", "sub"]);

@@ -14,39 +14,31 @@ import type { Tensor } from "../tensor/tensor.ts";
 import type { AsFused } from "./as_fused.ts";
 import { analyse } from "./bounds.ts";
 import type { OpComparison } from "./compare.ts";
-import { compareOutput, contracted, openedBy } from "./measured.ts";
+import { type ComparedGraph, compareOutput, contracted, openedBy } from "./measured.ts";
 
 /** A comparison under way: the device's numbers and the CPU's own, each kept as long as an op still needs them. */
 export class OpByOp {
   readonly #cpu: Device = cpuDevice("f32");
-  readonly #device: Device;
-  readonly #roots: ReadonlySet<Tensor>;
-  readonly #used: ReadonlySet<Tensor>;
+  readonly #graph: ComparedGraph;
   readonly #uses: Map<Tensor, number> = new Map();
   /** What stands for a tensor on the device: a leaf with its numbers, or an op on such. It keeps no others alive. */
   readonly #copies: Map<Tensor, Tensor> = new Map();
   readonly #numbers: Map<Tensor, { readonly got: HostArray; readonly endToEnd: HostArray }> = new Map();
   #breathed: number = performance.now();
 
-  constructor(
-    device: Device,
-    roots: readonly Tensor[],
-    used: ReadonlySet<Tensor>,
-    nodes: readonly GraphNode[],
-  ) {
-    this.#device = device;
-    this.#roots = new Set(roots);
-    this.#used = used;
-    for (const input of nodes.flatMap(({ inputs }) => inputs)) {
+  constructor(graph: ComparedGraph) {
+    this.#graph = graph;
+    for (const input of graph.nodes.flatMap(({ inputs }) => inputs)) {
       this.#uses.set(input, (this.#uses.get(input) ?? 0) + 1);
     }
+    for (const leaf of graph.leaves) this.#enter(leaf);
   }
 
   /** Takes a tensor whose numbers were read. */
-  enter(start: Tensor): void {
+  #enter(start: Tensor): void {
     const got = start.hostData!;
     this.#numbers.set(start, { got, endToEnd: got });
-    this.#copies.set(start, leaf(got, start, this.#device));
+    this.#copies.set(start, leaf(got, start, this.#graph.device));
   }
 
   /** Computes nodes on the device, in one evaluation that reads all their results. */
@@ -55,13 +47,15 @@ export class OpByOp {
     for (const { op, inputs, outputs, attributes } of nodes) {
       const copies = apply(op, inputs.map((input) => this.#copies.get(input)!), attributes);
       outputs.forEach((output, i) => {
-        if (!this.#used.has(output)) return;
+        if (!this.#graph.used.has(output)) return;
         this.#copies.set(output, copies[i]!);
         asked.push([output, copies[i]!]);
       });
     }
-    await this.#device.evaluate(asked.map(([, copy]) => copy), true);
-    for (const [output, copy] of asked) this.#copies.set(output, leaf(copy.hostData!, copy, this.#device));
+    await this.#graph.device.evaluate(asked.map(([, copy]) => copy), true);
+    for (const [output, copy] of asked) {
+      this.#copies.set(output, leaf(copy.hostData!, copy, this.#graph.device));
+    }
   }
 
   /** Compares a node that was computed, and hands its numbers on to be held against those of fused kernels. */
@@ -70,7 +64,7 @@ export class OpByOp {
     const { op, inputs, attributes } = node;
     const operands = inputs.map((input) => leaf(this.#numbers.get(input)!.got, input, this.#cpu));
     const local = apply(op, operands, attributes);
-    const used = [...node.outputs.keys()].filter((i) => this.#used.has(node.outputs[i]!));
+    const used = [...node.outputs.keys()].filter((i) => this.#graph.used.has(node.outputs[i]!));
     const bounds = analyse(used.map((i) => local[i]!), contracted([{ node, operands }]));
     const own = apply(
       op,
@@ -85,7 +79,7 @@ export class OpByOp {
       this.#numbers.set(output, { got, endToEnd });
       fused.see(output, { got, endToEnd });
       const expected = bounds.get(local[i]!)!;
-      const known = this.#roots.has(output) ? output.hostData! : got;
+      const known = this.#graph.roots.has(output) ? output.hostData! : got;
       return compareOutput(output, got, finite ? expected : openedBy(expected, got), known, endToEnd);
     });
     for (const input of inputs) this.#uses.set(input, this.#uses.get(input)! - 1);

@@ -5,11 +5,11 @@
  */
 
 import { batches, normalise, shuffledOrder } from "../data/mod.ts";
-import { build, models, training } from "../nn/mod.ts";
+import { training } from "../nn/mod.ts";
 import { crossEntropy, type Device, foldIn, tensor } from "../tensor/mod.ts";
 import { countSlopes, type GradientEvent, networkGradients, wrongGradients } from "./gradient_check.ts";
 import { type CheckReporter, summariseCheck } from "./gradient_report.ts";
-import { type Job, type JobSettings, keysOf, prepareJob, UsageError } from "./job.ts";
+import { type Job, type JobSettings, prepareJob, setUp, UsageError } from "./job.ts";
 
 const DEFAULT_BATCH = 2;
 const DEFAULT_ELEMENTS = 8;
@@ -47,16 +47,15 @@ export async function prepareCheck(settings: JobSettings): Promise<Job> {
  * @throws {Error} naming the worst parameter and element, when gradients are wrong; or that the signal ended it early.
  */
 export async function runCheck(
-  { settings, recipe, load }: Job,
+  job: Job,
   device: Device,
   report: CheckReporter,
   signal?: AbortSignal,
 ): Promise<void> {
   const began = performance.now();
+  const { settings, recipe } = job;
   const { seed, limit = DEFAULT_ELEMENTS } = settings;
-  const keyFor = keysOf(seed, device);
-  const dataset = await load(keyFor("synthetic"));
-  const model = build(models[settings.model], { ...recipe, key: keyFor("init") });
+  const { keyFor, dataset, model } = await setUp(job, device);
   const order = await shuffledOrder(keyFor("shuffle"), 1, dataset.train.count);
   const [first] = batches(dataset.train, dataset.shape, { batch: recipe.batch, order, last: "drop" });
   const x = normalise(tensor(first!.images, { shape: [recipe.batch, ...dataset.shape], device }));

@@ -5,13 +5,13 @@
  * @module
  */
 
-import { differences } from "../debug/differences.ts";
+import { differences, type GradientCheck } from "../debug/differences.ts";
 import { type Module, Sequential } from "../nn/mod.ts";
 import type { Shape, Tensor } from "../tensor/mod.ts";
 import { show } from "../tensor/shape.ts";
 
-/** A slope of the loss. */
-export interface GradientEvent {
+/** A slope of the loss: errors are relative to the parameter's largest gradient where that is larger. */
+export interface GradientEvent extends Omit<GradientCheck, "index" | "at"> {
   /** Which event this is. */
   readonly event: "gradient";
   /** The name of the parameter that was moved. */
@@ -20,14 +20,6 @@ export interface GradientEvent {
   readonly shape: Shape;
   /** The element that was moved, an index along each axis; null where all were, along a direction. */
   readonly element: readonly number[] | null;
-  /** By the gradient. */
-  readonly analytic: number;
-  /** By central differences; at a kink, the slope between those of its sides that is nearest to the gradient. */
-  readonly numeric: number;
-  /** The difference, as a fraction of the larger one or of the parameter's largest (along a direction: the root of its mean square). */
-  readonly error: number;
-  /** The slopes on the two sides of a kink, as ReLU and max-pooling have them; null where there is none. */
-  readonly kink: readonly [number, number] | null;
   /** Whether they agree. */
   readonly agrees: boolean;
 }

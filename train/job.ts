@@ -13,7 +13,7 @@ import {
   synthetic,
   take,
 } from "../data/mod.ts";
-import { build, type ModelName, models, type ModelTable } from "../nn/mod.ts";
+import { build, type ModelName, models, type ModelTable, type Module } from "../nn/mod.ts";
 import { type Device, foldIn, randomKey, type Tensor } from "../tensor/mod.ts";
 import { compareSteps } from "./comparison.ts";
 import type { Reporter } from "./events.ts";
@@ -71,7 +71,7 @@ export interface Job {
 const PURPOSE = { init: 0, dropout: 1, shuffle: 2, synthetic: 3 } as const;
 
 /** The keys of a run, by what is drawn from them. */
-export function keysOf(seed: number, device: Device): (purpose: keyof typeof PURPOSE) => Tensor {
+function keysOf(seed: number, device: Device): (purpose: keyof typeof PURPOSE) => Tensor {
   const seedKey = randomKey(seed, { device });
   return (purpose) => foldIn(seedKey, PURPOSE[purpose]);
 }
@@ -133,18 +133,27 @@ function checkBatch(batch: number, images: number): void {
   if (images < batch) throw new UsageError(`${images} training images do not fill a batch of ${batch}`);
 }
 
+/** Makes what a job needs on a device: the keys of all that is random, the images, and the network. */
+export async function setUp(
+  { settings, recipe, load }: Job,
+  device: Device,
+): Promise<{ keyFor: ReturnType<typeof keysOf>; dataset: Dataset; model: Module }> {
+  const keyFor = keysOf(settings.seed, device);
+  const dataset = await load(keyFor("synthetic"));
+  return { keyFor, dataset, model: build(models[settings.model], { ...recipe, key: keyFor("init") }) };
+}
+
 /** Runs a job on a device: builds the network, trains it and tells the reporter. */
 export async function runJob(
-  { settings, recipe, load }: Job,
+  job: Job,
   device: Device,
   report: Reporter,
   signal?: AbortSignal,
 ): Promise<TrainResult> {
   const began = performance.now();
+  const { settings, recipe } = job;
   const { seed, evalEvery, traceNaN } = settings;
-  const keyFor = keysOf(seed, device);
-  const dataset = await load(keyFor("synthetic"));
-  const model = build(models[settings.model], { ...recipe, key: keyFor("init") });
+  const { keyFor, dataset, model } = await setUp(job, device);
   const parameters = [...model.parameters().values()];
   const stepsPerEpoch = Math.floor(dataset.train.count / recipe.batch);
   // `--steps` alone goes on for as many epochs as it takes; with `--epochs` the shorter one counts.

@@ -17,7 +17,14 @@ export interface Mutant extends Edit {
 
 const WEBGPU = ["lower", "fuse", "compile", "fused", "access", "shader", "plan", "values", "transfer"];
 const TENSOR = ["gradients", "shape", "dtype", "declare"];
-const FOLDERS = ["tensor/ops", "backends/cpu", "backends/cpu/kernels", "backends/webgpu/kernels"];
+const FAMILIES = ["tensor/ops/elementwise", "tensor/ops/movement"];
+const FOLDERS = [
+  "tensor/ops",
+  ...FAMILIES,
+  "backends/cpu",
+  "backends/cpu/kernels",
+  "backends/webgpu/kernels",
+];
 
 /** The kernels and the rules. */
 export function sourceFiles(root: string): string[] {

@@ -54,9 +54,8 @@ const SERVES: Readonly<Record<string, readonly string[]>> = {
   as241: ["random"],
 };
 
-/** The names of a family's ops. */
-async function opsOf(root: string, family: string): Promise<string[]> {
-  const path = `${root}/tensor/ops/${family}.ts`;
+/** The names of the ops that a module exports. */
+async function opsOf(path: string): Promise<string[]> {
   if (!existsSync(path)) return [];
   const module: Record<string, unknown> = await import(`file://${path}`);
   return Object.values(module).flatMap((value) =>
@@ -66,11 +65,23 @@ async function opsOf(root: string, family: string): Promise<string[]> {
   );
 }
 
+/** The names of the ops that a file declares or computes. One that declares none serves all of its folder. */
+async function opsServed(file: string, root: string): Promise<string[]> {
+  if (!/\/(ops|kernels)\//.test(file)) return [];
+  const folder = file.slice(0, file.lastIndexOf("/"));
+  const name = file.slice(folder.length + 1, -".ts".length);
+  if (folder.startsWith("tensor/ops/")) {
+    const own = await opsOf(`${root}/${file}`);
+    return own.length > 0 ? own : await opsOf(`${root}/${folder}/mod.ts`);
+  }
+  const families = SERVES[name] ?? [name];
+  const paths = families.flatMap((family) => [`${family}.ts`, `${family}/mod.ts`]);
+  return (await Promise.all(paths.map((path) => opsOf(`${root}/tensor/ops/${path}`)))).flat();
+}
+
 /** The commands that matter for a file, in the order in which they find a fault soonest. */
 export async function commandsFor(file: string, root: string): Promise<Command[]> {
-  const name = file.slice(file.lastIndexOf("/") + 1, -".ts".length);
-  const families = /\/(ops|kernels)\//.test(file) ? SERVES[name] ?? [name] : [];
-  const ops = (await Promise.all(families.map((family) => opsOf(root, family)))).flat();
+  const ops = await opsServed(file, root);
   const own = ops.length > 0 ? [{ test: "agreement", filter: `/: (${ops.join("|")})$/` }] : [];
   const tests = SUITES
     .filter(({ test, blindFor }) => !blindFor?.test(file) && existsSync(`${root}/tests/${test}_test.ts`))
