@@ -327,21 +327,23 @@ function absentFrom(roots: readonly Tensor[], updates: readonly Update[]): Tenso
 
 /** Throws when an expression was made from a content that is gone. */
 function checkFresh(wanted: readonly Tensor[], updates: readonly Update[]): void {
-  const stale = (root: Tensor) => {
-    const leaves = collectLeaves([root]);
-    for (const { value } of leaves) if (value?.kind === "state") value.state.checkContent();
-    return leaves.map(staleState).find((state) => state !== null);
-  };
+  // All at once, since expressions share most of what they are made from; whose fault it is matters where there is one.
+  const gone = staleAmong([...wanted, ...updates.map(({ value }) => value)]);
+  if (gone === undefined) return;
   for (const { state, value } of updates) {
-    const gone = stale(value);
+    const gone = staleAmong([value]);
     if (gone === undefined) continue;
     state.revert();
     throw new Error(`assign: the value for ${state.name} was made from ${gone.name}, ${REWRITTEN}`);
   }
-  for (const root of wanted) {
-    const gone = stale(root);
-    if (gone !== undefined) throw new Error(`evaluate: the tensor was made from ${gone.name}, ${REWRITTEN}`);
-  }
+  throw new Error(`evaluate: the tensor was made from ${gone.name}, ${REWRITTEN}`);
+}
+
+/** A state whose earlier content is needed to compute `roots`. Throws for one that has no content. */
+function staleAmong(roots: readonly Tensor[]): State | undefined {
+  const leaves = collectLeaves(roots);
+  for (const { value } of leaves) if (value?.kind === "state") value.state.checkContent();
+  return leaves.map(staleState).find((state) => state !== null) ?? undefined;
 }
 
 let defaultDevice: Device | null = null;

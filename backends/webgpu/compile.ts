@@ -6,12 +6,13 @@
  */
 
 import type { DType } from "../../tensor/mod.ts";
+import { assign, type Assignment } from "./assign.ts";
 import { groupDispatches, sinkOf } from "./fused.ts";
 import { type Group, type Item, schedule, viewsOf } from "./fuse.ts";
 import type { KernelContext } from "./kernels/types.ts";
 import type { DispatchStep, Program } from "./lower.ts";
 import { type Dispatch, windowCount } from "./shader.ts";
-import { byteLength, isContiguous, isWhole, type PlanValue, sizeOfView, type View } from "./values.ts";
+import { isContiguous, isWhole, type PlanValue, sizeOfView, type View } from "./values.ts";
 
 /** What the adapter can do. */
 export interface Limits {
@@ -20,6 +21,8 @@ export interface Limits {
   readonly maxBindings: number;
   /** The most workgroups along an axis of the grid. */
   readonly maxGroups: number;
+  /** Bytes behind every array that belong to nothing, for tests that watch them. */
+  readonly band: number;
   /** How many invocations keep it busy. */
   readonly parallelism: number;
   /** Up to how many elements a matrix is packed rather than read where it lies. */
@@ -27,11 +30,8 @@ export interface Limits {
 }
 
 /** A plan without its memory. */
-export interface Compiled {
+export interface Compiled extends Assignment {
   readonly dispatches: readonly Dispatch[];
-  /** Memory of the workspace; the label is that of the op that needs it first. */
-  readonly slots: readonly { readonly bytes: number; readonly label: string }[];
-  readonly slotOf: ReadonlyMap<PlanValue, number>;
   /** The value whose memory is the plan's scalars. */
   readonly scalars: PlanValue;
   readonly outputs: Program["outputs"];
@@ -53,7 +53,7 @@ export function compile(program: Program, limits: Limits): Compiled {
   const busy = dispatches.filter((dispatch) => dispatch.invocations > 0);
   for (const dispatch of busy) checkBindings(dispatch, limits);
   const kept = new Set([...program.outputs.map(({ value }) => value), ...copies.map(({ from }) => from)]);
-  return { dispatches: busy, ...assign(busy, kept), scalars, outputs: program.outputs, copies };
+  return { dispatches: busy, ...assign(busy, kept, limits.band), scalars, outputs: program.outputs, copies };
 }
 
 /** Lets an update be written into its state where no later item reads the old value; the rest is copied at the end. */
@@ -172,38 +172,4 @@ function copyGroup(view: View, output: PlanValue): Group {
     stores: [output],
     length: output.length,
   };
-}
-
-/** Gives values slots: a value takes the smallest slot that is free from its first use to its last. */
-function assign(
-  dispatches: readonly Dispatch[],
-  kept: ReadonlySet<PlanValue>,
-): Pick<Compiled, "slots" | "slotOf"> {
-  const first = new Map<PlanValue, number>();
-  const last = new Map<PlanValue, number>();
-  dispatches.forEach(({ bindings }, position) => {
-    for (const { value } of bindings) {
-      if (value.home.kind !== "workspace") continue;
-      if (!first.has(value)) first.set(value, position);
-      last.set(value, kept.has(value) ? Infinity : position);
-    }
-  });
-  const slots: { bytes: number; label: string; freeFrom: number }[] = [];
-  const slotOf = new Map<PlanValue, number>();
-  const place = (value: PlanValue, from: number, until: number) => {
-    const bytes = byteLength(value);
-    const free = slots.filter((slot) => slot.freeFrom < from).sort((a, b) => a.bytes - b.bytes);
-    let slot = free.find((each) => each.bytes >= bytes) ?? free.at(-1);
-    if (slot === undefined) slots.push(slot = { bytes, label: value.label, freeFrom: -1 });
-    slot.bytes = Math.max(slot.bytes, bytes);
-    slot.freeFrom = until;
-    slotOf.set(value, slots.indexOf(slot));
-  };
-  // Values come in the order of their first use, because the map was filled in that order.
-  for (const [value, from] of first) place(value, from, last.get(value)!);
-  // What leaves the plan without being computed, having no elements, needs memory all the same.
-  for (const value of kept) {
-    if (value.home.kind === "workspace" && !slotOf.has(value)) place(value, Infinity, Infinity);
-  }
-  return { slots, slotOf };
 }

@@ -6,6 +6,7 @@
  * @module
  */
 
+import type { Location } from "./plan.ts";
 import type { Binding, Dispatch } from "./shader.ts";
 import { byteLength, type PlanValue } from "./values.ts";
 
@@ -43,7 +44,7 @@ export class Guard {
   encode(
     encoder: GPUCommandEncoder,
     dispatches: readonly Guarded[],
-    bufferOf: (value: PlanValue) => GPUBuffer,
+    locate: (value: PlanValue) => Location,
   ): () => Promise<void> {
     const written = new Set<PlanValue>();
     const outputs = dispatches.flatMap(({ dispatch }) => writesOf(dispatch));
@@ -58,7 +59,8 @@ export class Guard {
       for (const { value, access } of own) {
         const end = byteLength(value);
         const from = written.has(value) || access === "update" ? end : 0;
-        this.#fill(encoder, bufferOf(value), from, end + BAND);
+        const { buffer, offset } = locate(value);
+        this.#fill(encoder, buffer, offset + from, offset + end + BAND);
         written.add(value);
       }
       const pass = encoder.beginComputePass();
@@ -66,7 +68,8 @@ export class Guard {
       pass.end();
       for (const { name, value } of own) {
         const at = labels.push(`${dispatch.label}: ${name}`) - 1;
-        encoder.copyBufferToBuffer(bufferOf(value), byteLength(value), bands, at * BAND, BAND);
+        const { buffer, offset } = locate(value);
+        encoder.copyBufferToBuffer(buffer, offset + byteLength(value), bands, at * BAND, BAND);
       }
     }
     return () => check(bands, labels);

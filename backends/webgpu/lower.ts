@@ -77,9 +77,14 @@ export function isScalarLeaf(tensor: Tensor): boolean {
   return tensor.value?.kind === "host" && tensor.size === 1;
 }
 
-/** JSON has no word for NaN and the infinities: they become text. */
-function distinct(_: string, value: unknown): unknown {
-  return typeof value === "number" && !Number.isFinite(value) ? `${value}` : value;
+/** Attributes as text, different for different ones: JSON has no word for NaN and the infinities, and takes its time. */
+function textOf(value: unknown): string {
+  if (typeof value === "number") return Object.is(value, -0) ? "-0" : `${value}`;
+  if (Array.isArray(value)) return `[${value.map(textOf)}]`;
+  if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? "";
+  let text = "{";
+  for (const name in value) text += `${name}:${textOf(value[name as keyof typeof value])},`;
+  return `${text}}`;
 }
 
 /** Numbers the tensors of an evaluation; equal structures get equal keys whatever the numbers are. */
@@ -94,17 +99,17 @@ export function structureOf(request: EvaluationRequest, stateId: (buffer: GPUBuf
   const words = order.map((tensor) => {
     const { value, node } = tensor;
     if (value?.kind === "state") return `s${stateId(bufferOfStorage(value.state.storage))}`;
-    if (operands(tensor).length === 0 || node === null) {
+    const needed = operands(tensor);
+    if (needed.length === 0 || node === null) {
       leaves.push(tensor);
       return `${
         value?.kind === "resident" ? "r" : isScalarLeaf(tensor) ? "c" : "h"
       }${tensor.dtype}${tensor.shape}`;
     }
-    const inputs = operands(tensor).map((input) => number.get(input));
+    let inputs = "";
+    for (const input of needed) inputs += `,${number.get(input)}`;
     if (kernelOf(node.op) === undefined) return `=${inputs}`;
-    return `${node.op.name}${JSON.stringify(node.attributes, distinct)}${inputs}#${
-      node.outputs.indexOf(tensor)
-    }`;
+    return `${node.op.name}${textOf(node.attributes)}${inputs}#${node.outputs.indexOf(tensor)}`;
   });
   const outputs = request.outputs.map(({ tensor, read }) => `${number.get(tensor)}${read ? "r" : "d"}`);
   const updates = request.updates.map(({ state, value }) =>

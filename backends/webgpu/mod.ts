@@ -69,6 +69,7 @@ export async function webgpuDevice(gpu: "auto" | "dawn", options: WebGpuOptions 
     maxGroups: options.maxGroups ?? maxComputeWorkgroupsPerDimension,
     parallelism: options.parallelism ?? (software ? 256 : 65536),
     copyBelow: options.copyBelow ?? COPY_BELOW,
+    band: options.guarded ? BAND : 0,
   };
   const backend = new WebGpuBackend(
     device,

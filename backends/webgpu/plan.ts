@@ -7,7 +7,7 @@
 import type { EvaluationRequest, HostArray, Storage, Tensor } from "../../tensor/mod.ts";
 import type { Compiled, Limits } from "./compile.ts";
 import type { Failures } from "./failures.ts";
-import { BAND, type Guard } from "./guard.ts";
+import type { Guard } from "./guard.ts";
 import { isScalarLeaf } from "./lower.ts";
 import { bufferOfStorage, type BufferStorage, type Memory } from "./memory.ts";
 import type { Pipeline, Pipelines } from "./pipelines.ts";
@@ -32,6 +32,12 @@ interface Bound {
   readonly pipeline: GPUComputePipeline;
   readonly bindGroup: GPUBindGroup;
   readonly grid: readonly [number, number];
+}
+
+/** Where a value's first byte is. */
+export interface Location {
+  readonly buffer: GPUBuffer;
+  readonly offset: number;
 }
 
 /** A run that was submitted: where its outputs are going to be. */
@@ -66,12 +72,11 @@ export class Plan {
     this.#gear = gear;
     this.#compiled = compiled;
     const { memory, failures, device, guard } = gear;
-    const band = guard ? BAND : 0;
-    const slots = compiled.slots.map(({ bytes, label }) => ({ bytes: bytes + band, label }));
+    const { band } = gear.limits;
     const label = compiled.dispatches[0]?.label ?? "copy";
     this.#workspace = failures.watch(
       compiled.slots.reduce((a, b) => b.bytes > a.bytes ? b : a, { bytes: 0, label }).label,
-      () => memory.workspace(slots),
+      () => memory.workspace(compiled.slots),
     );
     const scalarCount = leaves.filter(isScalarLeaf).length;
     this.#scalarWords = new Uint32Array(Math.max(4, scalarCount));
@@ -153,9 +158,10 @@ export class Plan {
       let at = 0;
       this.#compiled.outputs.forEach(({ value }, i) => {
         const bytes = byteLength(value);
+        const { buffer, offset } = this.#locate(value);
         encoder.copyBufferToBuffer(
-          this.#bufferOf(value),
-          0,
+          buffer,
+          offset,
           kept[i]?.buffer ?? staging!,
           kept[i] ? 0 : at,
           bytes,
@@ -163,7 +169,8 @@ export class Plan {
         if (!kept[i]) at += bytes;
       });
       for (const { from, to } of this.#compiled.copies) {
-        encoder.copyBufferToBuffer(this.#bufferOf(from), 0, to, 0, byteLength(from));
+        const { buffer, offset } = this.#locate(from);
+        encoder.copyBufferToBuffer(buffer, offset, to, 0, byteLength(from));
       }
       device.queue.submit([encoder.finish()]);
       return checked;
@@ -184,7 +191,7 @@ export class Plan {
         dispatch,
         encode: (pass: GPUComputePassEncoder) => encode(pass, this.#bound[i]!),
       }));
-      return guard.encode(encoder, guarded, (value) => this.#bufferOf(value));
+      return guard.encode(encoder, guarded, (value) => this.#locate(value));
     }
     const pass = encoder.beginComputePass();
     for (const bound of this.#bound) encode(pass, bound);
@@ -276,11 +283,6 @@ export class Plan {
     this.#scalarsWritten = true;
   }
 
-  /** What a guarded binding shows beyond its value. */
-  get #band(): number {
-    return this.#gear.guard ? BAND : 0;
-  }
-
   #stagingBytes(): number {
     return this.#compiled.outputs.reduce(
       (bytes, { value, read }) => bytes + (read ? byteLength(value) : 0),
@@ -288,17 +290,19 @@ export class Plan {
     );
   }
 
-  #bufferOf(value: PlanValue): GPUBuffer {
+  #locate(value: PlanValue): Location {
     const { home } = value;
     switch (home.kind) {
-      case "workspace":
-        return this.#workspace[this.#compiled.slotOf.get(value)!]!;
+      case "workspace": {
+        const { slot, offset } = this.#compiled.placeOf.get(value)!;
+        return { buffer: this.#workspace[slot]!, offset };
+      }
       case "input":
-        return this.#inputs[home.leaf]!;
+        return { buffer: this.#inputs[home.leaf]!, offset: 0 };
       case "state":
-        return home.buffer;
+        return { buffer: home.buffer, offset: 0 };
       case "scalars":
-        return this.#scalars;
+        return { buffer: this.#scalars, offset: 0 };
       case "scalar":
         throw new TypeError(`${value.label}: a scalar has no buffer of its own`);
       default:
@@ -306,22 +310,25 @@ export class Plan {
     }
   }
 
-  /** The windows through which a binding is seen. */
+  /** The windows through which a binding is seen; the last shows what a guard watches behind the value. */
   #windows(binding: Binding): GPUBufferBinding[] {
-    const buffer = this.#bufferOf(binding.value);
+    const { buffer, offset } = this.#locate(binding.value);
+    if (binding.value.home.kind === "scalars") return [{ buffer, offset, size: buffer.size }];
+    const { windowBytes, band } = this.#gear.limits;
+    const bytes = byteLength(binding.value);
     if (binding.part) {
       const { byteOffset, byteLength: size } = binding.part;
-      const last = byteOffset + size === byteLength(binding.value);
-      return [{ buffer, offset: byteOffset, size: last ? size + this.#band : size }];
+      return [{
+        buffer,
+        offset: offset + byteOffset,
+        size: byteOffset + size === bytes ? size + band : size,
+      }];
     }
-    const { windowBytes } = this.#gear.limits;
-    if (binding.value.home.kind === "scalars") return [{ buffer, offset: 0, size: buffer.size }];
-    const bytes = byteLength(binding.value);
     const count = windowCount(binding, windowBytes);
     return Array.from({ length: count }, (_, w) => ({
       buffer,
-      offset: w * windowBytes,
-      size: w < count - 1 ? windowBytes : bytes - w * windowBytes + this.#band,
+      offset: offset + w * windowBytes,
+      size: w < count - 1 ? windowBytes : bytes - w * windowBytes + band,
     }));
   }
 }

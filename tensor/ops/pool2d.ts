@@ -39,14 +39,19 @@ function pooled(name: string, x: Spec, { window, stride, padding }: PoolGeometry
   ];
 }
 
+/** Windows of up to so many elements keep the index of the maximum as a byte: a quarter of the memory until the gradient. */
+const MOST_BYTES = 255;
+
 /** Maximum of each window, and where it was. */
 export const maxPool2dOp: Primitive<"maxPool2d", PoolGeometry> = {
   name: "maxPool2d",
   doc:
-    "the maximum of each window and its row-major index (i32) in the window; padding is -infinity, ties take the first",
+    "the maximum of each window and its row-major index in the window (u8; i32 for windows of over 255); padding is " +
+    "-infinity, ties take the first",
   infer([x], geometry) {
     const shape = pooled("maxPool2d", x!, geometry);
-    return [{ shape, dtype: x!.dtype }, { shape, dtype: "i32" }];
+    const index = geometry.window[0] * geometry.window[1] <= MOST_BYTES ? "u8" : "i32";
+    return [{ shape, dtype: x!.dtype }, { shape, dtype: index }];
   },
   gradient: ({ inputs: [x], outputs: [, index], attributes, cotangent }) => [
     applyOne(maxPool2dGradientOp, [cotangent, index!], { ...attributes, shape: x!.shape }),

@@ -11,10 +11,11 @@ import type { CpuKernel } from "./kernel.ts";
 /** The first largest of each window, NaN above all, and its place in the window. */
 export const maxPool2d: CpuKernel<PoolGeometry> = ([x], geometry, [y, index]) => {
   const [from, to, places] = [x!.data, y!.data, index!.data];
-  places.fill(-1);
+  const nowhere = index!.dtype === "u8" ? 255 : -1;
+  places.fill(nowhere);
   forEachElement(x!.shape, y!.shape, geometry, (output, element, place) => {
     const value = from[element]!;
-    if (places[output] === -1 || value > to[output]! || Number.isNaN(value)) {
+    if (places[output] === nowhere || value > to[output]! || Number.isNaN(value)) {
       to[output] = value;
       places[output] = place;
     }

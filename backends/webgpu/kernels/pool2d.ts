@@ -22,13 +22,19 @@ function emitMaxPool(context: KernelContext<PoolGeometry>): void {
   const [batch, , rows, columns] = context.shapes[0] as unknown as Four;
   const [y, index] = context.outputs;
   const element = view.value.dtype === "f16" ? "f16" : "f32";
+  const asBytes = index!.dtype === "u8";
+  const length = batch * channels * rows * columns;
+  // Bytes are stored four at a time.
+  const neighbours = asBytes ? 4 : 1;
   context.dispatch({
     bindings: [
       { name: "x", value: view.value, element, access: "read" },
       { name: "y", value: y!, element, access: "write" },
-      { name: "index", value: index!, element: "i32", access: "write" },
+      { name: "index", value: index!, element: asBytes ? "u32" : "i32", access: "write" },
     ],
     params: {
+      length,
+      neighbours,
       channels,
       height,
       width,
@@ -43,30 +49,43 @@ function emitMaxPool(context: KernelContext<PoolGeometry>): void {
       offset: view.offset,
     },
     body: `
-  let column = i % p.columns;
-  let line_number = i / p.columns;
-  let row = line_number % p.rows;
-  let plane = line_number / p.rows;
-  let image = p.offset + plane / p.channels * p.imageStride + plane % p.channels * p.channelStride;
-  var best = 0.0;
-  var place = -1;
-  for (var v = 0u; v < p.windowY; v++) {
-    // Unsigned: above and left of the image wraps round to beyond it.
-    let line = row * ${fixed(stride[0])} + v - ${fixed(padding[0])};
-    for (var u = 0u; u < p.windowX; u++) {
-      let pixel = column * ${fixed(stride[1])} + u - ${fixed(padding[1])};
-      if (line < p.height && pixel < p.width) {
-        let value = f32(x(image + line * p.lineStride + pixel * p.pixelStride));
-        if (place < 0 || value > best) {
-          best = value;
-          place = i32(v * ${fixed(window[1])} + u);
+  var column = i * p.neighbours % p.columns;
+  let line_number = i * p.neighbours / p.columns;
+  var row = line_number % p.rows;
+  var plane = line_number / p.rows;
+  var places = 0u;
+  for (var n = 0u; n < min(p.neighbours, p.length - i * p.neighbours); n++) {
+    let image = p.offset + plane / p.channels * p.imageStride + plane % p.channels * p.channelStride;
+    var best = 0.0;
+    var place = -1;
+    for (var v = 0u; v < p.windowY; v++) {
+      // Unsigned: above and left of the image wraps round to beyond it.
+      let line = row * ${fixed(stride[0])} + v - ${fixed(padding[0])};
+      for (var u = 0u; u < p.windowX; u++) {
+        let pixel = column * ${fixed(stride[1])} + u - ${fixed(padding[1])};
+        if (line < p.height && pixel < p.width) {
+          let value = f32(x(image + line * p.lineStride + pixel * p.pixelStride));
+          if (place < 0 || value > best) {
+            best = value;
+            place = i32(v * ${fixed(window[1])} + u);
+          }
         }
       }
     }
+    set_y(i * p.neighbours + n, ${element}(best));
+    ${asBytes ? "places |= u32(place) << (8u * n);" : "set_index(i, place);"}
+    column += 1u;
+    if (column == p.columns) {
+      column = 0u;
+      row += 1u;
+      if (row == p.rows) {
+        row = 0u;
+        plane += 1u;
+      }
+    }
   }
-  set_y(i, ${element}(best));
-  set_index(i, place);`,
-    invocations: batch * channels * rows * columns,
+  ${asBytes ? "set_index(i, places);" : ""}`,
+    invocations: Math.ceil(length / neighbours),
   });
 }
 
@@ -134,7 +153,7 @@ return ${neighbours === 1 ? "result.x" : "result"};`;
 }
 
 const maxPool2dGradient: IndexedKernel<PoolGradientAttributes> = gradientKernel(
-  ([dy, index]) => `if (${index}(w) == i32(place)) { sum += ${dy}(w); }`,
+  ([dy, index]) => `if (u32(${index}(w)) == place) { sum += ${dy}(w); }`,
   () => "1.0",
 );
 
