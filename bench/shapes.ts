@@ -5,6 +5,7 @@
  */
 
 import { nn } from "../mod.ts";
+import { trace } from "../nn/models/trace.ts";
 
 /** A convolution of square windows. */
 export interface ConvShape {
@@ -21,32 +22,76 @@ export interface ConvShape {
   readonly extent: number;
 }
 
+/** A fully connected layer. */
+export interface LinearShape {
+  /** As in `fc6`. */
+  readonly name: string;
+  readonly batch: number;
+  readonly inputs: number;
+  readonly outputs: number;
+}
+
+/** A layer from maps to maps that has no weights. */
+export interface MapsShape {
+  /** As in `pool1`. */
+  readonly name: string;
+  /** [images, channels, height, width] */
+  readonly input: readonly [number, number, number, number];
+  /** [images, channels, height, width] */
+  readonly output: readonly [number, number, number, number];
+}
+
+const traced = trace(nn.models.alexnet);
+
 /** The convolutions of AlexNet. */
 export function alexnetConvolutions(batch: number): ConvShape[] {
-  const shapes: ConvShape[] = [];
-  let input: readonly number[] = nn.models.alexnet.input;
-  const outputs = new Map(nn.summarise(nn.models.alexnet).layers.map(({ name, output }) => [name, output]));
-  for (const row of nn.models.alexnet.rows) {
-    const output = outputs.get(row.name)!;
-    if (row.layer === "conv2d") {
-      const [channels, height, width] = input as readonly [number, number, number];
-      const { name, window, stride = 1, padding = 0, groups = 1 } = row;
-      shapes.push({
-        name,
-        input: [batch, channels, height, width],
-        weight: [output[0]!, channels / groups, window, window],
-        stride,
-        padding,
-        groups,
-        extent: output[1]!,
-      });
-    }
-    input = output;
-  }
-  return shapes;
+  return traced.flatMap(({ row, input, output }) => {
+    if (row.layer !== "conv2d") return [];
+    const { name, window, stride = 1, padding = 0, groups = 1 } = row;
+    const [channels, height, width] = input as readonly [number, number, number];
+    return [{
+      name,
+      input: [batch, channels, height, width],
+      weight: [output[0]!, channels / groups, window, window],
+      stride,
+      padding,
+      groups,
+      extent: output[1]!,
+    }];
+  });
+}
+
+/** The fully connected layers of AlexNet. */
+export function alexnetLinears(batch: number): LinearShape[] {
+  return traced.flatMap(({ row, input, output }) =>
+    row.layer === "linear" ? [{ name: row.name, batch, inputs: input[0]!, outputs: output[0]! }] : []
+  );
+}
+
+/** The layers of AlexNet that normalise or pool; all its windows of pooling have 3 pixels, 2 apart. */
+export function alexnetMaps(layer: "localResponseNorm" | "maxPool2d", batch: number): MapsShape[] {
+  const withBatch = (maps: readonly number[]) => [batch, ...maps] as unknown as MapsShape["input"];
+  return traced.flatMap(({ row, input, output }) =>
+    row.layer === layer ? [{ name: row.name, input: withBatch(input), output: withBatch(output) }] : []
+  );
 }
 
 /** Multiplications and additions of one pass of a convolution, forward or either gradient: all three cost the same. */
 export function convFlops({ input: [batch], weight, extent }: ConvShape): number {
   return 2 * batch * extent * extent * weight.reduce((a, b) => a * b);
+}
+
+/** Multiplications and additions of one pass of a fully connected layer, forward or either gradient. */
+export function linearFlops({ batch, inputs, outputs }: LinearShape): number {
+  return 2 * batch * inputs * outputs;
+}
+
+/**
+ * Multiplications and additions that one image costs in training, in convolutions and fully connected layers: forward,
+ * and the gradients of weights and inputs. Nobody wants the gradient of the images, so the first layer has one pass less.
+ */
+export function trainingFlops(model: nn.ModelName): number {
+  const { layers, multiplyAdds } = nn.summarise(nn.models[model]);
+  const first = layers.find((layer) => layer.multiplyAdds > 0)!;
+  return 2 * (3 * multiplyAdds - first.multiplyAdds);
 }
