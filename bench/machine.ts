@@ -1,0 +1,50 @@
+/**
+ * What it was measured on: a number without its machine is worth nothing.
+ *
+ * @module
+ */
+
+import { execFileSync } from "node:child_process";
+import os from "node:os";
+import process from "node:process";
+
+/** The machine and what ran. */
+export interface Machine {
+  /** As in `linux 6.1.0 x64`. */
+  readonly system: string;
+  readonly cpu: string;
+  readonly cores: number;
+  readonly memoryGiB: number;
+  /** As in `Deno 2.9.5`. */
+  readonly runtime: string;
+  /** Of the sources, where they are a clone; a `+` says that it was changed. */
+  readonly commit: string | null;
+}
+
+/** Describes this machine. */
+export function describeMachine(): Machine {
+  const cpus = os.cpus();
+  return {
+    system: `${os.platform()} ${os.release()} ${os.arch()}`,
+    cpu: cpus[0]?.model.trim() ?? "unknown",
+    cores: cpus.length,
+    memoryGiB: Math.round(os.totalmem() / 2 ** 30),
+    runtime: runtime(),
+    commit: commit(),
+  };
+}
+
+function runtime(): string {
+  const { deno, bun, node } = process.versions;
+  return deno ? `Deno ${deno}` : bun ? `Bun ${bun}` : `Node ${node}`;
+}
+
+function commit(): string | null {
+  try {
+    const git = (...args: string[]) =>
+      execFileSync("git", args, { cwd: import.meta.dirname, encoding: "utf8", stdio: "pipe" }).trim();
+    return git("rev-parse", "--short", "HEAD") + (git("status", "--porcelain", "-uno") === "" ? "" : "+");
+  } catch {
+    return null;
+  }
+}

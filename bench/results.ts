@@ -1,0 +1,122 @@
+/**
+ * The results of a benchmark, as `--json` writes them and `bench/results/` keeps them: what was measured, and what
+ * follows from it by arithmetic.
+ *
+ * @module
+ */
+
+import type { Ceilings } from "./ceilings.ts";
+import type { ClockLine } from "./clock.ts";
+import type { Machine } from "./machine.ts";
+import type { Timing } from "./measure.ts";
+import type { Family, Workload } from "./workload.ts";
+
+/** Which backend. */
+export type Backend = "webgpu" | "cpu";
+
+/** A workload on a backend. */
+export interface Row extends Timing {
+  readonly family: Family;
+  readonly name: string;
+  readonly size: string;
+  readonly backend: Backend;
+  /** Of one evaluation, as in `Workload`. */
+  readonly flops: number;
+  readonly bytes: number;
+  readonly images: number;
+  /** Work over time; null where there is no such work. */
+  readonly gflops: number | null;
+  readonly gbs: number;
+  readonly imagesPerSecond: number | null;
+  /** What the ceilings allow at best over what it took, and which of the two is the lower; null for the CPU backend. */
+  readonly ofCeiling: number | null;
+  readonly boundBy: "arithmetic" | "memory" | null;
+}
+
+/** What was not measured, and why. */
+export interface LeftOut {
+  readonly family: Family;
+  readonly name: string;
+  readonly size: string;
+  readonly backend: Backend;
+  readonly why: string;
+}
+
+/** One run of the benchmark. */
+export interface Result {
+  /** Changes with the meaning of the fields. */
+  readonly format: 1;
+  /** ISO 8601. */
+  readonly date: string;
+  /** Minutes that it took. */
+  readonly minutes: number;
+  readonly machine: Machine;
+  /** Adapter and implementation; null when only the CPU backend was measured. */
+  readonly adapter: string | null;
+  readonly settings: {
+    readonly batch: number;
+    readonly quick: boolean;
+    readonly large: boolean;
+    readonly only: string | null;
+  };
+  readonly ceilings: Ceilings | null;
+  readonly rows: readonly Row[];
+  readonly leftOut: readonly LeftOut[];
+  /** Empty unless a step of AlexNet was measured. */
+  readonly clock: readonly ClockLine[];
+}
+
+/** The least that the ceilings let a workload take, in ms, and the ceiling that says so. */
+export function bound(
+  { flops, bytes }: Pick<Workload, "flops" | "bytes">,
+  { gflops, gbs }: Pick<Ceilings, "gflops" | "gbs">,
+): { readonly ms: number; readonly by: "arithmetic" | "memory" } {
+  const [arithmetic, memory] = [flops / gflops / 1e6, bytes / gbs / 1e6];
+  return arithmetic > memory ? { ms: arithmetic, by: "arithmetic" } : { ms: memory, by: "memory" };
+}
+
+/** A row from a measurement. */
+export function rowOf(
+  { family, name, size, flops, bytes, images }: Workload,
+  backend: Backend,
+  timing: Timing,
+  ceilings: Ceilings | null,
+): Row {
+  const { ms } = timing;
+  const least = ceilings && bound({ flops, bytes }, ceilings);
+  return {
+    family,
+    name,
+    size,
+    backend,
+    flops,
+    bytes,
+    images,
+    ...timing,
+    gflops: flops > 0 ? flops / ms / 1e6 : null,
+    gbs: bytes / ms / 1e6,
+    imagesPerSecond: images > 0 ? images / ms * 1000 : null,
+    ofCeiling: least && least.ms / ms,
+    boundBy: least && least.by,
+  };
+}
+
+/** The row of the CPU backend that goes with another: of the same size if there is one, else of a smaller one. */
+export function onCpu(row: Row, rows: readonly Row[]): Row | undefined {
+  const same = rows.filter(({ backend, family, name }) =>
+    backend === "cpu" && family === row.family && name === row.name
+  );
+  return same.find(({ size }) => size === row.size) ?? same[0];
+}
+
+/** How many times as much work a row does in a second as another, which may be of another size. */
+export function timesFaster(row: Row, than: Row): number {
+  const rate = ({ flops, bytes, images, ms }: Row) => (images || flops || bytes) / ms;
+  return rate(row) / rate(than);
+}
+
+/** The backend's fastest step of AlexNet, which the clock goes by. */
+export function fastestStep(rows: readonly Row[], backend: Backend): Row | undefined {
+  return rows.filter((row) => row.backend === backend && row.family === "step" && row.name === "alexnet")
+    .sort((a, b) => b.imagesPerSecond! - a.imagesPerSecond!)[0];
+}
