@@ -1,0 +1,131 @@
+/**
+ * `deno task bench:document`: writes the tables of docs/performance.md from the files in bench/results/, one a machine,
+ * so that no number gets there that was not measured.
+ *
+ * @module
+ */
+
+import { spawnSync } from "node:child_process";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { DENO } from "../scripts/drivers.mjs";
+import { duration } from "./clock.ts";
+import { onCpu, type Result, type Row, timesFaster } from "./results.ts";
+import { digits, percent, times } from "./table.ts";
+
+/** A file of results; its name stands for the machine. */
+export interface Named {
+  readonly name: string;
+  readonly result: Result;
+}
+
+const NOTHING = "No results yet.";
+
+/** A table in Markdown. */
+function markdown(head: readonly string[], lines: readonly (readonly string[])[]): string {
+  if (lines.length === 0) return NOTHING;
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell) => cell.replaceAll("|", "\\|").replaceAll("<", "&lt;")).join(" | ")} |`;
+  return [head, head.map(() => "---"), ...lines].map(line).join("\n");
+}
+
+function machines(all: readonly Named[]): string {
+  return markdown(
+    ["machine", "adapter", "processor", "runtime", "GFLOP/s", "GB/s", "measured"],
+    all.map(({ name, result: { adapter, machine, ceilings, date } }) => [
+      name,
+      adapter ?? "none",
+      `${machine.cpu}, ${machine.cores} cores`,
+      `${machine.runtime}, ${machine.system}`,
+      ceilings ? digits(ceilings.gflops) : "",
+      ceilings ? digits(ceilings.gbs) : "",
+      date.slice(0, 10) + (machine.commit ? `, ${machine.commit}` : ""),
+    ]),
+  );
+}
+
+/** What the rows have in common whatever the machine: one line each, in the order in which they were measured. */
+function linesOf(
+  all: readonly Named[],
+  wanted: (row: Row) => boolean,
+  cell: (row: Row, of: Result) => string,
+): string {
+  const keyOf = ({ name, size }: Row) => `${name}, ${size}`;
+  const rowsOf = ({ result: { rows } }: Named) =>
+    rows.filter((row) => row.backend === "webgpu" && wanted(row));
+  const keys = [...new Set(all.flatMap((each) => rowsOf(each).map(keyOf)))];
+  return markdown(
+    ["", ...all.map(({ name }) => name)],
+    keys.map((key) => [
+      key,
+      ...all.map((each) => {
+        const row = rowsOf(each).find((row) => keyOf(row) === key);
+        return row ? cell(row, each.result) : "";
+      }),
+    ]),
+  );
+}
+
+function faster(row: Row, { rows }: Result): string {
+  const cpu = onCpu(row, rows);
+  return cpu ? ` (${times(timesFaster(row, cpu))})` : "";
+}
+
+function steps(all: readonly Named[]): string {
+  const cell = (row: Row, result: Result) =>
+    `${digits(row.imagesPerSecond)} images/s, ${percent(row.ofCeiling)}${faster(row, result)}`;
+  return linesOf(all, ({ family }) => family === "step", cell);
+}
+
+function kernels(all: readonly Named[]): string {
+  const cell = (row: Row, result: Result) => {
+    const rate = row.boundBy === "arithmetic" ? `${digits(row.gflops)} GFLOP/s` : `${digits(row.gbs)} GB/s`;
+    return `${rate}, ${percent(row.ofCeiling)}${faster(row, result)}`;
+  };
+  return linesOf(all, ({ family }) => family !== "step", cell);
+}
+
+function clocks(all: readonly Named[]): string {
+  const measured = all.flatMap(({ name, result: { clock } }) =>
+    clock.slice(0, -2).map((line) => ({ name, line }))
+  );
+  const then = all.find(({ result: { clock } }) => clock.length > 0)?.result.clock.slice(-2) ?? [];
+  return markdown(
+    ["machine", "", "images/s", "90 epochs of 1.2 million images"],
+    [...measured, ...then.map((line) => ({ name: "", line }))].map(({ name, line }) => [
+      name,
+      line.who,
+      digits(line.imagesPerSecond),
+      duration(line.seconds),
+    ]),
+  );
+}
+
+/** The page with new tables. @throws when it lacks a table's markers. */
+export function withTables(page: string, all: readonly Named[]): string {
+  const tables = { machines: machines(all), steps: steps(all), clock: clocks(all), kernels: kernels(all) };
+  return Object.entries(tables).reduce((text, [name, table]) => {
+    const [begin, end] = [`<!-- ${name} -->`, `<!-- end of ${name} -->`];
+    const [from, to] = [text.indexOf(begin), text.indexOf(end)];
+    if (from < 0 || to < from) throw new Error(`the page has no ${begin} ... ${end}`);
+    return `${text.slice(0, from + begin.length)}\n\n${table}\n\n${text.slice(to)}`;
+  }, page);
+}
+
+/** The files of results, by name. @throws for one of a quick look, which is no result to be shown. */
+function readResults(folder: string): Named[] {
+  return readdirSync(folder).filter((file) => file.endsWith(".json")).sort().map((file) => {
+    const result = JSON.parse(readFileSync(`${folder}/${file}`, "utf8")) as Result;
+    if (result.format !== 1) throw new Error(`${file}: format ${result.format}, this reads format 1`);
+    if (result.settings.quick) throw new Error(`${file}: was measured with --quick`);
+    return { name: file.slice(0, -".json".length), result };
+  });
+}
+
+if (import.meta.main) {
+  process.chdir(fileURLToPath(new URL("..", import.meta.url)));
+  const page = "docs/performance.md";
+  writeFileSync(page, withTables(readFileSync(page, "utf8"), readResults("bench/results")));
+  spawnSync(DENO[0]!, [...DENO.slice(1), "fmt", "-q", page], { stdio: "inherit" });
+}
