@@ -17,7 +17,7 @@ export interface Machine {
   readonly memoryGiB: number;
   /** As in `Deno 2.9.5`. */
   readonly runtime: string;
-  /** Of the sources, where they are a clone; a `+` says that it was changed. */
+  /** Of the sources, where they are a clone (a `+` says that it was changed), or `FERMI_COMMIT` says so. */
   readonly commit: string | null;
 }
 
@@ -30,7 +30,7 @@ export function describeMachine(): Machine {
     cores: cpus.length,
     memoryGiB: Math.round(os.totalmem() / 2 ** 30),
     runtime: runtime(),
-    commit: commit(),
+    commit: process.env["FERMI_COMMIT"] ?? commit(),
   };
 }
 

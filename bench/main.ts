@@ -29,12 +29,13 @@ const printing: Listener = {
 
 const silent: Listener = { started() {}, ceilings() {}, measuring() {}, measured() {} };
 
-function printEnd({ leftOut, clock }: Result): void {
+function printEnd({ leftOut, clock, minutes }: Result): void {
   if (leftOut.length > 0) {
     print(`\nleft out`);
     for (const { name, size, backend, why } of leftOut) print(`  ${name}, ${size}, ${backend}: ${why}`);
   }
   if (clock.length > 0) print(`\n${clockLines(clock)}`);
+  print(`\n${minutes.toFixed(1)} minutes`);
 }
 
 async function main(): Promise<void> {

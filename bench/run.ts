@@ -42,14 +42,14 @@ const EFFORT: Effort & CeilingEffort = { sample: 100, samples: 5, copyBytes: 1 <
 const QUICK: Effort & CeilingEffort = { sample: 30, samples: 3, copyBytes: 1 << 24 };
 /** The CPU backend takes its time: about a second for so many operations. */
 const CPU_SECOND = 3e8;
-/** A large workload is measured where one evaluation is expected to take less, in ms, at a share of the ceiling. */
-const LARGE_MS = 1000;
+/** What takes longer, in ms, at a share of the ceiling, is spared a quick look, and what is large the usual one too. */
+const LONG_MS = 2000;
 const EXPECTED_SHARE = 0.2;
 
 /** The entries that the options ask for. */
-export function chosen({ batch, only, quick }: Options): Entry[] {
-  return entries(batch).filter(({ workload: { family, name, size }, large }) =>
-    (only === null || only.test(`${family} ${name} ${size}`)) && !(quick && large)
+export function chosen({ batch, only }: Options): Entry[] {
+  return entries(batch).filter(({ workload: { family, name, size } }) =>
+    only === null || only.test(`${family} ${name} ${size}`)
   );
 }
 
@@ -102,9 +102,11 @@ class Session {
   async measureAll(gpu: Device | null, cpu: Device | null): Promise<Pick<Result, "rows" | "leftOut">> {
     this.#listener.measuring();
     for (const entry of chosen(this.#options)) {
+      const before = this.#rows.length;
       const webgpu = gpu && await this.#onGpu(entry, gpu);
       const reference = cpu && await this.#onCpu(entry.small, cpu);
-      if (webgpu || reference) this.#listener.measured(webgpu ?? undefined, reference ?? undefined);
+      const isNew = this.#rows.length > before;
+      if (isNew) this.#listener.measured(webgpu ?? undefined, reference ?? undefined);
     }
     return { rows: this.#rows, leftOut: this.#leftOut };
   }
@@ -112,10 +114,10 @@ class Session {
   async #onGpu({ workload, large }: Entry, gpu: Device): Promise<Row | null> {
     const least = bound(workload, this.#ceilings!).ms;
     const expected = least / EXPECTED_SHARE;
-    if (large && !this.#options.large && expected > LARGE_MS) {
-      const why = `an evaluation would take about ${
-        (expected / 1000).toFixed(1)
-      } s here; --large measures it`;
+    const { quick, large: all } = this.#options;
+    if ((quick || (large && !all)) && expected > LONG_MS) {
+      const instead = quick ? "and --quick" : "--large measures it";
+      const why = `an evaluation would take about ${(expected / 1000).toFixed(1)} s here; ${instead}`;
       return this.#leave(workload, "webgpu", why);
     }
     return await this.#measure(workload, "webgpu", gpu, copiesOf(workload, least));
@@ -132,7 +134,7 @@ class Session {
       return this.#leave(
         workload,
         "cpu",
-        `about ${Math.round(flops / CPU_SECOND)} s an evaluation, and --quick`,
+        `about ${Math.round(flops / CPU_SECOND)} s an evaluation; and --quick`,
       );
     }
     return await this.#measure(workload, "cpu", cpu, 1);

@@ -75,9 +75,9 @@ export function clockLines(lines: readonly ClockLine[]): string {
   ].join("\n");
 }
 
-/** Half of the way from the shortest sample to the longest, of the median. */
-export function spread({ ms, shortest, longest }: Row): number {
-  return (longest - shortest) / 2 / ms;
+/** Half of the way from the shortest sample to the longest, of the median; null where there is one sample. */
+export function spread({ ms, shortest, longest, samples }: Row): number | null {
+  return samples > 1 ? (longest - shortest) / 2 / ms : null;
 }
 
 /** A number with three digits that count; nothing for null. */
