@@ -36,28 +36,31 @@ const list = <T>(count: number, make: (i: number) => T): T[] =>
 
 /** Half a million invocations: twice what the largest GPU of 2024 keeps under way (132 processors, 2048 threads each). */
 const FMA_GROUPS = 2048;
-/** Independent chains of vec4s an invocation: while one waits for its sum, the next ones are added to. */
-const CHAINS = 8;
-const UNROLLED = 4;
+/** Multiply-adds of vec4s in a round. */
+const ROUND = 48;
 
-/** The factors are known to the run only, or a compiler would work the sums out. */
-function multiplyAdds(name: string, next: (a: string) => string): Variant {
-  const round = list(CHAINS, (i) => `a${i} = ${next(`a${i}`)};`).join(" ");
+/**
+ * Some independent chains of vec4s an invocation: while one waits for its sum, the next ones are added to. Few fit into
+ * the registers of a processor, many hide the latencies of a GPU. The factors are known to the run only, or a compiler
+ * would work the sums out.
+ */
+function multiplyAdds(chains: number, next: (a: string) => string): Variant {
+  const round = list(chains, (i) => `a${i} = ${next(`a${i}`)};`).join(" ");
   const code = `${MAIN} {
   let m = vec4<f32>(p.m);
   let c = vec4<f32>(p.c);
-  ${list(CHAINS, (i) => `var a${i} = vec4<f32>(f32(id.x + ${i}u));`).join("\n  ")}
+  ${list(chains, (i) => `var a${i} = vec4<f32>(f32(id.x + ${i}u));`).join("\n  ")}
   for (var round = 0u; round < p.rounds; round++) {
-    ${list(UNROLLED, () => round).join("\n    ")}
+    ${list(ROUND / chains, () => round).join("\n    ")}
   }
-  let sum = ${list(CHAINS, (i) => `a${i}`).join(" + ")};
+  let sum = ${list(chains, (i) => `a${i}`).join(" + ")};
   // Never so, which nobody can know: the sums are of use.
   if (sum.x < 0.0) { y[id.x % p.length] = sum + x[id.x % p.length]; }
 }`;
   return {
-    name,
+    name: `${next("a")} in ${chains} chains`,
     kernel: { code, groups: FMA_GROUPS, bytes: 1 << 16 },
-    work: FMA_GROUPS * GROUP * UNROLLED * CHAINS * 4 * 2,
+    work: FMA_GROUPS * GROUP * ROUND * 4 * 2,
     rounds: true,
   };
 }
@@ -90,11 +93,15 @@ export interface CeilingEffort {
 export async function measureCeilings(gpu: GPUDevice, effort: CeilingEffort): Promise<Ceilings> {
   const { maxStorageBufferBindingSize, maxBufferSize } = gpu.limits;
   const bytes = Math.floor(Math.min(effort.copyBytes, maxStorageBufferBindingSize, maxBufferSize) / 16) * 16;
-  const fma = await fastest(gpu, effort, [
-    multiplyAdds("fma(a, m, c)", (a) => `fma(${a}, m, c)`),
-    multiplyAdds("a * m + c", (a) => `${a} * m + c`),
-  ]);
-  const copied = await fastest(gpu, effort, [copy(1, bytes), copy(4, bytes)]);
+  const fma = await fastest(
+    gpu,
+    effort,
+    [2, 8].flatMap((chains) => [
+      multiplyAdds(chains, (a) => `fma(${a}, m, c)`),
+      multiplyAdds(chains, (a) => `${a} * m + c`),
+    ]),
+  );
+  const copied = await fastest(gpu, effort, [1, 4].map((items) => copy(items, bytes)));
   return { gflops: fma.rate / 1e9, gbs: copied.rate / 1e9, fma: fma.name, copy: copied.name };
 }
 
