@@ -17,6 +17,7 @@ import {
   evaluate,
   gradients,
   nn,
+  ones,
   Parameter,
   randomKey,
   type State,
@@ -205,6 +206,34 @@ test("plans: transposed and whole operands are read where they are, others are p
   const kernels = (x: Tensor, y: Tensor) => planOf([x.matmul(y)]).dispatches.length;
   assert.ok(kernels(a.transpose(), b) <= kernels(a, b));
   assert.ok(kernels(a.slice({ start: [1, 1], end: [64, 64] }), b.slice({ end: 63 })) >= 2);
+});
+
+test("plans: a large matrix is read along k where it lies, a small one is packed first", () => {
+  const kernels = (copyBelow: number) => {
+    const [square, b] = [leaf(8, 8), leaf(8, 4)];
+    return planOf([square.matmul(b)], [], { copyBelow }).dispatches.length;
+  };
+  assert.deepEqual([64, 63].map(kernels), [2, 1]);
+  const [product] = planOf([leaf(8, 8).matmul(leaf(8, 4))], [], { copyBelow: 0 }).dispatches;
+  // Four k a turn: a vec4 of each of the tile's rows of a, and four rows of b.
+  assert.deepEqual(["a", "b"].map((name) => product!.body.match(RegExp(`= ${name}\\(`, "g"))!.length), [
+    8,
+    4,
+  ]);
+});
+
+test("plans: packing has few long runs for cores, and many short ones for a GPU", () => {
+  const [a, b] = [leaf(4, 64), leaf(64, 4)];
+  const packed = (parallelism: number) =>
+    planOf([a.matmul(b)], [], { parallelism }).dispatches[0]!.invocations;
+  assert.deepEqual([256, 65536].map(packed), [2, 16]);
+});
+
+test("plans: a state that is read twice is one binding", async () => {
+  const w = new Parameter(ones([8], on), { name: "w" });
+  await evaluate(w);
+  const { dispatches } = planOf([w.exp().add(w.square())]);
+  assert.deepEqual(dispatches.map(({ bindings }) => bindings.length), [2]);
 });
 
 test("plans: convolutions put no more zeros around images than their windows reach", () => {

@@ -268,6 +268,17 @@ test("random: streams of different keys share no block and do not correlate", as
   }
 });
 
+test("random: foldIn takes whole numbers up to 2^53 - 1", () => {
+  const key = randomKey(1, { device: cpu });
+  for (const number of [-1, 0.5, NaN, Infinity, 2 ** 53]) {
+    assert.throws(() => foldIn(key, number), {
+      name: "RangeError",
+      message: /^foldIn: expects a whole number/,
+    });
+  }
+  assert.deepEqual(foldIn(key, Number.MAX_SAFE_INTEGER).shape, [2]);
+});
+
 after(() => {
   for (const { device } of variants) device.destroy();
 });

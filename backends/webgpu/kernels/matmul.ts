@@ -94,7 +94,7 @@ function emitMatmul(context: KernelContext<NoAttributes>): void {
     columns: [1, 1, columns],
     columnExtent: n,
     k: [counts, 1, 1],
-    aStep: [step(left), 0, 0],
+    aStep: step(left),
     aGroup: left.group,
     aRow: left.row,
     aSub: left.sub,
