@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { compile, type Compiled, type Limits } from "../backends/webgpu/compile.ts";
 import { lower, structureOf } from "../backends/webgpu/lower.ts";
-import type { WebGpuBackend } from "../backends/webgpu/mod.ts";
+import { type WebGpuBackend, webgpuDevice } from "../backends/webgpu/mod.ts";
 import { byteLength, type PlanValue } from "../backends/webgpu/values.ts";
 import {
   conv2d,
@@ -229,6 +229,17 @@ test("plans: packing has few long runs for cores, and many short ones for a GPU"
   assert.deepEqual([256, 65536].map(packed), [2, 16]);
 });
 
+test("plans: one value for two states is computed into one and copied into the other", async () => {
+  const [w, v] = [new Parameter(zeros([20], on)), new Parameter(zeros([20], on))];
+  await evaluate(w, v);
+  const value = leaf(20).exp();
+  assert.equal(planOf([], [[w, value], [v, value]]).copies.length, 1);
+  w.assign(value.add(1));
+  v.assign(w);
+  await evaluate(w, v);
+  assert.deepEqual([await w.data(), await v.data()], Array(2).fill(new Float32Array(20).fill(2)));
+});
+
 test("plans: a state that is read twice is one binding", async () => {
   const w = new Parameter(ones([8], on), { name: "w" });
   await evaluate(w);
@@ -300,5 +311,19 @@ test("plans: an equal graph finds its plan, another attribute does not", async (
     return (own.backend as WebGpuBackend).plans;
   };
   assert.deepEqual([await plansAfter(0, 1), await plansAfter(0, 5), await plansAfter(1, 1)], [1, 1, 2]);
+  own.destroy();
+});
+
+test("plans: they are kept while they take no more than three times the memory of the one in use", async () => {
+  const own = await webgpuDevice("auto", { planBytes: 0 });
+  const backend = own.backend as WebGpuBackend;
+  const run = (x: number) =>
+    tensor(new Float32Array(1 << 16), { shape: [1 << x, 1 << (16 - x)], device: own }).sum().item();
+  const kept: number[] = [];
+  for (let i = 0; i < 6; i++) {
+    await run(i);
+    kept.push(backend.plans);
+  }
+  assert.deepEqual(kept, [1, 2, 3, 3, 3, 3]);
   own.destroy();
 });
