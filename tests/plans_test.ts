@@ -4,8 +4,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { compile, type Compiled, type Limits } from "../backends/webgpu/compile.ts";
-import { lower, structureOf } from "../backends/webgpu/lower.ts";
+import type { Compiled } from "../backends/webgpu/compile.ts";
 import { type WebGpuBackend, webgpuDevice } from "../backends/webgpu/mod.ts";
 import { byteLength, type PlanValue } from "../backends/webgpu/values.ts";
 import {
@@ -20,41 +19,15 @@ import {
   ones,
   Parameter,
   randomKey,
-  type State,
   type Tensor,
   tensor,
   zeros,
 } from "../mod.ts";
+import { labels, planOf } from "./plans.ts";
 
 const gpu = await device("webgpu");
 const on = { device: gpu };
-const LIMITS: Limits = {
-  windowBytes: 1 << 27,
-  maxBindings: 16,
-  maxGroups: 65535,
-  parallelism: 256,
-  copyBelow: 1 << 18,
-};
 
-/** The plan for reading `outputs` and carrying out `updates`. */
-function planOf(
-  outputs: readonly Tensor[],
-  updates: readonly (readonly [State, Tensor])[] = [],
-  limits: Partial<Limits> = {},
-): Compiled {
-  const request = {
-    outputs: outputs.map((tensor) => ({ tensor, read: true })),
-    updates: updates.map(([state, value]) => ({ state, value })),
-  };
-  const ids = new Map<GPUBuffer, number>();
-  const structure = structureOf(request, (buffer) => {
-    if (!ids.has(buffer)) ids.set(buffer, ids.size);
-    return ids.get(buffer)!;
-  });
-  return compile(lower(request, structure), { ...LIMITS, ...limits });
-}
-
-const labels = ({ dispatches }: Compiled) => dispatches.map(({ label }) => label);
 const leaf = (...shape: number[]) =>
   tensor(new Float32Array(shape.reduce((a, b) => a * b, 1)), { shape, ...on });
 /** Memory that a plan works in, without outputs that somebody waits for. */
