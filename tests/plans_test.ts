@@ -213,10 +213,13 @@ test("plans: one value for two states is computed into one and copied into the o
   assert.deepEqual([await w.data(), await v.data()], Array(2).fill(new Float32Array(20).fill(2)));
 });
 
-test("plans: a state that is read twice is one binding", async () => {
+test("plans: a state is one binding, also where it is met as what was assigned to it", async () => {
   const w = new Parameter(ones([8], on), { name: "w" });
   await evaluate(w);
-  const { dispatches } = planOf([w.exp().add(w.square())]);
+  w.assign(w.add(1));
+  const before = w.exp();
+  await evaluate(w);
+  const { dispatches } = planOf([before.add(w.square())]);
   assert.deepEqual(dispatches.map(({ bindings }) => bindings.length), [2]);
 });
 
