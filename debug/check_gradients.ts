@@ -42,7 +42,7 @@ export interface CheckGradientsOptions {
   readonly floor?: number | "gradient";
   /**
    * Elements of each argument that are compared: so many, spread over it, and the one with the largest gradient. Default
-   * all, and none with `directions`.
+   * all, and none with `directions`; 0 without `directions` would compare nothing, and throws a RangeError.
    */
   readonly limit?: number;
   /**
@@ -81,7 +81,7 @@ export interface CheckGradientsOptions {
  * @returns for each argument its worst element or direction
  * @throws {Error} naming element and both values, for every argument with an error beyond the tolerance.
  * @throws {TypeError} naming an argument of whole numbers or bools, which has no gradient.
- * @throws {RangeError} for a number of elements or directions that is no whole number from 0.
+ * @throws {RangeError} for a number of elements or directions that is no whole number from 0, and for none of either.
  */
 export async function checkGradients<Args extends readonly Tensor[]>(
   f: (...args: Args) => Tensor,
@@ -100,6 +100,9 @@ export async function checkGradients<Args extends readonly Tensor[]>(
   for (const [name, count] of Object.entries({ directions, limit })) {
     if ((Number.isInteger(count) || count === Infinity && name === "limit") && count >= 0) continue;
     throw new RangeError(`checkGradients: ${name} must be a whole number from 0, got ${count}`);
+  }
+  if (limit === 0 && directions === 0) {
+    throw new RangeError("checkGradients: limit 0 without directions compares nothing: give one of them");
   }
   const steps = exact ? [step, step / 10, step / 100] : [step];
   const worst: Difference[] = args.map((_, argument) => ({ argument, ...NOTHING }));

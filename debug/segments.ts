@@ -7,6 +7,8 @@
 
 import type { GraphNode } from "../tensor/declare.ts";
 import * as elementwise from "../tensor/ops/elementwise/mod.ts";
+import { isOp } from "../tensor/ops/registry.ts";
+import type { FlipAttributes, TransposeAttributes } from "../tensor/ops/movement/axes.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { VIEWS } from "./describe.ts";
 
@@ -18,17 +20,34 @@ export interface Segment {
   readonly outputs: readonly Tensor[];
 }
 
-/** Ops that may read a value element by element where it is made; all others read it from memory. */
-const JOINING: ReadonlySet<string> = new Set([
-  ...Object.values(elementwise as Record<string, unknown>).flatMap(nameOfOp),
-  "reshape",
+/**
+ * Ops that read a value element by element, so where it is made; all others but some views read it from memory. Named here, so that any
+ * backend can be compared without loading WebGPU's; `tests/segments_test.ts` holds them against its kernels and its plans.
+ */
+export const JOINING: ReadonlySet<string> = new Set([
+  ...(Object.values(elementwise) as unknown[]).filter(isOp).map(({ name }) => name),
   "dropout",
+  "uniformFromBits",
+  "normalFromBits",
 ]);
 
-function nameOfOp(value: unknown): string[] {
-  return typeof value === "object" && value !== null && "infer" in value && "name" in value
-    ? [String(value.name)]
-    : [];
+/** Whether a view leaves every element where it is, so that who reads through it may be fused with what made the operand. */
+function movesNothing({ op, inputs: [x], outputs: [y], attributes }: GraphNode): boolean {
+  if (x!.size !== y!.size) return false;
+  switch (op.name) {
+    case "reshape":
+    case "broadcastTo":
+    case "slice":
+      return true;
+    case "flip":
+      return (attributes as FlipAttributes).axes.every((axis) => x!.shape[axis] === 1);
+    case "transpose": {
+      const moved = (attributes as TransposeAttributes).permutation.filter((axis) => x!.shape[axis] !== 1);
+      return moved.every((axis, i) => i === 0 || axis > moved[i - 1]!);
+    }
+    default:
+      return false;
+  }
 }
 
 /** Cuts a graph into segments; `nodes` are in an order in which operands come first, `roots` are read in any case. */
@@ -37,9 +56,9 @@ export function segmentsOf(nodes: readonly GraphNode[], roots: readonly Tensor[]
   const nodeOf = new Map(nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)));
   const stored = new Set(roots.filter((root) => made.has(root)));
   const isView = ({ op }: GraphNode) => VIEWS.has(op.name);
-  for (const { op, inputs } of nodes) {
-    if (JOINING.has(op.name)) continue;
-    for (const input of inputs) {
+  for (const node of nodes) {
+    if (JOINING.has(node.op.name) || movesNothing(node)) continue;
+    for (const input of node.inputs) {
       let base = input;
       for (let node = nodeOf.get(base); node && isView(node); node = nodeOf.get(base)) base = node.inputs[0]!;
       if (made.has(base)) stored.add(base);

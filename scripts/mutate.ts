@@ -6,7 +6,7 @@ import { choose, type Options, run } from "./mutate/run.ts";
 import { cleanUp } from "./mutate/workers.ts";
 
 const HELP = `deno task mutate [options]
-  --count=320        how many mutants are tried, besides those that do not load or whose shader does not compile
+  --count=320        how many mutants are tried, besides those that do not load or that a compiler refuses
   --seed=2012        chooses the places
   --files=TEXT       only files whose path contains TEXT
   --only=ID[,ID]     only these mutants

@@ -89,6 +89,11 @@ test("checkGradients: a limit samples, spread over the argument and from a seed"
     checkGradients(steep, [x], { limit: 1.5 }),
     /limit must be a whole number from 0, got 1.5/,
   );
+  await assert.rejects(checkGradients(steep, [x], { limit: 0 }), {
+    name: "RangeError",
+    message: "checkGradients: limit 0 without directions compares nothing: give one of them",
+  });
+  await checkGradients((x) => x.sum(), [x], { limit: 0, directions: 1 });
   await assert.rejects(checkGradients(steep, [x], { directions: -1 }), RangeError);
 });
 

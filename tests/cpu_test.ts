@@ -206,6 +206,16 @@ test("an expression of an earlier content throws", async () => {
   await assert.rejects(() => old.data(), /made from x/);
 });
 
+test("a gradient for a parameter is one for the latest content that was used", async () => {
+  const p = new Parameter(tensor([1, 2], on), { name: "p" });
+  await evaluate(p);
+  const earlier = p.mul(5);
+  p.assign(tensor([3, 4], on));
+  const y = p.mul(2).add(earlier); // the graph has the later content first
+  p.assign(p.mul(10));
+  assert.deepEqual(await list(gradients(y, [p])[0]!), [2, 2]);
+});
+
 test("a released state names the mistake", async () => {
   const p = new Parameter(tensor([1], on));
   await evaluate(p);

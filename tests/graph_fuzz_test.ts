@@ -10,7 +10,7 @@ import { type Device, device, evaluate, type HostArray, Parameter, type Tensor, 
 import { type Variant, webgpuVariants } from "./devices.ts";
 import { build, leavesOf, type Program, programs } from "./samples/programs.ts";
 import { materialise } from "./samples/sample.ts";
-import { hold, runs } from "./seeds.ts";
+import { growth, hold, runs } from "./seeds.ts";
 
 const cpu: Variant = { name: "cpu", device: await device("cpu") };
 const variants = await webgpuVariants();
@@ -65,14 +65,15 @@ async function agree(
   }
 }
 
-async function check(program: Program, number: number): Promise<void> {
+/** All orders on one device, and one of them, which the program chooses, on another too. */
+async function check(program: Program, first: Variant): Promise<void> {
   const { results: reference } = build(program, leavesOn(program, cpu.device));
   const bounds = analyse(reference);
+  const others = variants.filter((each) => each !== first);
+  const second = others[program.seed % others.length]!;
   await Promise.all(
-    Object.entries(orders).flatMap(([order, results], i) => {
-      // All orders on one device, and one of them on another too, in turn.
-      const on = [variants[number % variants.length]!];
-      if (i === number % 4) on.push(variants[(number + 1 + Math.floor(number / 4)) % variants.length]!);
+    Object.entries(orders).flatMap(([order, results], i, { length }) => {
+      const on = i === Math.floor(program.seed / others.length) % length ? [first, second] : [first];
       return on.map(async ({ name, device }) =>
         agree(`${name}, ${order}`, await results(program, device), reference, bounds)
       );
@@ -102,46 +103,57 @@ async function checkStates(program: Program, { name, device: on }: Variant): Pro
   for (const state of states) state.dispose();
 }
 
-const fuzz = <Sample>(property: fc.IAsyncProperty<Sample>, times: number, test: string) =>
-  hold(property, { numRuns: runs(times) }, { file: "graph_fuzz_test.ts", test });
+const fuzz = (check: (program: Program) => Promise<void>, times: number, test: string, offset = 0) =>
+  hold(
+    fc.asyncProperty(programs, check),
+    { numRuns: runs(times), offset },
+    { file: "graph_fuzz_test.ts", test },
+  );
+
+/** Tries programs on each device: which one is part of the property, so that a program that fails is shrunk and repeated there. */
+async function fuzzEach(
+  devices: readonly Variant[],
+  check: (program: Program, on: Variant) => Promise<void>,
+  times: number,
+  test: string,
+): Promise<void> {
+  for (const [i, on] of devices.entries()) await fuzz((program) => check(program, on), times, test, i);
+}
 
 test("graph fuzz: random programs agree in every order of evaluation", async () => {
-  let number = 0;
-  const property = fc.asyncProperty(programs, (program) => check(program, number++));
-  await fuzz(property, 12, ": random programs agree in every order of evaluation");
+  await fuzzEach(variants, check, 3, ": random programs agree in every order of evaluation");
 });
 
 test("graph fuzz: a program that is evaluated again gives the same bits", async () => {
   const [{ device: on }] = variants as [Variant];
-  const property = fc.asyncProperty(programs, async (program) => {
+  const twice = async (program: Program) => {
     const all = orders["all at once"]!;
     const [first, second] = [await all(program, on), await all(program, on)];
     assert.deepEqual(await everything(second), await everything(first));
-  });
-  await fuzz(property, 4, ": a program that is evaluated again gives the same bits");
+  };
+  await fuzz(twice, 4, ": a program that is evaluated again gives the same bits");
 });
 
 test("graph fuzz: programs that update states see the old values, and leave the new ones", async () => {
-  let number = 0;
-  const property = fc.asyncProperty(
-    programs,
-    (program) => checkStates(program, [cpu, ...variants][number++ % (variants.length + 1)]!),
+  await fuzzEach(
+    [cpu, ...variants],
+    checkStates,
+    2,
+    ": programs that update states see the old values, and leave the new ones",
   );
-  await fuzz(property, 10, ": programs that update states see the old values, and leave the new ones");
 });
 
 const pipelinesOf = ({ device }: Variant) => (device.backend as WebGpuBackend).pipelines.count;
 
 /** How many pipelines all programs may need on a device: 174 were seen. More means that a size has become a constant of a shader. */
-const MOST_PIPELINES = 350;
+const MOST_PIPELINES = 250 * growth;
 
 test("graph fuzz: few numbers were open, most were exact, and few pipelines were made", () => {
   const { elements, open, exact } = count;
   assert(open <= elements / 100, `${open} of ${elements} elements are open`);
   assert(exact >= elements / 4, `only ${exact} of ${elements} elements had to be exact`);
   for (const each of variants) {
-    const most = MOST_PIPELINES * Math.max(1, runs(100) / 100);
-    assert(pipelinesOf(each) <= most, `${each.name}: ${pipelinesOf(each)} pipelines`);
+    assert(pipelinesOf(each) <= MOST_PIPELINES, `${each.name}: ${pipelinesOf(each)} pipelines`);
   }
 });
 

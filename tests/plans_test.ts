@@ -4,9 +4,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { compile, type Compiled, type Limits } from "../backends/webgpu/compile.ts";
-import { lower, structureOf } from "../backends/webgpu/lower.ts";
-import type { WebGpuBackend } from "../backends/webgpu/mod.ts";
+import type { Compiled } from "../backends/webgpu/compile.ts";
+import { type WebGpuBackend, webgpuDevice } from "../backends/webgpu/mod.ts";
 import { byteLength, type PlanValue } from "../backends/webgpu/values.ts";
 import {
   conv2d,
@@ -17,44 +16,18 @@ import {
   evaluate,
   gradients,
   nn,
+  ones,
   Parameter,
   randomKey,
-  type State,
   type Tensor,
   tensor,
   zeros,
 } from "../mod.ts";
+import { labels, planOf } from "./plans.ts";
 
 const gpu = await device("webgpu");
 const on = { device: gpu };
-const LIMITS: Limits = {
-  windowBytes: 1 << 27,
-  maxBindings: 16,
-  maxGroups: 65535,
-  parallelism: 256,
-  copyBelow: 1 << 18,
-  band: 0,
-};
 
-/** The plan for reading `outputs` and carrying out `updates`. */
-function planOf(
-  outputs: readonly Tensor[],
-  updates: readonly (readonly [State, Tensor])[] = [],
-  limits: Partial<Limits> = {},
-): Compiled {
-  const request = {
-    outputs: outputs.map((tensor) => ({ tensor, read: true })),
-    updates: updates.map(([state, value]) => ({ state, value })),
-  };
-  const ids = new Map<GPUBuffer, number>();
-  const structure = structureOf(request, (buffer) => {
-    if (!ids.has(buffer)) ids.set(buffer, ids.size);
-    return ids.get(buffer)!;
-  });
-  return compile(lower(request, structure), { ...LIMITS, ...limits });
-}
-
-const labels = ({ dispatches }: Compiled) => dispatches.map(({ label }) => label);
 const leaf = (...shape: number[]) =>
   tensor(new Float32Array(shape.reduce((a, b) => a * b, 1)), { shape, ...on });
 /** The buffers that a plan works in. */
@@ -218,6 +191,48 @@ test("plans: transposed and whole operands are read where they are, others are p
   assert.ok(kernels(a.slice({ start: [1, 1], end: [64, 64] }), b.slice({ end: 63 })) >= 2);
 });
 
+test("plans: a large matrix is read along k where it lies, a small one is packed first", () => {
+  const kernels = (copyBelow: number) => {
+    const [square, b] = [leaf(8, 8), leaf(8, 4)];
+    return planOf([square.matmul(b)], [], { copyBelow }).dispatches.length;
+  };
+  assert.deepEqual([64, 63].map(kernels), [2, 1]);
+  const [product] = planOf([leaf(8, 8).matmul(leaf(8, 4))], [], { copyBelow: 0 }).dispatches;
+  // Four k a turn: a vec4 of each of the tile's rows of a, and four rows of b.
+  assert.deepEqual(["a", "b"].map((name) => product!.body.match(RegExp(`= ${name}\\(`, "g"))!.length), [
+    8,
+    4,
+  ]);
+});
+
+test("plans: packing has few long runs for cores, and many short ones for a GPU", () => {
+  const [a, b] = [leaf(4, 64), leaf(64, 4)];
+  const packed = (parallelism: number) =>
+    planOf([a.matmul(b)], [], { parallelism }).dispatches[0]!.invocations;
+  assert.deepEqual([256, 65536].map(packed), [2, 16]);
+});
+
+test("plans: one value for two states is computed into one and copied into the other", async () => {
+  const [w, v] = [new Parameter(zeros([20], on)), new Parameter(zeros([20], on))];
+  await evaluate(w, v);
+  const value = leaf(20).exp();
+  assert.equal(planOf([], [[w, value], [v, value]]).copies.length, 1);
+  w.assign(value.add(1));
+  v.assign(w);
+  await evaluate(w, v);
+  assert.deepEqual([await w.data(), await v.data()], Array(2).fill(new Float32Array(20).fill(2)));
+});
+
+test("plans: a state is one binding, also where it is met as what was assigned to it", async () => {
+  const w = new Parameter(ones([8], on), { name: "w" });
+  await evaluate(w);
+  w.assign(w.add(1));
+  const before = w.exp();
+  await evaluate(w);
+  const { dispatches } = planOf([before.add(w.square())]);
+  assert.deepEqual(dispatches.map(({ bindings }) => bindings.length), [2]);
+});
+
 test("plans: convolutions put no more zeros around images than their windows reach", () => {
   const shape = [4, 4, 6, 6];
   const bytes = (window: number, padding: number) => {
@@ -282,5 +297,19 @@ test("plans: an equal graph finds its plan, another attribute does not", async (
     return (own.backend as WebGpuBackend).plans;
   };
   assert.deepEqual([await plansAfter(0, 1), await plansAfter(0, 5), await plansAfter(1, 1)], [1, 1, 2]);
+  own.destroy();
+});
+
+test("plans: they are kept while they take no more than three times the memory of the one in use", async () => {
+  const own = await webgpuDevice("auto", { planBytes: 0 });
+  const backend = own.backend as WebGpuBackend;
+  const run = (x: number) =>
+    tensor(new Float32Array(1 << 16), { shape: [1 << x, 1 << (16 - x)], device: own }).sum().item();
+  const kept: number[] = [];
+  for (let i = 0; i < 6; i++) {
+    await run(i);
+    kept.push(backend.plans);
+  }
+  assert.deepEqual(kept, [1, 2, 3, 3, 3, 3]);
   own.destroy();
 });

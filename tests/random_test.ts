@@ -268,6 +268,28 @@ test("random: streams of different keys share no block and do not correlate", as
   }
 });
 
+test("random: a key is the two halves of its seed", async () => {
+  for (
+    const [seed, words] of [[0, [0, 0]], [1, [0, 1]], [2 ** 32 - 1, [0, 2 ** 32 - 1]], [2 ** 33 + 5, [
+      2,
+      5,
+    ]]] as const
+  ) {
+    assert.deepEqual(Array.from(await randomKey(seed, { device: cpu }).data()), words);
+  }
+});
+
+test("random: foldIn takes whole numbers up to 2^53 - 1", () => {
+  const key = randomKey(1, { device: cpu });
+  for (const number of [-1, 0.5, NaN, Infinity, 2 ** 53]) {
+    assert.throws(() => foldIn(key, number), {
+      name: "RangeError",
+      message: /^foldIn: expects a whole number/,
+    });
+  }
+  assert.deepEqual(foldIn(key, Number.MAX_SAFE_INTEGER).shape, [2]);
+});
+
 after(() => {
   for (const { device } of variants) device.destroy();
 });

@@ -239,6 +239,29 @@ test("parts: through windows of 4 KiB the bits are the same, of whole numbers an
   }
 });
 
+test("parts: products of rows from the middle of a matrix are those of the rows alone", async () => {
+  for (const { name, device: on } of all) {
+    const [x, y] = [wholeOn(on, [24, 16], 1), wholeOn(on, [24, 16], 2)];
+    const rows = { axis: 0, start: 8, end: 24 };
+    const copies = await Promise.all(
+      [x, y].map(async (each) => tensor((await each.data()).slice(8 * 16), { shape: [16, 16], device: on })),
+    );
+    const [a, b] = [x.slice(rows), y.slice(rows)];
+    const products = (
+      a: Tensor,
+      b: Tensor,
+    ) => [a.matmul(b), a.matmul(b.transpose()), a.transpose().matmul(b)];
+    // Each operand in the middle of a matrix beside one that is whole, and both.
+    const pairs = [[a, copies[1]!], [copies[0]!, b], [a, b]] as const;
+    const wanted = await read(on, products(copies[0]!, copies[1]!));
+    for (const [left, right] of pairs) {
+      (await read(on, products(left, right))).forEach((data, i) =>
+        assertEqual(`${name}, product ${i}`, wanted[i]!, data)
+      );
+    }
+  }
+});
+
 /** Functions of a batch that treat its rows alike. */
 const ROWS: Readonly<Record<string, (x: Tensor) => Tensor>> = {
   matmul: (x) => x.reshape([-1, 48]).matmul(wholeOn(x.device, [48, 9], 1)),

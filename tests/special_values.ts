@@ -1,6 +1,8 @@
 // The table behind docs/special_values.md: what ops make of NaN, infinities, zeros of either sign, subnormal numbers,
-// ties and numbers that a dtype does not hold. A row is operands and the result that is meant, which the CPU gives
+// ties and numbers that a dtype does not hold, in f32 and, at its own scale, in f16. A row is operands and the result that is meant, which the CPU gives
 // exactly. WebGPU gives the same, but where a row is open: then also what it lists, for the reason that it names.
+
+import { roundToF16 } from "../tensor/dtype.ts";
 
 /** Why WGSL may give something else. */
 export type Reason = "subnormal" | "nan" | "zero" | "range" | "domain";
@@ -18,8 +20,64 @@ export type Row = readonly [operands: readonly number[], meant: number, open?: O
 type Table<Name extends string> = Readonly<Record<Name, readonly Row[]>>;
 
 const INF = Infinity;
-/** A subnormal number, of which f32 has few digits. */
-export const TINY: number = Math.fround(1e-40);
+
+/** Where a dtype of floats ends. */
+export interface Scale {
+  /** The number of the dtype that is nearest. */
+  readonly round: (value: number) => number;
+  /** The smallest number above 0. */
+  readonly smallest: number;
+  /** A subnormal number, of which the dtype has few digits. */
+  readonly tiny: number;
+  /** Its root, about. */
+  readonly rootOfTiny: number;
+  /** Below the logarithm of the smallest number that is not subnormal. */
+  readonly logOfNormal: number;
+  /** Whose exponential is subnormal, and whose is beyond the largest number. */
+  readonly subnormalExp: number;
+  readonly infiniteExp: number;
+  /** Twice it is too large, and it divided by `fraction` and its reciprocal too small. */
+  readonly huge: number;
+  readonly fraction: number;
+  /** The mean of twice it and 0. */
+  readonly meanOfHuge: number;
+  /** Its square is too large, its reciprocal is `small`, and the square of that is too small. */
+  readonly large: number;
+  readonly small: number;
+}
+
+/** The scales of the dtypes of floats. */
+export const SCALES: Readonly<Record<"f32" | "f16", Scale>> = {
+  f32: {
+    round: Math.fround,
+    smallest: 2 ** -149,
+    tiny: Math.fround(1e-40),
+    rootOfTiny: 1e-20,
+    logOfNormal: -87,
+    subnormalExp: -100,
+    infiniteExp: 89,
+    huge: 3e38,
+    meanOfHuge: INF,
+    fraction: 0.1,
+    large: 1e30,
+    small: 1e-30,
+  },
+  f16: {
+    round: roundToF16,
+    smallest: 2 ** -24,
+    tiny: 2 ** -20,
+    rootOfTiny: 2 ** -10,
+    logOfNormal: -9.7,
+    subnormalExp: -14,
+    infiniteExp: 12,
+    huge: 6e4,
+    // The sum of a mean of f16 is in f32.
+    meanOfHuge: 4e4,
+    fraction: 0.5,
+    large: 2 ** 13,
+    small: 2 ** -13,
+  },
+};
 
 /** Rows that are the same everywhere: operands, then the result. */
 const same = (...rows: readonly (readonly number[])[]): Row[] =>
@@ -33,71 +91,77 @@ const eitherZero = open("zero", 0, -0);
 /** A NaN may be overlooked. */
 const ignored = (...others: Open["also"]) => open("nan", ...others);
 
-/** Ops of one f32, by name. */
-export const UNARY: Table<
+/** Ops of one number, by name. */
+export const unary = (
+  { round, tiny, rootOfTiny, logOfNormal, subnormalExp, infiniteExp, large, small }: Scale,
+): Table<
   "neg" | "abs" | "sign" | "square" | "relu" | "floor" | "exp" | "log" | "sqrt" | "rsqrt" | "tanh" | "sigmoid"
-> = {
-  neg: [...same([NaN, NaN], [INF, -INF], [0, -0], [-0, 0]), [[TINY], -TINY, flushed]],
-  abs: [...same([NaN, NaN], [-INF, INF], [-0, 0]), [[-TINY], TINY, flushed]],
+> => ({
+  neg: [...same([NaN, NaN], [INF, -INF], [0, -0], [-0, 0]), [[tiny], -tiny, flushed]],
+  abs: [...same([NaN, NaN], [-INF, INF], [-0, 0]), [[-tiny], tiny, flushed]],
   sign: [
     [[NaN], NaN, ignored(0, -0, 1, -1)],
     ...same([INF, 1], [-INF, -1]),
     [[0], 0, eitherZero],
     [[-0], -0, eitherZero],
-    [[TINY], 1, flushed],
+    [[tiny], 1, flushed],
   ],
-  square: [...same([NaN, NaN], [-INF, INF], [-0, 0], [2e20, INF], [1e-30, 0]), [[1e-20], TINY, flushed]],
-  relu: [...same([NaN, NaN], [INF, INF], [-INF, 0], [0, 0], [-0, 0], [-TINY, 0]), [[TINY], TINY, flushed]],
-  floor: [...same([NaN, NaN], [INF, INF], [-INF, -INF], [-0, -0], [-0.5, -1]), [[-TINY], -1, flushed]],
+  square: [...same([NaN, NaN], [-INF, INF], [-0, 0], [large, INF], [small, 0]), [
+    [rootOfTiny],
+    tiny,
+    flushed,
+  ]],
+  relu: [...same([NaN, NaN], [INF, INF], [-INF, 0], [0, 0], [-0, 0], [-tiny, 0]), [[tiny], tiny, flushed]],
+  floor: [...same([NaN, NaN], [INF, INF], [-INF, -INF], [-0, -0], [-0.5, -1]), [[-tiny], -1, flushed]],
   exp: [
     [[NaN], NaN, ignored([0, INF])],
-    ...same([INF, INF], [-INF, 0], [89, INF], [-1000, 0], [-0, 1]),
-    [[-100], Math.fround(Math.exp(-100)), flushed],
+    ...same([INF, INF], [-INF, 0], [infiniteExp, INF], [-1000, 0], [-0, 1]),
+    [[subnormalExp], round(Math.exp(subnormalExp)), flushed],
   ],
   log: [
     ...same([NaN, NaN], [INF, INF], [0, -INF], [-0, -INF], [-1, NaN], [-INF, NaN]),
-    [[TINY], Math.fround(Math.log(TINY)), open("subnormal", [-INF, -87])],
+    [[tiny], round(Math.log(tiny)), open("subnormal", [-INF, logOfNormal])],
   ],
   sqrt: [
     ...same([NaN, NaN], [INF, INF], [-INF, NaN], [-1, NaN], [0, 0], [-0, -0]),
-    [[TINY], Math.fround(Math.sqrt(TINY)), flushed],
+    [[tiny], round(Math.sqrt(tiny)), flushed],
   ],
   rsqrt: [
     ...same([NaN, NaN], [INF, 0], [0, INF], [-0, -INF], [-1, NaN]),
-    [[TINY], Math.fround(1 / Math.sqrt(TINY)), open("subnormal", INF)],
+    [[tiny], round(1 / Math.sqrt(tiny)), open("subnormal", INF)],
   ],
-  tanh: [...same([NaN, NaN], [INF, 1], [-INF, -1], [1000, 1], [-0, -0]), [[TINY], TINY, flushed]],
+  tanh: [...same([NaN, NaN], [INF, 1], [-INF, -1], [1000, 1], [-0, -0]), [[tiny], tiny, flushed]],
   sigmoid: [
     [[NaN], NaN, ignored([0, 1])],
     ...same([INF, 1], [-INF, 0], [1000, 1], [-1000, 0]),
-    [[-100], Math.fround(Math.exp(-100)), flushed],
+    [[subnormalExp], round(Math.exp(subnormalExp)), flushed],
   ],
-};
+});
 
-/** Ops of two f32, by name. */
-export const BINARY: Table<
+/** Ops of two numbers, by name. */
+export const binary = ({ round, tiny, huge, fraction, large, small }: Scale): Table<
   "add" | "sub" | "mul" | "div" | "pow" | "maximum" | "minimum" | "equal" | "less" | "greater"
-> = {
+> => ({
   add: [
-    ...same([NaN, 1, NaN], [INF, 1, INF], [INF, -INF, NaN], [3e38, 3e38, INF]),
+    ...same([NaN, 1, NaN], [INF, 1, INF], [INF, -INF, NaN], [huge, huge, INF]),
     ...same([-0, -0, -0], [-0, 0, 0], [1, -1, 0]),
-    [[TINY, 0], TINY, flushed],
+    [[tiny, 0], tiny, flushed],
   ],
   sub: [
-    ...same([1, NaN, NaN], [INF, INF, NaN], [-3e38, 3e38, -INF], [0, 0, 0], [-0, 0, -0]),
-    [[0, TINY], -TINY, flushed],
+    ...same([1, NaN, NaN], [INF, INF, NaN], [-huge, huge, -INF], [0, 0, 0], [-0, 0, -0]),
+    [[0, tiny], -tiny, flushed],
   ],
   mul: [
-    ...same([NaN, 0, NaN], [INF, 0, NaN], [INF, -2, -INF], [1e30, 1e30, INF], [-1, 0, -0]),
-    ...same([-0, -2, 0], [-1e-30, 1e-30, -0]),
-    [[TINY, 1], TINY, flushed],
-    [[TINY, INF], INF, open("subnormal", NaN)],
+    ...same([NaN, 0, NaN], [INF, 0, NaN], [INF, -2, -INF], [large, large, INF], [-1, 0, -0]),
+    ...same([-0, -2, 0], [-small, small, -0]),
+    [[tiny, 1], tiny, flushed],
+    [[tiny, INF], INF, open("subnormal", NaN)],
   ],
   div: [
     ...same([NaN, 1, NaN], [1, 0, INF], [-1, 0, -INF], [1, -0, -INF], [0, 0, NaN]),
-    ...same([INF, INF, NaN], [1, -INF, -0], [0, -2, -0], [3e38, 0.1, INF]),
-    [[1, 3e38], Math.fround(1 / Math.fround(3e38)), flushed],
-    [[0, TINY], 0, open("subnormal", NaN)],
+    ...same([INF, INF, NaN], [1, -INF, -0], [0, -2, -0], [huge, fraction, INF]),
+    [[1, huge], round(1 / round(huge)), flushed],
+    [[0, tiny], 0, open("subnormal", NaN)],
   ],
   pow: [
     ...same([0, 0, 1], [NaN, 0, 1], [INF, 0, 1], [NaN, 1, NaN], [0, 2, 0], [-0, 3, -0]),
@@ -115,7 +179,7 @@ export const BINARY: Table<
     ...same([INF, 1, INF], [-INF, 1, 1], [-0, -0, -0]),
     [[0, -0], 0, eitherZero],
     [[-0, 0], 0, eitherZero],
-    [[TINY, 0], TINY, flushed],
+    [[tiny, 0], tiny, flushed],
   ],
   minimum: [
     [[NaN, 1], NaN, ignored(1)],
@@ -123,21 +187,21 @@ export const BINARY: Table<
     ...same([INF, 1, 1], [-INF, 1, -INF], [0, 0, 0]),
     [[0, -0], -0, eitherZero],
     [[-0, 0], -0, eitherZero],
-    [[-TINY, 0], -TINY, flushed],
+    [[-tiny, 0], -tiny, flushed],
   ],
   equal: [
     ...same([NaN, NaN, 0], [NaN, 1, 0], [INF, INF, 1], [INF, -INF, 0], [0, -0, 1]),
-    [[TINY, 0], 0, open("subnormal", 1)],
+    [[tiny, 0], 0, open("subnormal", 1)],
   ],
   less: [
     ...same([NaN, 1, 0], [1, NaN, 0], [-INF, INF, 1], [INF, INF, 0], [-0, 0, 0]),
-    [[0, TINY], 1, open("subnormal", 0)],
+    [[0, tiny], 1, open("subnormal", 0)],
   ],
   greater: [
-    ...same([NaN, 1, 0], [1, NaN, 0], [INF, 3e38, 1], [0, -0, 0]),
-    [[TINY, 0], 1, open("subnormal", 0)],
+    ...same([NaN, 1, 0], [1, NaN, 0], [INF, huge, 1], [0, -0, 0]),
+    [[tiny, 0], 1, open("subnormal", 0)],
   ],
-};
+});
 
 /** Conversions, by source and target. */
 export const CASTS: Table<string> = {
@@ -157,13 +221,24 @@ export const CASTS: Table<string> = {
   ],
   "f32 bool": [
     ...same([NaN, 1], [INF, 1], [0, 0], [-0, 0], [0.1, 1]),
-    [[TINY], 1, open("subnormal", 0)],
+    [[SCALES.f32.tiny], 1, open("subnormal", 0)],
   ],
   "f32 f16": [
     ...same([NaN, NaN], [INF, INF], [-0, -0], [65504, 65504], [65519, 65504]),
     ...same([65520, INF], [-1e10, -INF], [2049, 2048], [2051, 2052], [2 ** -26, 0]),
     [[2 ** -24], 2 ** -24, flushed],
   ],
+  "f16 f32": [...same([NaN, NaN], [INF, INF], [-0, -0], [65504, 65504]), [[2 ** -24], 2 ** -24, flushed]],
+  "f16 i32": [
+    [[NaN], 0, ignored(-(2 ** 31), 2 ** 31 - 1)],
+    ...same([INF, 2 ** 31 - 1], [-INF, -(2 ** 31)], [65504, 65504], [-0, 0], [-1.99, -1], [0.99, 0]),
+  ],
+  "f16 u8": [[[NaN], 0, ignored(255)], ...same([INF, 255], [-INF, 0], [255.875, 255], [256, 255], [-1, 0])],
+  "f16 bool": [
+    ...same([NaN, 1], [INF, 1], [0, 0], [-0, 0], [0.1, 1]),
+    [[SCALES.f16.tiny], 1, open("subnormal", 0)],
+  ],
+  "i32 f16": same([2049, 2048], [2051, 2052], [65519, 65504], [65520, INF], [-(2 ** 31), -INF]),
   "i32 u8": same([300, 255], [-1, 0]),
   "i32 u32": same([-1, 0], [2 ** 31 - 1, 2 ** 31 - 1]),
   "u32 i32": same([2 ** 32 - 1, 2 ** 31 - 1], [2 ** 31, 2 ** 31 - 1]),
@@ -187,21 +262,23 @@ export const INTEGERS: Table<string> = {
   "u32 less": same([2 ** 31, 1, 0]),
 };
 
-/** Reductions of f32: the operands are what is reduced. */
-export const REDUCTIONS: Table<"sum" | "mean" | "prod" | "max" | "min" | "argmax" | "argmin"> = {
+/** Reductions: the operands are what is reduced. */
+export const reductions = (
+  { round, tiny, huge, meanOfHuge, large, small }: Scale,
+): Table<"sum" | "mean" | "prod" | "max" | "min" | "argmax" | "argmin"> => ({
   sum: [
     ...same([NaN, 1, 2, NaN], [INF, 1, -2, INF], [INF, 1, -INF, NaN], [-0, -0, -0, 0]),
-    [[3e38, 3e38, -3e38], Math.fround(3e38), open("range", INF)],
-    [[TINY, 0, 0], TINY, flushed],
+    [[huge, huge, -huge], round(huge), open("range", INF)],
+    [[tiny, 0, 0], tiny, flushed],
   ],
   mean: [
     ...same([NaN, 1, 2, NaN], [INF, 1, 2, INF], [INF, 0, -INF, NaN], [-0, -0, -0, 0]),
-    ...same([3e38, 3e38, 0, INF]),
+    ...same([huge, huge, 0, meanOfHuge]),
   ],
   prod: [
     ...same([NaN, 0, 1, NaN], [INF, 0, 1, NaN], [-INF, 2, 1, -INF], [-0, 1, 2, -0]),
-    [[1e30, 1e30, 1e-30], Math.fround(1e30), open("range", INF)],
-    [[1e-30, 1e-30, 1e30], Math.fround(1e-30), open("range", 0)],
+    [[large, large, small], round(large), open("range", INF)],
+    [[small, small, large], round(small), open("range", 0)],
   ],
   max: [
     ...same([-INF, -INF, -INF, -INF], [1, INF, 2, INF], [3, 3, 1, 3]),
@@ -226,7 +303,7 @@ export const REDUCTIONS: Table<"sum" | "mean" | "prod" | "max" | "min" | "argmax
     [[1, NaN, 0], 2, ignored(0, 1)],
     [[NaN, 1, 2], 0, ignored(1, 2)],
   ],
-};
+});
 
 /** The reduction of a window of three pixels. */
 export const POOLS: Table<"maxPool2d" | "avgPool2d"> = {

@@ -45,6 +45,8 @@ export interface WebGpuOptions {
   readonly maxBindings?: number;
   /** Fewer workgroups along an axis of the grid than WebGPU has, so that grids are folded. */
   readonly maxGroups?: number;
+  /** How many bytes plans may keep, or three times that of the one in use. */
+  readonly planBytes?: number;
   /** Finds kernels that write beyond their arrays, read beyond them or leave elements out. */
   readonly guarded?: boolean;
 }
@@ -76,6 +78,7 @@ export async function webgpuDevice(gpu: "auto" | "dawn", options: WebGpuOptions 
     limits,
     mappingBlocks,
     options.guarded ? new Guard(device) : null,
+    options.planBytes,
   );
   if (dawn) destroyAtExit(backend);
   return new Device("webgpu", description, backend);
@@ -92,13 +95,21 @@ export class WebGpuBackend implements Backend {
   readonly pipelines: Pipelines;
   readonly #failures: Failures;
   readonly #gear: Gear;
+  readonly #planBytes: number;
   readonly #plans: Map<string, Plan> = new Map();
   readonly #ids: WeakMap<GPUBuffer, number> = new WeakMap();
   #lastId = 0;
 
   /** Made by `webgpuDevice`. */
-  constructor(device: GPUDevice, limits: Limits, mappingBlocks: boolean, guard: Guard | null) {
+  constructor(
+    device: GPUDevice,
+    limits: Limits,
+    mappingBlocks: boolean,
+    guard: Guard | null,
+    planBytes: number = MAX_PLAN_BYTES,
+  ) {
     this.device = device;
+    this.#planBytes = planBytes;
     this.#failures = new Failures(device);
     this.memory = new Memory(device);
     this.memory.onStateGone = (buffer) => {
@@ -193,7 +204,7 @@ export class WebGpuBackend implements Backend {
 
   /** Forgets the plans that were not used for the longest, never the one in use. */
   #evict(inUse: Plan): void {
-    const allowed = Math.max(MAX_PLAN_BYTES, 3 * inUse.bytes);
+    const allowed = Math.max(this.#planBytes, 3 * inUse.bytes);
     const bytes = () =>
       [...this.#plans.values()].reduce((sum, plan) => sum + plan.ownBytes, this.memory.workspaceBytes);
     for (const [key, plan] of this.#plans) {

@@ -59,13 +59,14 @@ export class Plan {
   readonly #compiled: Compiled;
   readonly #bound: Bound[];
   readonly #workspace: GPUBuffer[];
-  readonly #uniforms: GPUBuffer;
   readonly #scalars: GPUBuffer;
   readonly #scalarWords: Uint32Array<ArrayBuffer>;
   #scalarsWritten = false;
   /** By leaf: the plan's copy, and the tensor whose numbers are in it. */
   readonly #inputs: (GPUBuffer | null)[];
   readonly #uploaded: (WeakRef<Tensor> | null)[];
+  /** The buffers that go when the plan goes. */
+  readonly #own: readonly GPUBuffer[];
 
   /** Builds pipelines and takes memory. */
   constructor(compiled: Compiled, leaves: readonly Tensor[], gear: Gear) {
@@ -94,13 +95,13 @@ export class Plan {
     const most = Math.max(1, ...parameters.map((params) => params.byteLength));
     const stride = Math.ceil(most / UNIFORM_ALIGNMENT) * UNIFORM_ALIGNMENT;
     const words = new Uint32Array(Math.max(1, parameters.length) * stride / 4);
-    this.#uniforms = memory.create("parameters", words.byteLength, 0x40 | 0x08); // UNIFORM | COPY_DST
+    const uniforms = memory.create("parameters", words.byteLength, 0x40 | 0x08); // UNIFORM | COPY_DST
     this.#bound = compiled.dispatches.map((dispatch, i) => {
       const params = parameters[i]!;
       words.set(params, i * stride / 4);
       const pipeline = gear.pipelines.for(dispatch);
       const uniform = {
-        buffer: this.#uniforms,
+        buffer: uniforms,
         offset: i * stride,
         size: Math.ceil(params.length / 4) * 16,
       };
@@ -114,7 +115,8 @@ export class Plan {
         grid: gridOf(dispatch, gear.limits.maxGroups),
       };
     });
-    device.queue.writeBuffer(this.#uniforms, 0, words);
+    device.queue.writeBuffer(uniforms, 0, words);
+    this.#own = [uniforms, this.#scalars, ...this.#inputs.filter((buffer) => buffer !== null)];
     memory.reserveStaging(this.#stagingBytes(), READS_IN_FLIGHT);
   }
 
@@ -134,10 +136,7 @@ export class Plan {
 
   /** The bytes of the buffers that are the plan's own. */
   get ownBytes(): number {
-    return this.#inputs.reduce(
-      (bytes, buffer) => bytes + (buffer?.size ?? 0),
-      this.#uniforms.size + this.#scalars.size,
-    );
+    return this.#own.reduce((bytes, { size }) => bytes + size, 0);
   }
 
   /** Submits one evaluation of the plan's structure. */
@@ -253,7 +252,7 @@ export class Plan {
   destroy(): void {
     const { memory } = this.#gear;
     memory.returnWorkspace(this.#workspace);
-    for (const buffer of [this.#uniforms, this.#scalars, ...this.#inputs]) if (buffer) memory.destroy(buffer);
+    for (const buffer of this.#own) memory.destroy(buffer);
   }
 
   /** Brings the leaves' numbers into the plan's own buffers, where they are not there from the last run. */

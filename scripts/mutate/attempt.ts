@@ -14,7 +14,7 @@ export interface Result {
   readonly key: string;
   readonly file: string;
   readonly operator: string;
-  /** `invalid`: it does not load, names what is not there, or its shader does not compile. */
+  /** `invalid`: it does not load, TypeScript refuses it, it names what is not there, or its shader does not compile. */
   readonly status: "killed" | "timed out" | "survived" | "invalid";
   readonly seconds: number;
   /** The test that failed. */
@@ -45,6 +45,8 @@ async function judge(
   const entry = mutant.file.startsWith("backends/cpu") ? "backends/cpu/mod.ts" : "backends/webgpu/mod.ts";
   const loaded = await place.load(entry);
   if (!loaded.passed) return { status: "invalid", by: "loading" };
+  const checked = await place.typeCheck([...new Set(["mod.ts", "backends/cpu/mod.ts", entry])]);
+  if (!checked.passed) return { status: "invalid", by: "TypeScript" };
   for (const command of commands) {
     const ended = await place.test(command, limitOf(await baseline.seconds(command)));
     if (ended.timedOut) return { status: "timed out", by: nameOfCommand(command) };

@@ -73,7 +73,9 @@ export function report(results: readonly Result[], seed: number, minutes: number
     `Seed ${seed}: ${total![1]} mutants, of which ${total![4]} survived; score ${
       score(results).toFixed(1)
     }%, in ${minutes.toFixed(0)} minutes. ` +
-    `${total![5]} more were no mutants: they did not load, or their shader did not compile.`,
+    `${
+      total![5]
+    } more were no mutants: they did not load, or TypeScript or the compiler of shaders refused them.`,
     tableBy("file", results),
     tableBy("operator", results),
     survivors.length > 0 ? "## Survivors" : "No survivors.",

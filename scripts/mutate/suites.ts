@@ -1,6 +1,7 @@
 // Which tests matter for a file, and in which order they find a fault soonest.
 
 import { existsSync } from "node:fs";
+import { isOp } from "../../tensor/ops/registry.ts";
 
 /** One run of a test file. */
 export interface Command {
@@ -58,11 +59,7 @@ const SERVES: Readonly<Record<string, readonly string[]>> = {
 async function opsOf(path: string): Promise<string[]> {
   if (!existsSync(path)) return [];
   const module: Record<string, unknown> = await import(`file://${path}`);
-  return Object.values(module).flatMap((value) =>
-    typeof value === "object" && value !== null && "infer" in value && "name" in value
-      ? [`${value.name}`]
-      : []
-  );
+  return Object.values(module).filter(isOp).map(({ name }) => name);
 }
 
 /** The names of the ops that a file declares or computes. One that declares none serves all of its folder. */

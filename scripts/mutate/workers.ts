@@ -81,6 +81,11 @@ export class Workplace {
     return this.#deno(["run", "-A", "--no-check", module], 30);
   }
 
+  /** Checks the types of modules and of all that they import. */
+  typeCheck(modules: readonly string[]): Promise<Ended> {
+    return this.#deno(["check", ...modules], 120);
+  }
+
   #deno(args: readonly string[], limit: number): Promise<Ended> {
     const { promise, resolve } = Promise.withResolvers<Ended>();
     const began = performance.now();

@@ -65,11 +65,10 @@ export type Composites = CompositesOf<Families>;
 
 /** Every declaration, by name. */
 export const ops: ReadonlyMap<string, AnyOp> = new Map(
-  families.flatMap((family) => Object.values(family) as unknown[]).filter(isDeclaration).map((
-    op,
-  ) => [op.name, op]),
+  families.flatMap((family) => Object.values(family) as unknown[]).filter(isOp).map((op) => [op.name, op]),
 );
 
-function isDeclaration(value: unknown): value is AnyOp {
+/** Whether something that a module exports is the declaration of an op. */
+export function isOp(value: unknown): value is AnyOp {
   return typeof value === "object" && value !== null && "infer" in value;
 }

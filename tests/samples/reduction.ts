@@ -1,4 +1,4 @@
-// Samples of the reductions, matrix products and indexing.
+// Samples of the reductions.
 
 import fc from "fast-check";
 import * as fermi from "../../mod.ts";

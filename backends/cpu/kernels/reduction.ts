@@ -24,29 +24,26 @@ function reduction(loopFor: (y: CpuArray) => Loop): CpuKernel<ReduceAttributes> 
 
 /** The sum, in f64; integers wrap when it is stored. */
 export const sum: CpuKernel<ReduceAttributes> = reduction(() => (y, x, firsts, shares) => {
-  for (let i = 0; i < firsts.length; i++) {
-    const first = firsts[i]!;
+  firsts.forEach((first, i) => {
     let total = 0;
     for (let k = 0; k < shares.length; k++) total += x[first + shares[k]!]!;
     y[i] = total;
-  }
+  });
 });
 
 const prodOfReals: Loop = (y, x, firsts, shares) => {
-  for (let i = 0; i < firsts.length; i++) {
-    const first = firsts[i]!;
+  firsts.forEach((first, i) => {
     let product = 1;
     for (let k = 0; k < shares.length; k++) product *= x[first + shares[k]!]!;
     y[i] = product;
-  }
+  });
 };
 const prodOfIntegers: Loop = (y, x, firsts, shares) => {
-  for (let i = 0; i < firsts.length; i++) {
-    const first = firsts[i]!;
+  firsts.forEach((first, i) => {
     let product = 1;
     for (let k = 0; k < shares.length; k++) product = Math.imul(product, x[first + shares[k]!]!);
     y[i] = product;
-  }
+  });
 };
 
 /** The product; integers wrap at each step. */
@@ -56,44 +53,40 @@ export const prod: CpuKernel<ReduceAttributes> = reduction((y) =>
 
 /** The largest; NaN if there is one. */
 export const max: CpuKernel<ReduceAttributes> = reduction(() => (y, x, firsts, shares) => {
-  for (let i = 0; i < firsts.length; i++) {
-    const first = firsts[i]!;
+  firsts.forEach((first, i) => {
     let largest = -Infinity;
     for (let k = 0; k < shares.length; k++) largest = Math.max(largest, x[first + shares[k]!]!);
     y[i] = largest;
-  }
+  });
 });
 
 /** The smallest; NaN if there is one. */
 export const min: CpuKernel<ReduceAttributes> = reduction(() => (y, x, firsts, shares) => {
-  for (let i = 0; i < firsts.length; i++) {
-    const first = firsts[i]!;
+  firsts.forEach((first, i) => {
     let smallest = Infinity;
     for (let k = 0; k < shares.length; k++) smallest = Math.min(smallest, x[first + shares[k]!]!);
     y[i] = smallest;
-  }
+  });
 });
 
 /** The index of the first largest. */
 export const argmax: CpuKernel<ReduceAttributes> = reduction(() => (y, x, firsts, shares) => {
-  for (let i = 0; i < firsts.length; i++) {
-    const first = firsts[i]!;
+  firsts.forEach((first, i) => {
     let best = 0;
     for (let k = 1; k < shares.length; k++) {
       if (x[first + shares[k]!]! > x[first + shares[best]!]!) best = k;
     }
     y[i] = best;
-  }
+  });
 });
 
 /** The index of the first smallest. */
 export const argmin: CpuKernel<ReduceAttributes> = reduction(() => (y, x, firsts, shares) => {
-  for (let i = 0; i < firsts.length; i++) {
-    const first = firsts[i]!;
+  firsts.forEach((first, i) => {
     let best = 0;
     for (let k = 1; k < shares.length; k++) {
       if (x[first + shares[k]!]! < x[first + shares[best]!]!) best = k;
     }
     y[i] = best;
-  }
+  });
 });

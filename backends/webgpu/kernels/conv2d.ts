@@ -5,7 +5,7 @@
  */
 
 import type { ConvGeometry, ConvGradientAttributes } from "../../../tensor/ops/conv2d.ts";
-import { type View, wholeView } from "../values.ts";
+import type { View } from "../values.ts";
 import { emitGemm, tileRowsFor } from "./gemm.ts";
 import { pack, type PackSpace, plainAxis } from "./pack.ts";
 import type { DispatchKernel, KernelContext, KernelsOf } from "./types.ts";
@@ -52,7 +52,7 @@ function emitForward(context: KernelContext<ConvGeometry>): void {
   // [group][tile][channel][y][x][row / 4]
   const tileRows = tileRowsFor(rows, context);
   const rowTiles = Math.ceil(rows / tileRows);
-  const a = pack(context, wholeView(context.contiguous(weight), weight.shape), {
+  const a = pack(context, { value: context.contiguous(weight), offset: 0 }, {
     z: { count: groups, stride: rows * taps },
     t: { count: rowTiles, stride: tileRows * taps, tile: tileRows },
     x: plainAxis(taps, 1),
@@ -72,7 +72,7 @@ function emitForward(context: KernelContext<ConvGeometry>): void {
     columns: [height, width, images],
     columnExtent: batch,
     k: [depth, windowY, windowX],
-    aStep: [windowY * windowX * vectors, windowX * vectors, vectors],
+    aStep: vectors,
     aGroup: rowTiles * taps * vectors,
     aRow: taps * vectors,
     bStep: [reachY * reachX * images, dilation[0] * reachX * images, dilation[1] * images],
@@ -148,7 +148,7 @@ function emitInputGradient(context: KernelContext<ConvGradientAttributes>): void
     component: dy.strides[0]!,
     rows: batch,
   });
-  const source = wholeView(context.contiguous(weight), weight.shape);
+  const source = { value: context.contiguous(weight), offset: 0 };
   const area = windowY * windowX;
   const tileRows = tileRowsFor(rows, context);
   const rowTiles = Math.ceil(rows / tileRows);
@@ -182,7 +182,7 @@ function emitInputGradient(context: KernelContext<ConvGradientAttributes>): void
         columns: [py.lines, px.lines, images],
         columnExtent: batch,
         k: [taps === 0 ? 0 : depth, py.taps, px.taps],
-        aStep: [taps * vectors, px.taps * vectors, vectors],
+        aStep: vectors,
         aGroup: rowTiles * depth * taps * vectors,
         aRow: depth * taps * vectors,
         bStart: ((borderY.before + py.start) * borderX.count + borderX.before + px.start) * images,
@@ -225,7 +225,7 @@ function emitWeightGradient(context: KernelContext<ConvGradientAttributes>): voi
   const tileRows = tileRowsFor(rows, context);
   const rowTiles = Math.ceil(rows / tileRows);
   const vectors = tileRows / 4;
-  const a = pack(context, wholeView(context.contiguous(dy), dy.shape), {
+  const a = pack(context, { value: context.contiguous(dy), offset: 0 }, {
     z: { count: groups, stride: rows * pixels },
     t: { count: rowTiles, stride: tileRows * pixels, tile: tileRows },
     y: plainAxis(batch, outChannels * pixels),
@@ -246,7 +246,7 @@ function emitWeightGradient(context: KernelContext<ConvGradientAttributes>): voi
     columns: [windowY, windowX, channels],
     columnExtent: depth,
     k: [batch, height, width],
-    aStep: [pixels * vectors, width * vectors, vectors],
+    aStep: vectors,
     aGroup: rowTiles * batch * pixels * vectors,
     aRow: batch * pixels * vectors,
     bStep: [reachY * reachX * line, stride[0] * reachX * line, stride[1] * line],

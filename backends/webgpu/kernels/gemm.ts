@@ -36,7 +36,8 @@ export interface GemmProblem {
   /** Columns along the last axis, which need not be a multiple of four. */
   readonly columnExtent: number;
   readonly k: Axes;
-  readonly aStep: Axes;
+  /** A lies in the order of k: from one k to the next. */
+  readonly aStep: number;
   readonly aGroup: number;
   /** From a tile of rows to the next; along k: from a row to the next. */
   readonly aRow: number;
@@ -149,16 +150,12 @@ function parameters(problem: GemmProblem): Record<string, number> {
   const { k, aStep, bStep, columns, bColumn, outColumn } = problem;
   // A step that carries into an outer axis also takes back what the inner axes added.
   const wrap = ([s0, s1, s2]: Axes) => [s0 - (k[1] - 1) * s1 - (k[2] - 1) * s2, s1 - (k[2] - 1) * s2, s2];
-  const [a0, a1, a2] = wrap(aStep);
   const [b0, b1, b2] = wrap(bStep);
   const values = {
     k0: k[0],
     k1: k[1],
     k2: k[2],
-    aCarry0: a0!,
-    aCarry1: a1!,
-    aCarry2: a2!,
-    aK0: aStep[0],
+    aStep,
     aRow: problem.aRow,
     aGroup: problem.aGroup,
     aSub: problem.aSub ?? 0,
@@ -267,7 +264,9 @@ ${sink.functions}`,
   let columnTile = i % tiles % p.columnTiles;
   let rowTile = i % tiles / p.columnTiles;
   let row = rowTile * ${tm}u;
-  var a_at = group * p.aGroup + split * p.k0PerSplit * p.aK0${aAlong === "m" ? " + rowTile * p.aRow" : ""};
+  var a_at = group * p.aGroup + split * p.k0PerSplit * p.k1 * p.k2 * p.aStep${
+      aAlong === "m" ? " + rowTile * p.aRow" : ""
+    };
   var b_at = p.bStart + group * p.bGroup + split * p.k0PerSplit * p.bK0;
   ${bases.join("\n  ")}
   ${accumulators.map((at) => `var sum${at} = vec4<f32>();`).join("\n  ")}
@@ -286,7 +285,7 @@ ${sink.functions}`,
       let carry1 = k1 == p.k1;
       k2 = select(k2, 0u, carry2);
       k1 = select(k1, 0u, carry1);
-      a_at += select(p.aCarry2, select(p.aCarry1, p.aCarry0, carry1), carry2);
+      a_at += p.aStep;
       b_at += select(p.bCarry2, select(p.bCarry1, p.bCarry0, carry1), carry2);
     }
     ${accumulators.map((at) => `sum${at} += c${at};`).join("\n    ")}

@@ -21,6 +21,9 @@ interface Matrices {
   readonly inner: number;
 }
 
+/** From so many uses of each element on, a copy in a better order costs little beside the product. */
+const FREQUENT = 32;
+
 function emitMatmul(context: KernelContext<NoAttributes>): void {
   const shape = context.shapes[0]!;
   const [m, n] = shape.slice(-2) as [number, number];
@@ -29,11 +32,11 @@ function emitMatmul(context: KernelContext<NoAttributes>): void {
   const a = matrices(context, context.inputs[0]!, true);
   const b = matrices(context, context.inputs[1]!, false);
 
-  // Along k the tile is small, and A's rows must divide it where they are read in place.
+  // Along k the tile is small, so that only matrices are read so that are large and used a few times.
+  const worthCopying = (rows: number, uses: number) => rows * depth <= context.copyBelow || uses >= FREQUENT;
   const aInPlaceK = inPlace(a, a.inner, a.free) && depth % 4 === 0 && a.inner === 1;
-  const bInPlaceK = inPlace(b, b.inner, b.free) && depth % 4 === 0 && b.inner === 1 &&
-    n * depth > context.copyBelow;
-  const alongK = bInPlaceK || (aInPlaceK && m * depth > context.copyBelow);
+  const bInPlaceK = inPlace(b, b.inner, b.free) && depth % 4 === 0 && b.inner === 1 && !worthCopying(n, m);
+  const alongK = bInPlaceK || (aInPlaceK && !worthCopying(m, n));
   const tileRows = tileRowsFor(m, context, alongK);
   const rowTiles = Math.ceil(m / tileRows);
   const vectors = tileRows / 4;
@@ -94,7 +97,7 @@ function emitMatmul(context: KernelContext<NoAttributes>): void {
     columns: [1, 1, columns],
     columnExtent: n,
     k: [counts, 1, 1],
-    aStep: [step(left), 0, 0],
+    aStep: step(left),
     aGroup: left.group,
     aRow: left.row,
     aSub: left.sub,

@@ -45,7 +45,11 @@ export function plainAxis(count: number, stride: number): PackSpace {
 }
 
 /** Emits the copy of `source` and returns it, f32. */
-export function pack(emitter: Emitter, source: View, layout: PackLayout): PlanValue {
+export function pack(
+  emitter: Emitter,
+  source: Pick<View, "value" | "offset">,
+  layout: PackLayout,
+): PlanValue {
   const { z = ONE, t = { ...ONE, tile: 0 }, y = ONE, x = ONE, u = ONE, v, component, rows, start = 0 } =
     layout;
   // A lane walks a run along x: the division that finds its place is dear. A GPU would rather have more lanes.
