@@ -1,0 +1,119 @@
+/**
+ * The driver's end of a child: starts it, asks it, and says in one sentence what went wrong when it does not answer.
+ *
+ * @module
+ */
+
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import process from "node:process";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import type { Answers, Command, Failure } from "./protocol.ts";
+
+/** Somebody who races. */
+export interface Contender {
+  /** On the command line. */
+  readonly key: string;
+  /** In the table. */
+  readonly name: string;
+  readonly command: readonly string[];
+}
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+// All three in one runtime: what it costs to speak to the device is the same for all of them.
+const inDeno = (file: string) =>
+  ["node", "node_modules/deno/bin.cjs", "run", "-q", "-A", "--no-check", `bench/peers/${file}`] as const;
+
+/** Ours, whom all others are compared with. */
+export const FERMI: Contender = { key: "fermi", name: "Fermi", command: inDeno("fermi.ts") };
+
+/** Those whom we have to beat. */
+export const RIVALS: readonly Contender[] = [
+  { key: "jax", name: "jax-js", command: inDeno("jax.ts") },
+  { key: "tfjs", name: "TensorFlow.js", command: inDeno("tfjs.ts") },
+];
+
+/** Whether the rivals are installed. */
+export function rivalsInstalled(): boolean {
+  return existsSync(new URL("node_modules/@jax-js/jax", import.meta.url)) &&
+    existsSync(new URL("node_modules/@tensorflow/tfjs-backend-webgpu", import.meta.url));
+}
+
+/** PyTorch on the CPU, to know where we are: whichever Python has it, the system's where a version manager's has not. */
+export function torch(): Contender | null {
+  const python = ["python3", "/usr/bin/python3"].find((file) =>
+    spawnSync(file, ["-c", "import torch, numpy"], { stdio: "ignore" })
+      .status === 0
+  );
+  return python === undefined ? null : {
+    key: "torch",
+    name: "PyTorch",
+    command: [python, "bench/peers/torch_peer.py"],
+  };
+}
+
+/** Many times what the slowest first step takes. */
+const LIMIT_MS = 600_000;
+
+/** A child that runs. */
+export class Peer {
+  readonly contender: Contender;
+  readonly #child: ChildProcess;
+  readonly #answers: AsyncIterator<string>;
+  readonly #ended: Promise<number | null>;
+  #said = "";
+
+  /** Starts the child; `env` is added to ours. */
+  constructor(contender: Contender, env: Readonly<Record<string, string>>) {
+    this.contender = contender;
+    const [file, ...args] = contender.command;
+    this.#child = spawn(file!, args, {
+      cwd: root,
+      env: { ...process.env, NO_COLOR: "1", ...env },
+      stdio: ["pipe", "pipe", "pipe"],
+    });
+    this.#answers = createInterface({ input: this.#child.stdout! })
+      [Symbol.asyncIterator]();
+    this.#child.stderr!.setEncoding("utf8").on(
+      "data",
+      (text) => this.#said = (this.#said + text).slice(-2000),
+    );
+    this.#child.stdin!.on(
+      "error",
+      () => {/* It is gone; whoever waits for its answer is told. */},
+    );
+    this.#ended = new Promise((resolve) => {
+      this.#child.on("error", (error) => {
+        this.#said += error.message;
+        resolve(null);
+      }).on("close", resolve);
+    });
+  }
+
+  /**
+   * Asks, and waits for the answer.
+   *
+   * @throws {Error} what the child says is wrong, or its last words.
+   */
+  async ask<K extends keyof Answers>(command: Command & Readonly<Record<K, unknown>>): Promise<Answers[K]> {
+    this.#child.stdin!.write(`${JSON.stringify(command)}\n`);
+    const late = setTimeout(() => this.#child.kill("SIGKILL"), LIMIT_MS);
+    // In Deno the output of a child that could not be started never ends.
+    const over = this.#ended.then(() => ({ done: true, value: "" }));
+    const { done, value } = await Promise.race([this.#answers.next(), over]);
+    clearTimeout(late);
+    if (done) throw new Error(`ended with ${await this.#ended}: ${this.#said.trim() || "it said nothing"}`);
+    const answer: Answers[K] | Failure = JSON.parse(value);
+    if ("error" in answer) throw new Error(answer.error);
+    return answer;
+  }
+
+  /** Lets the child go, and waits until its memory is free. */
+  async end(): Promise<void> {
+    this.#child.stdin!.end();
+    const late = setTimeout(() => this.#child.kill("SIGKILL"), 10_000);
+    await this.#ended;
+    clearTimeout(late);
+  }
+}

@@ -1,0 +1,135 @@
+/**
+ * Fermi in the race: one child of `main.ts`.
+ *
+ * @module
+ */
+
+import {
+  conv2d,
+  conv2dInputGradient,
+  conv2dWeightGradient,
+  crossEntropy,
+  device,
+  evaluate,
+  foldIn,
+  gradients,
+  InputSlot,
+  matmul,
+  nn,
+  Parameter,
+  randomKey,
+  setDefaultDevice,
+  SGD,
+  slice,
+  type Tensor,
+  zeros,
+} from "../../mod.ts";
+import { type Prepare, type Prepared, serve } from "./child.ts";
+import { digestOf, labelsOf, numbersOf, type Operand, sampledRows, velocityName } from "./numbers.ts";
+import type { ConvWorkload, StepWorkload, Workload } from "./workloads.ts";
+
+/** Fills a parameter's memory from the host, as `InputSlot.write` does; what it was to start from is never computed. */
+function fill(parameter: Parameter, numbers: Float32Array<ArrayBuffer>): void {
+  parameter.device.cancelUpdate(parameter);
+  parameter.device.backend.writeState(parameter.storage, numbers, parameter);
+  parameter.updated(null);
+}
+
+function resident(operand: Operand): Parameter {
+  const parameter = new Parameter(zeros(operand.shape), { name: operand.name });
+  fill(parameter, numbersOf(operand));
+  return parameter;
+}
+
+/** One op, stored to memory that stays: the device has to do it every time. */
+function kernel(describe: (a: Tensor, b: Tensor) => Tensor, operands: readonly [Operand, Operand]): Prepared {
+  const [a, b] = [resident(operands[0]), resident(operands[1])];
+  const out = new Parameter(zeros(describe(a, b).shape), { name: "out" });
+  const underway: Promise<void>[] = [];
+  return {
+    run() {
+      out.assign(describe(a, b));
+      underway.push(evaluate(out));
+    },
+    finish: async () => void await Promise.all(underway.splice(0)),
+    async result() {
+      const digest = digestOf("result", await out.data());
+      // Whoever looks again sees whether the runs in between stored anything: the others make new arrays every time.
+      fill(out, new Float32Array(out.size).fill(NaN));
+      return [digest];
+    },
+  };
+}
+
+function passOf({ pass, conv }: ConvWorkload): (a: Tensor, b: Tensor) => Tensor {
+  const { stride, padding, groups } = conv;
+  const options = { stride, padding, groups };
+  switch (pass) {
+    case "forward":
+      return (x, weight) => conv2d(x, weight, options);
+    case "input gradient":
+      return (dy, weight) => conv2dInputGradient(dy, weight, { ...options, shape: conv.input });
+    case "weight gradient":
+      return (x, dy) => conv2dWeightGradient(x, dy, { ...options, shape: conv.weight });
+    default:
+      return pass satisfies never;
+  }
+}
+
+async function trainingStep(workload: StepWorkload): Promise<Prepared> {
+  const { rows, batch, input, classes, full, lr, momentum, weightDecay } = workload;
+  const table = { name: "raced", source: "", input, classes, weight: nn.init.he(), dropout: 0.5, rows };
+  const network = nn.build(table, { key: randomKey(1) });
+  const parameters = network.parameters();
+  for (const operand of workload.parameters) fill(parameters.get(operand.name)!, numbersOf(operand));
+  const sgd = new SGD(parameters.values(), { momentum, weightDecay });
+  await evaluate(...sgd.velocities);
+  const [images, labels] = [new InputSlot([batch, ...input]), new InputSlot([batch], { dtype: "i32" })];
+  const [pixels, classesOfBatch] = [numbersOf(workload.images), labelsOf(batch, classes, workload.labels)];
+  const underway: Promise<void>[] = [];
+  let steps = 0;
+  let loss: Tensor | null = null;
+  return {
+    run() {
+      images.write(pixels);
+      labels.write(classesOfBatch);
+      const context = nn.training(full ? foldIn(randomKey(2), steps++) : null);
+      loss = crossEntropy(network.forward(images, context), labels);
+      sgd.step(gradients(loss, sgd.parameters), lr);
+      underway.push(evaluate(loss));
+    },
+    async finish() {
+      await Promise.all(underway.splice(0));
+      await loss!.item();
+    },
+    async result() {
+      const digests = [digestOf("loss", [await loss!.item()])];
+      for (const [i, operand] of workload.parameters.entries()) {
+        for (const row of sampledRows(operand)) {
+          const all = sgd.velocities[i]!;
+          const velocity = row === null ? all : slice(all, { axis: 0, start: row, end: row + 1 });
+          digests.push(digestOf(velocityName(operand.name, row), await velocity.data()));
+        }
+      }
+      return digests;
+    },
+  };
+}
+
+async function prepare(workload: Workload): Promise<Prepared> {
+  switch (workload.kind) {
+    case "matmul":
+      return kernel(matmul, workload.operands);
+    case "conv":
+      return kernel(passOf(workload), workload.operands);
+    case "step":
+      return await trainingStep(workload);
+    default:
+      return workload satisfies never;
+  }
+}
+
+await serve(async (): Promise<Prepare> => {
+  setDefaultDevice(await device("webgpu"));
+  return prepare;
+});
