@@ -148,7 +148,7 @@ function emitStep(
       emitGroup(copyGroup(view, copy), scalars, limits, dispatches);
       return copy;
     },
-    sink: () => sinkOf(step.outputs[0]!, group, scalars),
+    sink: (width = 1) => sinkOf(step.outputs[0]!, group, scalars, width),
     dispatch: (dispatch) => dispatches.push({ label, ...dispatch }),
   };
   step.kernel.emit(context);

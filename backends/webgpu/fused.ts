@@ -48,21 +48,18 @@ export function groupDispatches(
   return dispatches;
 }
 
-/** The store of a kernel that a group was fused behind; `group` null: a plain store. */
-export function sinkOf(output: PlanValue, group: Group | null, scalars: PlanValue): Sink {
+/** The store of a kernel that a group was fused behind, so many elements at a time; `group` null: a plain store. */
+export function sinkOf(output: PlanValue, group: Group | null, scalars: PlanValue, width: Width): Sink {
   const code: Code = { bindings: [], params: {}, functions: [], lines: [] };
-  if (group) writeGroup(group, scalars, 1, code, output);
-  else {
-    code.bindings.push({ name: "out0", value: output, element: ELEMENT[output.dtype], access: "write" });
-    code.lines.push(`  set_out0(e, ${ELEMENT[output.dtype]}(head));`);
-  }
-  const functions = [...code.functions, `fn store(e: u32, head: f32) {\n${code.lines.join("\n")}\n}`].join(
-    "\n",
-  );
+  if (group) writeGroup(group, scalars, width, code, output);
+  else writeStore(output, "head", "out0", width, code);
+  const signature = width === 1 ? "store(e: u32, head: f32)" : "store_four(i: u32, head: vec4<f32>)";
+  const lines = width === 1 ? code.lines : ["  let e = 4u * i;", ...code.lines];
   return {
-    bindings: code.bindings,
+    // A kernel that gathers has its arrays whole.
+    bindings: code.bindings.map(({ part: _, ...binding }) => binding),
     params: group ? { last: group.length - 1, ...code.params } : {},
-    functions,
+    functions: [...code.functions, `fn ${signature} {\n${lines.join("\n")}\n}`].join("\n"),
   };
 }
 

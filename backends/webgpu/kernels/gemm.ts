@@ -98,9 +98,10 @@ export function emitGemm(emitter: Emitter, problem: GemmProblem): void {
   const outLength = emitter.outputs[0]!.length;
 
   const partial = splits > 1 ? emitter.temporary("f32", splits * outLength) : null;
-  const sink = partial ? partialSink(partial) : emitter.sink();
+  const width4 = storesFour(problem) && outLength % 4 === 0 ? 4 : 1;
+  const sink = partial ? partialSink(partial, width4) : emitter.sink(width4);
   emitter.dispatch({
-    ...gemmShader(problem, tileRows, width, sink),
+    ...gemmShader(problem, tileRows, width, sink, width4),
     params: {
       ...sink.params,
       rows,
@@ -138,12 +139,21 @@ function emitSum(emitter: Emitter, partial: PlanValue, splits: number): void {
   });
 }
 
-function partialSink(value: PlanValue): Sink {
+function partialSink(value: PlanValue, width: 1 | 4): Sink {
   return {
-    bindings: [{ name: "partial", value, element: "f32", access: "write" }],
+    bindings: [{ name: "partial", value, element: width === 4 ? "vec4<f32>" : "f32", access: "write" }],
     params: {},
-    functions: "fn store(e: u32, v: f32) { set_partial(e, v); }",
+    functions: width === 4
+      ? "fn store_four(i: u32, v: vec4<f32>) { set_partial(i, v); }"
+      : "fn store(e: u32, v: f32) { set_partial(e, v); }",
   };
+}
+
+/** Whether the four columns of a vec4 are neighbours in the output too, and every vec4 is complete. */
+function storesFour(problem: GemmProblem): boolean {
+  const { outStart = 0, outColumn, outComponent, outRow, outGroup, columnExtent } = problem;
+  return outComponent === 1 &&
+    [outStart, ...outColumn, outRow, outGroup, columnExtent].every((n) => n % 4 === 0);
 }
 
 function parameters(problem: GemmProblem): Record<string, number> {
@@ -186,6 +196,11 @@ function parameters(problem: GemmProblem): Record<string, number> {
   return values;
 }
 
+const STORE_EACH = `store(at, v.x);
+        if (end > 1u) { store(at + p.outComponent, v.y); }
+        if (end > 2u) { store(at + 2u * p.outComponent, v.z); }
+        if (end > 3u) { store(at + 3u * p.outComponent, v.w); }`;
+
 const range = (n: number) => [...Array(n).keys()];
 
 /** The shader of a tile of `tm` x `tn`. */
@@ -194,6 +209,7 @@ function gemmShader(
   tm: number,
   tn: number,
   sink: Sink,
+  storeWidth: 1 | 4,
 ): Pick<Dispatch, "bindings" | "functions" | "body"> {
   const rows = range(tm);
   const vectors = range(tn / 4);
@@ -304,10 +320,7 @@ ${sink.functions}`,
       let end = p.columnExtent - j % p.j2 * 4u;
       for (var m = 0u; m < rowEnd; m++) {
         let v = tile[t * ${tm}u + m];
-        store(at, v.x);
-        if (end > 1u) { store(at + p.outComponent, v.y); }
-        if (end > 2u) { store(at + 2u * p.outComponent, v.z); }
-        if (end > 3u) { store(at + 3u * p.outComponent, v.w); }
+        ${storeWidth === 4 ? "store_four(at / 4u, v);" : STORE_EACH}
         at += p.outRow;
       }
     }

@@ -61,7 +61,7 @@ export interface Sink {
   /** Bindings and parameters to add to the dispatch that stores. */
   readonly bindings: Dispatch["bindings"];
   readonly params: Dispatch["params"];
-  /** Declares `store(i, v)`: element i of the output is v, an f32. */
+  /** Declares `store(e, v)`: element e of the output is v, an f32. Or `store_four(i, v)`: elements 4 i to 4 i + 3 are v. */
   readonly functions: string;
 }
 
@@ -76,8 +76,8 @@ export interface Emitter {
   temporary(dtype: DType, length: number): PlanValue;
   /** The view's elements in order in memory; copied if need be. */
   contiguous(view: View): PlanValue;
-  /** Where to store output 0, for kernels that are declared with `fuses`. */
-  sink(): Sink;
+  /** Where to store output 0, for kernels that are declared with `fuses`; default one element at a time. */
+  sink(width?: 1 | 4): Sink;
   /** Adds a dispatch. */
   dispatch(dispatch: Omit<Dispatch, "label">): void;
 }
