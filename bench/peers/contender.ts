@@ -21,9 +21,14 @@ export interface Contender {
 }
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
+
+/** How to start Deno; what runs in it needs no launcher, whose end would not be the end of its child. */
+export const DENO: readonly string[] = process.versions["deno"]
+  ? [process.execPath]
+  : ["node", "node_modules/deno/bin.cjs"];
+
 // All three in one runtime: what it costs to speak to the device is the same for all of them.
-const inDeno = (file: string) =>
-  ["node", "node_modules/deno/bin.cjs", "run", "-q", "-A", "--no-check", `bench/peers/${file}`] as const;
+const inDeno = (file: string) => [...DENO, "run", "-q", "-A", "--no-check", `bench/peers/${file}`];
 
 /** Ours, whom all others are compared with. */
 export const FERMI: Contender = { key: "fermi", name: "Fermi", command: inDeno("fermi.ts") };
@@ -73,16 +78,10 @@ export class Peer {
       env: { ...process.env, NO_COLOR: "1", ...env },
       stdio: ["pipe", "pipe", "pipe"],
     });
-    this.#answers = createInterface({ input: this.#child.stdout! })
-      [Symbol.asyncIterator]();
-    this.#child.stderr!.setEncoding("utf8").on(
-      "data",
-      (text) => this.#said = (this.#said + text).slice(-2000),
-    );
-    this.#child.stdin!.on(
-      "error",
-      () => {/* It is gone; whoever waits for its answer is told. */},
-    );
+    const { stdin, stdout, stderr } = this.#child;
+    this.#answers = createInterface({ input: stdout! })[Symbol.asyncIterator]();
+    stderr!.setEncoding("utf8").on("data", (text) => this.#said = (this.#said + text).slice(-2000));
+    stdin!.on("error", () => {/* It is gone; whoever waits for its answer is told. */});
     this.#ended = new Promise((resolve) => {
       this.#child.on("error", (error) => {
         this.#said += error.message;

@@ -27,9 +27,7 @@ export function timeOf(race: Race, key: string): number | null {
 
 /** How many times as long as ours it takes: the median of the rounds, in which both met the same machine. */
 export function ratioOf(race: Race, key: string): number | null {
-  if (timeOf(race, key) === null || timeOf(race, FERMI.key) === null) {
-    return null;
-  }
+  if (timeOf(race, key) === null || timeOf(race, FERMI.key) === null) return null;
   const ours = outcomeOf(race, FERMI.key)!.ms;
   return median(outcomeOf(race, key)!.ms.map((ms, round) => ms / ours[round]!));
 }
@@ -38,15 +36,10 @@ const number = (value: number): string => value >= 100 ? value.toFixed(0) : valu
 
 function markdown(rows: readonly (readonly string[])[]): string {
   const widths = rows[0]!.map((_, column) => Math.max(3, ...rows.map((row) => row[column]!.length)));
-  const line = (row: readonly string[]) =>
-    `| ${
-      row.map((cell, column) => column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!)).join(
-        " | ",
-      )
-    } |`;
-  const rule = widths.map((width, column) =>
-    "-".repeat(column === 0 ? width : width - 1) + (column === 0 ? "" : ":")
-  );
+  const pad = (cell: string, column: number) =>
+    column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!);
+  const line = (row: readonly string[]) => `| ${row.map(pad).join(" | ")} |`;
+  const rule = widths.map((width, column) => column === 0 ? "-".repeat(width) : `${"-".repeat(width - 1)}:`);
   return [line(rows[0]!), line(rule), ...rows.slice(1).map(line)].join("\n");
 }
 

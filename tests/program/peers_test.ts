@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { test } from "node:test";
-import { type Contender, FERMI, Peer, RIVALS } from "../../bench/peers/contender.ts";
+import { type Contender, DENO, FERMI, Peer, RIVALS } from "../../bench/peers/contender.ts";
 import { type Digest, digestOf, numbersOf } from "../../bench/peers/numbers.ts";
 import { optionsOf, raceAll } from "../../bench/peers/program.ts";
 import { race } from "../../bench/peers/race.ts";
@@ -107,7 +107,7 @@ test("a fault on the device is told, though nobody listens", async () => {
     const fault = () => void device.createBuffer({ size: 4, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.STORAGE });
     return async () => ({ run: fault, finish() {}, result: async () => [] });
   });`;
-  const command = [...FERMI.command.slice(0, 2), "eval", "-q", source];
+  const command = [...DENO, "eval", "-q", source];
   const peer = new Peer({ key: "faulty", name: "faulty", command }, {});
   try {
     await assert.rejects(peer.ask({ prepare: workload }), /the device says: .*MAP/);
