@@ -145,8 +145,11 @@ test("graph fuzz: programs that update states see the old values, and leave the 
 
 const pipelinesOf = ({ device }: Variant) => (device.backend as WebGpuBackend).pipelines.count;
 
-/** How many pipelines all programs may need on a device: 174 were seen. More means that a size has become a constant of a shader. */
-const MOST_PIPELINES = 250 * growth;
+/**
+ * How many pipelines all programs may need on a device: 174 were seen, and 839 of eight times the programs, most of which
+ * fuse something new. More means that a size has become a constant of a shader.
+ */
+const MOST_PIPELINES = 250 * growth ** 1.5;
 
 test("graph fuzz: few numbers were open, most were exact, and few pipelines were made", () => {
   const { elements, open, exact } = count;

@@ -8,6 +8,7 @@ import type { PrimitivesOf } from "../../tensor/ops/registry.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import { extent, input, oneOf, real } from "./arbitraries.ts";
 import { type OpSamples, outOfRange, type Sample, samplesOf, wrong } from "./sample.ts";
+import { VIEWS } from "./views.ts";
 
 type Family = PrimitivesOf<typeof import("../../tensor/ops/conv2d.ts")>;
 
@@ -139,7 +140,7 @@ export function problemOf({ batch, groups, inputs, outputs, y, x }: {
 }
 
 /**
- * Whether the arrays of each of the three passes, with images packed in fours, zeros around and between them, and
+ * Whether the arrays of each kernel of the three passes, with images packed in fours, zeros around and between them, and
  * channels in tiles of 16, take at most 15 windows of 4 KiB, so that a device with such windows and 16 bindings has room.
  */
 export function fitsWindows({ options, x, weight, y }: Problem): boolean {
@@ -157,7 +158,17 @@ export function fitsWindows({ options, x, weight, y }: Problem): boolean {
   const taps = groups * weight[2]! * weight[3]!;
   const [forward, backward] = [windows(taps * tiles(rows) * depth), windows(taps * tiles(depth) * rows)];
   const [inX, inY, inWeight] = [x, y, weight].map((shape) => windows(sizeOf(shape)));
-  return Math.max(around + forward + inY!, slopes + backward + inX!, around + slopes + inWeight!) <= 15;
+  // Packing reads what a view shows a part of.
+  const stored = (shape: Shape) =>
+    windows(Math.max(...Object.values(VIEWS).map((view) => sizeOf(view(shape).stored))));
+  return Math.max(
+    around + forward + inY!,
+    slopes + backward + inX!,
+    around + slopes + inWeight!,
+    stored(x) + around,
+    stored(y) + slopes,
+    stored(weight) + Math.max(forward, backward),
+  ) <= 15;
 }
 
 function convolving(
