@@ -12,7 +12,7 @@ import { elementwiseLibrary } from "./kernels/elementwise.ts";
 import { randomLibrary } from "./kernels/random.ts";
 import type { IndexedKernel, Sink } from "./kernels/types.ts";
 import type { ElementwiseStep } from "./lower.ts";
-import { type Dispatch, ELEMENT } from "./shader.ts";
+import type { Dispatch } from "./shader.ts";
 import { BYTES, type PlanValue } from "./values.ts";
 
 /** The dispatches of a group without a head: one, or one a window where a value is larger than a binding. */
