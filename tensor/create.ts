@@ -126,11 +126,15 @@ export function tensor(data: TensorData, options: TensorOptions = {}): Tensor {
   return leaf(array, { shape, dtype }, device);
 }
 
-/** Resolves data and options to a fresh host array, its shape and its dtype. */
+/**
+ * Resolves data and options to a host array, its shape and its dtype. The array is fresh, unless it is `borrowed`: then it
+ * may be the data themselves, for a caller who copies them at once.
+ */
 export function checkData(
   name: string,
   data: TensorData,
   options: TensorOptions & { readonly device: Device },
+  borrowed: boolean = false,
 ): { array: HostArray; shape: Shape; dtype: DType } {
   const flat = ArrayBuffer.isView(data) ? data : flatten(name, data);
   const dtype = options.dtype ?? naturalDType(data, flat);
@@ -146,7 +150,10 @@ export function checkData(
   if (sizeOf(shape) !== flat.length) {
     throw new TypeError(`${name}: shape ${show(shape)} wants ${sizeOf(shape)} elements, got ${flat.length}`);
   }
-  return { array: toHost(flat, dtype, options.device.precision), shape, dtype };
+  const { precision } = options.device;
+  const isHost = flat.constructor === hostArray(dtype, 0, precision).constructor;
+  const asItIs = borrowed && isHost && dtype !== "bool" && dtype !== "f16";
+  return { array: asItIs ? flat as HostArray : toHost(flat, dtype, precision), shape, dtype };
 }
 
 function toHost(values: ArrayLike<number>, dtype: DType, precision: Precision): HostArray {

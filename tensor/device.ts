@@ -125,7 +125,7 @@ export interface Backend {
   evaluate(request: EvaluationRequest): Promise<(HostArray | Storage)[]>;
   /** Makes the memory of a state, zeroed. */
   createState(spec: Spec): Storage;
-  /** Overwrites a state from the host, after the evaluations queued so far. */
+  /** Overwrites a state from the host, after the evaluations queued so far. The data are copied before it returns. */
   writeState(storage: Storage, data: HostArray, spec: Spec): void;
   /** Gives everything back; the device is of no use afterwards. */
   destroy(): void;

@@ -17,18 +17,26 @@ export function postorder<Node = Tensor>(
 ): Node[] {
   const order: Node[] = [];
   const seen = new Set<Node>();
-  const stack: { node: Node; rest: readonly Node[]; next: number }[] = [];
-  const visit = (node: Node) => {
-    if (seen.has(node)) return;
-    seen.add(node);
-    stack.push({ node, rest: operands(node), next: 0 });
-  };
+  // The path to where the walk is: nodes, their operands, and how many of these were walked.
+  const path: Node[] = [];
+  const operandsOf: (readonly Node[])[] = [];
+  const walked: number[] = [];
   for (const root of roots) {
-    visit(root);
-    while (stack.length > 0) {
-      const top = stack[stack.length - 1]!;
-      if (top.next < top.rest.length) visit(top.rest[top.next++]!);
-      else order.push(stack.pop()!.node);
+    let next: Node | undefined = root;
+    while (next !== undefined || path.length > 0) {
+      if (next !== undefined && !seen.has(next)) {
+        seen.add(next);
+        path.push(next);
+        operandsOf.push(operands(next));
+        walked.push(0);
+      }
+      const top = path.length - 1;
+      if (top < 0) break;
+      next = operandsOf[top]![walked[top]!++];
+      if (next !== undefined) continue;
+      order.push(path.pop()!);
+      operandsOf.pop();
+      walked.pop();
     }
   }
   return order;

@@ -231,7 +231,7 @@ export class InputSlot extends State {
    */
   write(data: TensorData): void {
     this.device.flushReaders(this.snapshot());
-    const { array } = checkData("write", data, { dtype: this.dtype, device: this.device });
+    const { array } = checkData("write", data, { dtype: this.dtype, device: this.device }, true);
     if (array.length !== sizeOf(this.shape)) {
       throw new TypeError(`write: ${this.name} holds ${sizeOf(this.shape)} elements, got ${array.length}`);
     }

@@ -82,7 +82,9 @@ function textOf(value: unknown): string {
   if (typeof value === "number") return Object.is(value, -0) ? "-0" : `${value}`;
   if (Array.isArray(value)) return `[${value.map(textOf)}]`;
   if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? "";
-  return `{${Object.entries(value).map(([name, each]) => `${name}:${textOf(each)}`)}}`;
+  let text = "";
+  for (const name of Object.keys(value)) text += `${name}:${textOf(value[name as keyof typeof value])},`;
+  return `{${text}}`;
 }
 
 /** Numbers the tensors of an evaluation; equal structures get equal keys whatever the numbers are. */
