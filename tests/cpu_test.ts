@@ -161,6 +161,14 @@ test("what lies between is dropped after its last use", () => {
   assert.deepEqual(kept.map(({ node }) => node!.op.name), ["mul", "sum"]);
 });
 
+test("what was read needs nothing any more of what it was made from", async () => {
+  const p = new Parameter(tensor([1, 2], on));
+  const y = p.mul(2);
+  await y.data();
+  p.dispose();
+  assert.deepEqual(await list(y.add(1)), [3, 5]);
+});
+
 test("updates see the old values, of all states, and happen once", async () => {
   const a = new Parameter(tensor([1, 2], on), { name: "a" });
   const b = new Parameter(tensor([3, 4], on), { name: "b" });

@@ -178,6 +178,8 @@ test("plans: a long reduction is cut while the adapter is not busy", () => {
     planOf([leaf(count).sum()], [], { parallelism }).dispatches.map(({ invocations }) => invocations);
   assert.deepEqual(sum(100, 1), [1]);
   assert.deepEqual(sum(1 << 16, 256), [256, 1]);
+  // The root of 2000, and what is left over.
+  assert.deepEqual(sum(2000, 1), [45, 1]);
   assert.ok(sum(1 << 16, 65536).length <= 3);
   // Fifty results keep 256 invocations busy with six parts each.
   const rows = planOf([leaf(50, 1000).sum({ axis: 1 })]).dispatches;
@@ -254,6 +256,8 @@ test("plans: four neighbours are one load, and so is an element that repeats", (
   assert.equal(loads(leaf(8)), 1);
   assert.equal(loads(leaf(6, 1)), 1);
   assert.equal(loads(leaf(8, 6).transpose()), 4);
+  const [dispatch] = planOf([leaf(8).add(leaf(16).slice({ start: 4, end: 12 }))]).dispatches;
+  assert.equal(dispatch!.body.match(/\bin_x1\(/g)!.length, 1);
 });
 
 test("plans: matrices stacked along two axes are read where one stack would be", () => {

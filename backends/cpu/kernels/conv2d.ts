@@ -20,7 +20,7 @@ export const conv2d: CpuKernel<ConvGeometry> = ([x, weight], geometry, [y]) => {
   forEachWindow(layout, (place) => {
     readWindow(window, x!.data, place, layout);
     matrixTimesVector(outputs, weight!.data, place.weights, window);
-    for (let o = 0; o < outputs.length; o++) y!.data[place.output + o * layout.outputSize] = outputs[o]!;
+    outputs.forEach((output, o) => y!.data[place.output + o * layout.outputSize] = output);
   });
 };
 
