@@ -7,7 +7,7 @@
 import { openedDevice, type Prepared } from "./child.ts";
 import { type Arr, conv2d, jax, np, padded, padsByHand, submit, type Tree } from "./jax_api.ts";
 import { digestOf, labelsOf, numbersOf, type Operand, sampledRows, velocityName } from "./numbers.ts";
-import type { Row, StepWorkload } from "./workloads.ts";
+import { type Row, type StepWorkload, withoutExtras } from "./workloads.ts";
 
 /** A weight that is larger than a binding lies in parts, one below the other: jax-js binds arrays as a whole. */
 function partsOf({ shape }: Operand): number {
@@ -63,9 +63,6 @@ function layer(x: Arr, row: Row, parameters: Tree): Arr {
       return jax.lax.reduceWindow(x, np.max, [row.window, row.window], [row.stride, row.stride]);
     case "flatten":
       return x.reshape([x.shape[0]!, -1]);
-    case "localResponseNorm":
-    case "dropout": // not raced
-      return x;
     default:
       throw new Error(`${row.layer} is not raced`);
   }
@@ -75,7 +72,7 @@ function layer(x: Arr, row: Row, parameters: Tree): Arr {
 function lossOf(workload: StepWorkload): (parameters: Tree, images: Arr, labels: Arr) => Arr {
   return (parameters, images, labels) => {
     let x = images;
-    for (const row of workload.rows) x = layer(x, row, parameters);
+    for (const row of withoutExtras(workload.rows)) x = layer(x, row, parameters);
     for (const parameter of Object.values(parameters)) parameter.dispose();
     const hot = jax.nn.oneHot(labels, workload.classes);
     return jax.nn.logSoftmax(x).mul(hot).sum().div(-workload.batch);

@@ -18,7 +18,7 @@ import {
   TO_NHWC,
   type Variable,
 } from "./tfjs_api.ts";
-import type { Row, StepWorkload } from "./workloads.ts";
+import { type Row, type StepWorkload, withoutExtras } from "./workloads.ts";
 
 /** The parameters of a layer, in parts: a group each, or as many as it takes for a part to fit into a binding. */
 interface Layer {
@@ -84,9 +84,6 @@ function forward(x: Arr, row: Row, loaded: Layer | undefined): Arr {
       return tf.maxPool(x, row.window, row.stride, "valid");
     case "flatten":
       return x.reshape([x.shape[0]!, -1]);
-    case "localResponseNorm":
-    case "dropout": // not raced
-      return x;
     default:
       throw new Error(`${row.layer} is not raced`);
   }
@@ -94,7 +91,8 @@ function forward(x: Arr, row: Row, loaded: Layer | undefined): Arr {
 
 /** The step; its update is written by hand, since the optimiser with momentum has no decay. */
 export function trainingStep(workload: StepWorkload): Prepared {
-  const { batch, classes, lr, momentum, weightDecay, rows } = workload;
+  const { batch, classes, lr, momentum, weightDecay } = workload;
+  const rows = withoutExtras(workload.rows);
   const layers = rows.map((row) => loadLayer(workload, row)).filter((layer) => layer !== null);
   const variables = layers.flatMap(({ weights, biases }) => [...weights, ...biases]);
   const velocityOf = new Map(

@@ -91,11 +91,14 @@ export function convolution(conv: ConvShape): ConvWorkload[] {
   );
 }
 
+/** The layers that all have: the rivals neither normalise nor drop out. */
+export function withoutExtras(rows: readonly Row[]): Row[] {
+  return rows.filter(({ layer }) => layer !== "localResponseNorm" && layer !== "dropout");
+}
+
 /** A training step of a network. */
 export function step(name: string, table: nn.ModelTable, batch: number, full = false): StepWorkload {
-  const rows = full
-    ? table.rows
-    : table.rows.filter(({ layer }) => layer !== "localResponseNorm" && layer !== "dropout");
+  const rows = full ? table.rows : withoutExtras(table.rows);
   const { layers } = nn.summarise({ ...table, rows });
   // Nobody needs the gradient of the images.
   const [first, ...others] = layers.map(({ multiplyAdds }) => multiplyAdds)

@@ -75,13 +75,14 @@ const POOL = { window: [3, 3], stride: [2, 2], padding: [0, 0, 0, 0] } as const;
 /** Max-pooling: the places of the maxima are kept for the gradient. */
 function pooling({ name, input, output }: MapsShape): Workload[] {
   const given = { family: "maxPool2d", size: `batch ${input[0]}` } as const;
+  const places = bytesOf(output) / 4; // a byte each
   return [
     workload(
       {
         ...given,
         name: `${name} forward`,
-        bytes: bytesOf(input, output, output),
-        resultBytes: bytesOf(output, output),
+        bytes: bytesOf(input, output) + places,
+        resultBytes: bytesOf(output) + places,
       },
       (scope) => {
         const x = scope.random(...input);
@@ -92,14 +93,14 @@ function pooling({ name, input, output }: MapsShape): Workload[] {
       {
         ...given,
         name: `${name} gradient`,
-        bytes: bytesOf(output, output, input),
+        bytes: bytesOf(output, input) + places,
         resultBytes: bytesOf(input),
       },
       (scope) => {
         const dy = scope.random(...output);
         const [, index] = apply(maxPool2dOp, [scope.random(...input)], POOL);
-        const places = scope.keep(new Parameter(index!));
-        return () => [applyOne(maxPool2dGradientOp, [dy, places], { ...POOL, shape: input })];
+        const kept = scope.keep(new Parameter(index!));
+        return () => [applyOne(maxPool2dGradientOp, [dy, kept], { ...POOL, shape: input })];
       },
     ),
   ];
