@@ -59,10 +59,14 @@ export interface GemmProblem {
   readonly outGroup: number;
 }
 
-/** How many columns a lane's tile has, by its rows: more accumulators need more registers than a GPU has to give. */
-function tileColumns(tileRows: number, alongK: boolean): number {
+/**
+ * How many columns a lane's tile has, by its rows. A GPU has registers for 8 x 8; on cores accumulators are memory anyway,
+ * and what counts is how often a loaded number is used.
+ */
+function tileColumns(tileRows: number, alongK: boolean, manyLanes: boolean): number {
   if (alongK) return 4;
-  return tileRows === 16 ? 12 : 8;
+  if (manyLanes) return 8;
+  return tileRows === 16 ? 12 : 24;
 }
 
 /** Rows of a lane's tile: measured on software Vulkan 16 x 12 is best, on a GPU 8 x 8 leaves registers to spare. */
@@ -73,6 +77,9 @@ export function tileRowsFor(rows: number, emitter: Emitter, alongK = false): num
 
 /** Above this parallelism the adapter is a GPU, not a few cores. */
 const MANY_LANES = 4096;
+
+/** How many neighbouring lanes take turns along k: what they load together is contiguous. */
+const TURNS = { cores: 8, gpu: 32 };
 
 /** The fewest k that are worth a split of their own. */
 const LEAST_K = 64;
@@ -85,16 +92,15 @@ const BLOCK = 32;
 /** Emits the product into the emitter's sink; where the output is small and k is long, in splits that are summed after. */
 export function emitGemm(emitter: Emitter, problem: GemmProblem): void {
   const { groups, rows, tileRows, k } = problem;
-  const width = tileColumns(tileRows, usesK(problem));
+  const alongK = usesK(problem);
+  const manyLanes = emitter.parallelism > MANY_LANES;
+  const width = tileColumns(tileRows, alongK, manyLanes);
   const columns = problem.columns[0] * problem.columns[1] * problem.columns[2];
   const rowTiles = Math.ceil(rows / tileRows);
   const columnTiles = Math.ceil(columns / (width / 4));
   const lanes = groups * rowTiles * columnTiles;
-  const depth = k[0] * k[1] * k[2] * (usesK(problem) ? 4 : 1);
-  const useful = Math.min(Math.ceil(emitter.parallelism / lanes), Math.ceil(depth / LEAST_K));
-  const wanted = problem.part ? 1 : Math.min(Math.max(useful, Math.ceil(depth / MOST_K)), k[0]);
-  const k0PerSplit = Math.max(1, Math.ceil(k[0] / Math.max(1, wanted)));
-  const splits = Math.max(1, Math.ceil(k[0] / k0PerSplit));
+  const split = splitOf(emitter, problem, lanes);
+  const { splits } = split;
   const outLength = emitter.outputs[0]!.length;
 
   const partial = splits > 1 ? emitter.temporary("f32", splits * outLength) : null;
@@ -108,15 +114,53 @@ export function emitGemm(emitter: Emitter, problem: GemmProblem): void {
       rowTiles,
       columns,
       columnTiles,
-      splits,
-      k0PerSplit,
+      ...split,
       outSplit: outLength,
-      ...parameters(problem),
+      ...parameters(problem, split.kTurn),
     },
     invocations: lanes * splits,
-    workgroupSize: 32,
+    // Cores share out workgroups: few large ones would leave one of them idle at the end.
+    workgroupSize: manyLanes ? 32 : 8,
   });
   if (partial) emitSum(emitter, partial, splits);
+}
+
+/** How k is divided among lanes. */
+interface Split extends Record<string, number> {
+  readonly splits: number;
+  /** Lanes from a split to the next of the same tile, and from a tile to the next of the same split. */
+  readonly splitEvery: number;
+  readonly tileEvery: number;
+  /** A split starts at its number times this, takes every `kTurn`-th k, and `kMost` of them at most. */
+  readonly kStart: number;
+  readonly kTurn: number;
+  readonly kMost: number;
+}
+
+/**
+ * Splits k where there are too few tiles to keep the adapter busy. Matrices that lie along k, whose rows are far apart,
+ * are read by lanes that take turns: neighbours read neighbours, and a row is one stream through memory, not many.
+ */
+function splitOf({ parallelism }: Emitter, problem: GemmProblem, tiles: number): Split {
+  const { k, part, groups } = problem;
+  const alongK = usesK(problem);
+  const turns = parallelism > MANY_LANES ? TURNS.gpu : TURNS.cores;
+  if (alongK && !part && k[1] * k[2] === 1 && k[0] >= 4 * turns) {
+    return {
+      splits: turns,
+      splitEvery: 1,
+      tileEvery: turns,
+      kStart: 1,
+      kTurn: turns,
+      kMost: Math.ceil(k[0] / turns),
+    };
+  }
+  const depth = k[0] * k[1] * k[2] * (alongK ? 4 : 1);
+  const useful = Math.min(Math.ceil(parallelism / tiles), Math.ceil(depth / LEAST_K));
+  const wanted = part ? 1 : Math.min(Math.max(useful, Math.ceil(depth / MOST_K)), k[0]);
+  const kMost = Math.max(1, Math.ceil(k[0] / Math.max(1, wanted)));
+  const splits = Math.max(1, Math.ceil(k[0] / kMost));
+  return { splits, splitEvery: tiles / groups, tileEvery: 1, kStart: kMost, kTurn: 1, kMost };
 }
 
 function usesK({ aAlong, bAlong }: GemmProblem): boolean {
@@ -156,8 +200,10 @@ function storesFour(problem: GemmProblem): boolean {
     [outStart, ...outColumn, outRow, outGroup, columnExtent].every((n) => n % 4 === 0);
 }
 
-function parameters(problem: GemmProblem): Record<string, number> {
-  const { k, aStep, bStep, columns, bColumn, outColumn } = problem;
+function parameters(problem: GemmProblem, turn: number): Record<string, number> {
+  const { k, columns, bColumn, outColumn } = problem;
+  const aStep = problem.aStep * turn;
+  const bStep = problem.bStep.map((step) => step * turn) as unknown as Axes;
   // A step that carries into an outer axis also takes back what the inner axes added.
   const wrap = ([s0, s1, s2]: Axes) => [s0 - (k[1] - 1) * s1 - (k[2] - 1) * s2, s1 - (k[2] - 1) * s2, s2];
   const [b0, b1, b2] = wrap(bStep);
@@ -166,13 +212,14 @@ function parameters(problem: GemmProblem): Record<string, number> {
     k1: k[1],
     k2: k[2],
     aStep,
+    aFirst: problem.aStep,
     aRow: problem.aRow,
     aGroup: problem.aGroup,
     aSub: problem.aSub ?? 0,
     bCarry0: b0!,
     bCarry1: b1!,
     bCarry2: b2!,
-    bK0: bStep[0],
+    bFirst: problem.bStep[0],
     bStart: problem.bStart ?? 0,
     bGroup: problem.bGroup,
     bLane: problem.bLane ?? 0,
@@ -274,19 +321,18 @@ ${sink.functions}`,
     body: `
   // Neighbouring lanes take neighbouring columns: B is coalesced, and A is one address for most of a subgroup.
   let tiles = p.rowTiles * p.columnTiles;
-  let z = i / tiles;
-  let group = z / p.splits;
-  let split = z % p.splits;
-  let columnTile = i % tiles % p.columnTiles;
-  let rowTile = i % tiles / p.columnTiles;
+  let group = i / (tiles * p.splits);
+  let split = i / p.splitEvery % p.splits;
+  let tileNumber = i / p.tileEvery % tiles;
+  let columnTile = tileNumber % p.columnTiles;
+  let rowTile = tileNumber / p.columnTiles;
   let row = rowTile * ${tm}u;
-  var a_at = group * p.aGroup + split * p.k0PerSplit * p.k1 * p.k2 * p.aStep${
-      aAlong === "m" ? " + rowTile * p.aRow" : ""
-    };
-  var b_at = p.bStart + group * p.bGroup + split * p.k0PerSplit * p.bK0;
+  let first = split * p.kStart;
+  var a_at = group * p.aGroup + first * p.k1 * p.k2 * p.aFirst${aAlong === "m" ? " + rowTile * p.aRow" : ""};
+  var b_at = p.bStart + group * p.bGroup + first * p.bFirst;
   ${bases.join("\n  ")}
   ${accumulators.map((at) => `var sum${at} = vec4<f32>();`).join("\n  ")}
-  let kCount = min(p.k0PerSplit, p.k0 - split * p.k0PerSplit) * p.k1 * p.k2;
+  let kCount = min(p.kMost, (p.k0 - first + p.kTurn - 1u) / p.kTurn) * p.k1 * p.k2;
   var k1 = 0u;
   var k2 = 0u;
   // Sums of a block are added up apart from the total: in f32 the rounding of a long sum grows with its length.

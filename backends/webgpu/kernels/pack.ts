@@ -20,13 +20,21 @@ export interface PackSpace extends PackAxis {
   readonly extent: number;
 }
 
+/** An axis along which the rows of a vec4 move too. */
+export interface PackWindow extends PackSpace {
+  /** Source indices from a packed index to the next; 1 where left out. */
+  readonly step?: number;
+  /** Source indices from a row to the next; 0 where left out. */
+  readonly slide?: number;
+}
+
 /** The packed array is [z][t][y][x][u][v], v counting vec4s; left-out axes have one element. */
 export interface PackLayout {
   readonly z?: PackAxis;
   /** Tiles of `tile` rows: tile t starts at row t * tile. */
   readonly t?: PackAxis & { readonly tile: number };
   readonly y?: PackSpace;
-  readonly x?: PackSpace;
+  readonly x?: PackWindow;
   readonly u?: PackAxis;
   /** Vec4s along the rows; their stride is four `component`s. */
   readonly v: number;
@@ -37,7 +45,7 @@ export interface PackLayout {
   readonly start?: number;
 }
 
-const ONE: PackSpace = { count: 1, stride: 0, before: 0, extent: 1 };
+const ONE: PackWindow = { count: 1, stride: 0, before: 0, extent: 1 };
 
 /** An axis without a border. */
 export function plainAxis(count: number, stride: number): PackSpace {
@@ -83,6 +91,8 @@ export function pack(
       yExtent: y.extent,
       xBefore: x.before,
       xExtent: x.extent,
+      xStep: x.step ?? 1,
+      xSlide: x.slide ?? 0,
       tile: t.tile,
       component,
       rows,
@@ -109,20 +119,20 @@ fn pick(at: u32, inside: bool) -> f32 {
   // How many of the four rows exist; before the first and behind the last line of the image none does.
   let row = t * p.tile + 4u * v;
   let existing = select(0u, p.rows - min(p.rows, row), sourceY < p.yExtent);
-  var sourceX = first - p.xBefore;
-  var at = p.start + z * p.zStride + t * p.tStride + sourceY * p.yStride + sourceX * p.xStride + u * p.uStride +
+  let pixel = first * p.xStep - p.xBefore;
+  var sourceX = pixel + 4u * v * p.xSlide;
+  var at = p.start + z * p.zStride + t * p.tStride + sourceY * p.yStride + pixel * p.xStride + u * p.uStride +
     4u * v * p.component;
   var to = ((((z * p.tCount + t) * p.yCount + y) * p.xCount + first) * p.uCount + u) * p.vCount + v;
   for (var n = min(p.run, p.xCount - first); n > 0u; n--) {
-    let here = select(0u, existing, sourceX < p.xExtent);
     set_packed(to, vec4<f32>(
-      pick(at, here > 0u),
-      pick(at + p.component, here > 1u),
-      pick(at + 2u * p.component, here > 2u),
-      pick(at + 3u * p.component, here > 3u),
+      pick(at, existing > 0u && sourceX < p.xExtent),
+      pick(at + p.component, existing > 1u && sourceX + p.xSlide < p.xExtent),
+      pick(at + 2u * p.component, existing > 2u && sourceX + 2u * p.xSlide < p.xExtent),
+      pick(at + 3u * p.component, existing > 3u && sourceX + 3u * p.xSlide < p.xExtent),
     ));
-    sourceX += 1u;
-    at += p.xStride;
+    sourceX += p.xStep;
+    at += p.xStep * p.xStride;
     to += p.uCount * p.vCount;
   }`,
     invocations: z.count * t.count * y.count * runs * u.count * v,
