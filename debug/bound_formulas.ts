@@ -62,6 +62,8 @@ export const boundFormulas: { readonly [Name in keyof Primitives | keyof Composi
   conv2d: PRODUCTS,
   conv2dInputGradient: PRODUCTS,
   conv2dWeightGradient: PRODUCTS,
+  conv2dWithBias: COMPOSED,
+  conv2dParameterGradients: FUSED,
   maxPool2d: EXACT,
   maxPool2dGradient: SUM,
   maxPool2dPick: MOVED,

@@ -98,8 +98,7 @@ export class Conv2d extends Module {
 
   /** [N, in, height, width] to [N, out, ...]. */
   override forward(x: Tensor): Tensor {
-    const y = conv2d(x, this.weight, this.geometry);
-    return this.bias ? y.add(this.bias.reshape([1, -1, 1, 1])) : y;
+    return conv2d(x, this.weight, { ...this.geometry, bias: this.bias });
   }
 }
 

@@ -5,10 +5,21 @@
  * @module
  */
 
-import { applyOne, expectDType, expectRank, type Primitive, type Spec } from "../declare.ts";
+import {
+  apply,
+  applyOne,
+  type Composite,
+  expectDType,
+  expectRank,
+  type Primitive,
+  type Spec,
+} from "../declare.ts";
 import { FLOATS } from "../dtype.ts";
 import { type Padding, type Pair, pair, type Shape, show, type Sides, sides, windows } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
+import { add } from "./elementwise/mod.ts";
+import { reshape } from "./movement/mod.ts";
+import { sum } from "./reduction.ts";
 
 // ---- declarations -------------------------------------------------------------------------------------------
 
@@ -103,6 +114,41 @@ export const conv2dWeightGradientOp: Primitive<"conv2dWeightGradient", ConvGradi
   ],
 };
 
+/** Convolution with a bias, so that one pass over the gradient of its result gives the gradients of weight and bias. */
+export const conv2dWithBiasOp: Composite<"conv2dWithBias", ConvGeometry> = {
+  name: "conv2dWithBias",
+  doc: "y = conv2d(x, weight) + bias[o]",
+  infer([x, weight, bias], geometry) {
+    const outputs = conv2dOp.infer([x!, weight!], geometry);
+    expectDType("conv2d", bias!, [x!.dtype], "a bias");
+    if (show(bias!.shape) !== show([weight!.shape[0]!])) {
+      throw new TypeError(`conv2d: expects a bias [${weight!.shape[0]}], got ${show(bias!.shape)}`);
+    }
+    return outputs;
+  },
+  decompose: ([x, weight, bias], geometry) => [
+    add(applyOne(conv2dOp, [x!, weight!], geometry), reshape(bias!, [1, -1, 1, 1])),
+  ],
+  gradient: ({ inputs: [x, weight], attributes, cotangent }) => [
+    conv2dInputGradient(cotangent, weight!, { ...attributes, shape: x!.shape }),
+    ...apply(conv2dParameterGradientsOp, [x!, cotangent], { ...attributes, shape: weight!.shape }),
+  ],
+};
+
+/** The gradients of conv2d for its weight and its bias. */
+export const conv2dParameterGradientsOp: Composite<"conv2dParameterGradients", ConvGradientAttributes> = {
+  name: "conv2dParameterGradients",
+  doc: "dw = conv2dWeightGradient(x, dy) and db[o] = sum over n,i,j of dy[n,o,i,j]",
+  infer(inputs, attributes) {
+    const [weight] = conv2dWeightGradientOp.infer(inputs, attributes);
+    return [weight!, { shape: [weight!.shape[0]!], dtype: weight!.dtype }];
+  },
+  decompose: ([x, dy], attributes) => [
+    applyOne(conv2dWeightGradientOp, [x!, dy!], attributes),
+    sum(dy!, { axis: [0, 2, 3] }),
+  ],
+};
+
 function expectOutput(name: string, dy: Spec, shape: Shape): void {
   if (show(dy.shape) !== show(shape)) {
     throw new TypeError(`${name}: expects output gradients ${show(shape)}, got ${show(dy.shape)}`);
@@ -136,9 +182,27 @@ export interface Conv2dOptions {
 }
 
 /**
+ * What the forward pass takes besides.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { conv2d, type Conv2dForwardOptions, device, ones, setDefaultDevice, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const options: Conv2dForwardOptions = { bias: tensor([10, 20]) };
+ * const y = conv2d(ones([1, 1, 1, 1]), ones([2, 1, 1, 1]), options);
+ * assert.deepEqual(await y.data(), Float32Array.of(11, 21));
+ * ```
+ */
+export interface Conv2dForwardOptions extends Conv2dOptions {
+  /** A number [out] to add to each output map; default none. */
+  readonly bias?: Tensor | null;
+}
+
+/**
  * Convolution of images (cross-correlation, as in all of deep learning): y[n, o, i, j] is the sum over c, u, v of
  * x[n, c, i stride + u dilation - padding, likewise j and v] weight[o, c, u, v]; with groups, c runs over the
- * channels of o's group.
+ * channels of o's group. With a bias, bias[o] is added.
  *
  * ```ts
  * import assert from "node:assert/strict";
@@ -155,11 +219,15 @@ export interface Conv2dOptions {
  * @param weight [out, in / groups, height, width]
  * @returns [N, out, floor((height + padding - reach) / stride) + 1, likewise width], where reach is (window - 1)
  * dilation + 1
- * @throws {TypeError} when channels, groups or dtypes do not fit.
+ * @throws {TypeError} when channels, groups, the bias or dtypes do not fit.
  * @throws {RangeError} when an option is out of range or the window does not fit into the image.
  */
-export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions = {}): Tensor {
-  return applyOne(conv2dOp, [x, weight], geometry("conv2d", options));
+export function conv2d(x: Tensor, weight: Tensor, options: Conv2dForwardOptions = {}): Tensor {
+  const attributes = geometry("conv2d", options);
+  const { bias } = options;
+  return bias
+    ? applyOne(conv2dWithBiasOp, [x, weight, bias], attributes)
+    : applyOne(conv2dOp, [x, weight], attributes);
 }
 
 /**

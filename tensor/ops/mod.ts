@@ -4,7 +4,13 @@
  * @module
  */
 
-export { conv2d, conv2dInputGradient, type Conv2dOptions, conv2dWeightGradient } from "./conv2d.ts";
+export {
+  conv2d,
+  type Conv2dForwardOptions,
+  conv2dInputGradient,
+  type Conv2dOptions,
+  conv2dWeightGradient,
+} from "./conv2d.ts";
 export {
   abs,
   add,

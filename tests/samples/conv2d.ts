@@ -4,13 +4,16 @@
 import fc from "fast-check";
 import * as fermi from "../../mod.ts";
 import type { Shape } from "../../mod.ts";
-import type { PrimitivesOf } from "../../tensor/ops/registry.ts";
+import { apply } from "../../tensor/declare.ts";
+import { conv2dParameterGradientsOp, type ConvGradientAttributes } from "../../tensor/ops/conv2d.ts";
+import type { CompositesOf, PrimitivesOf } from "../../tensor/ops/registry.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import { extent, input, oneOf, real } from "./arbitraries.ts";
 import { type OpSamples, outOfRange, type Sample, samplesOf, wrong } from "./sample.ts";
 import { VIEWS } from "./views.ts";
 
-type Family = PrimitivesOf<typeof import("../../tensor/ops/conv2d.ts")>;
+type Module = typeof import("../../tensor/ops/conv2d.ts");
+type Family = PrimitivesOf<Module> & CompositesOf<Module>;
 
 /** Options as the op takes them, and the shapes of the three arrays. */
 export interface Problem {
@@ -152,6 +155,11 @@ export function fitsWindows({ options, x, weight, y }: Problem): boolean {
   const reach = (side: 0 | 1) => (weight[side + 2]! - 1) * dilation[side] + 1;
   const around = windows(padded(x, (side) => padding[side] + padding[side + 2]!));
   const spread = [y[0]!, y[1]!, y[2]! * stride[0], y[3]! * stride[1]];
+  // Images of few channels are packed by lines of the window, one for each column of the output.
+  const lines = windows(
+    images * x[1]! * (x[2]! + padding[0] + padding[2]!) * y[3]! * 4 * Math.ceil(weight[3]! / 4),
+  );
+  const byLine = weight[1]! * Math.ceil(weight[3]! / 4) < weight[3]! * Math.ceil(weight[1]! / 4);
   const slopes = windows(padded(spread, (side) => 2 * reach(side)));
   const tiles = (channels: number) => 16 * Math.ceil(channels / 16);
   const [rows, depth] = [weight[0]! / groups, weight[1]!];
@@ -164,23 +172,24 @@ export function fitsWindows({ options, x, weight, y }: Problem): boolean {
   return Math.max(
     around + forward + inY!,
     slopes + backward + inX!,
-    around + slopes + inWeight!,
-    stored(x) + around,
+    (byLine ? Math.max(around, lines) : around) + slopes + inWeight!,
+    stored(x) + (byLine ? Math.max(around, lines) : around),
     stored(y) + slopes,
     stored(weight) + Math.max(forward, backward),
   ) <= 15;
 }
 
-function convolving(
-  operands: (problem: Problem) => readonly [Shape, Shape],
-): fc.Arbitrary<Sample<Problem>> {
-  return fc.tuple(problems, oneOf("floats")).chain(([problem, dtype]) => {
-    const [a, b] = operands(problem);
-    return fc.tuple(input(a, dtype, real), input(b, dtype, real)).map((inputs) => ({
+function convolving(operands: (problem: Problem) => readonly Shape[]): fc.Arbitrary<Sample<Problem>> {
+  return fc.tuple(problems, oneOf("floats")).chain(([problem, dtype]) =>
+    fc.tuple(...operands(problem).map((shape) => input(shape, dtype, real))).map((inputs) => ({
       inputs,
       options: problem,
-    }));
-  });
+    }))
+  );
+}
+
+function parameterGradients(x: fermi.Tensor, dy: fermi.Tensor, attributes: ConvGradientAttributes) {
+  return apply(conv2dParameterGradientsOp, [x, dy], attributes);
 }
 
 /** The samples of the family. */
@@ -239,6 +248,37 @@ export const conv2dSamples: { readonly [Name in keyof Family]: OpSamples } = {
     [
       wrong(
         (make) => fermi.conv2dWeightGradient(make([1, 1, 4, 4]), make([1, 1, 3, 3]), { shape: [1, 1, 1, 1] }),
+        /^conv2dWeightGradient: expects output gradients \[1, 1, 4, 4\], got \[1, 1, 3, 3\]/,
+      ),
+    ],
+  ),
+  conv2dWithBias: samplesOf(
+    convolving(({ x, weight }) => [x, weight, [weight[0]]]),
+    ([x, weight, bias], { options }) => fermi.conv2d(x!, weight!, { ...options, bias: bias! }),
+    [
+      wrong(
+        (make) => fermi.conv2d(make([1, 1, 4, 4]), make([3, 1, 1, 1]), { bias: make([2]) }),
+        /^conv2d: expects a bias \[3\], got \[2\]/,
+      ),
+      wrong(
+        (make) => fermi.conv2d(make([1, 1, 4, 4]), make([3, 1, 1, 1]), { bias: make([3], "i32") }),
+        /^conv2d: expects a bias of f32, got i32/,
+      ),
+    ],
+  ),
+  conv2dParameterGradients: samplesOf(
+    convolving(({ x, y }) => [x, y]),
+    ([x, dy], { options, weight }) => parameterGradients(x!, dy!, { ...options, shape: weight }),
+    [
+      wrong(
+        (make) =>
+          parameterGradients(make([1, 1, 4, 4]), make([1, 1, 3, 3]), {
+            stride: [1, 1],
+            padding: [0, 0, 0, 0],
+            dilation: [1, 1],
+            groups: 1,
+            shape: [1, 1, 1, 1],
+          }),
         /^conv2dWeightGradient: expects output gradients \[1, 1, 4, 4\], got \[1, 1, 3, 3\]/,
       ),
     ],

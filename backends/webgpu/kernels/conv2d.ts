@@ -278,7 +278,10 @@ function shapesOf(context: WeightGradient) {
   return { x, dy, batch, outChannels, height, width, depth, windowY, windowX };
 }
 
-/** Rows: output channels. Columns: the elements of the windows. k: (image, y, x). */
+/**
+ * Rows: output channels. Columns: the elements of the windows. k: (image, y, x). The sums of the rows are the gradient of
+ * the bias, where that is asked for.
+ */
 function emitWeightGradient(context: WeightGradient): void {
   const { groups } = context.attributes;
   const { dy, batch, outChannels, height, width, depth, windowY, windowX } = shapesOf(context);
@@ -286,6 +289,7 @@ function emitWeightGradient(context: WeightGradient): void {
   const pixels = height * width;
   const area = windowY * windowX;
   const byLine = depth * Math.ceil(windowX / 4) < windowX * Math.ceil(depth / 4);
+  const rowSums = context.outputs[1];
   const windows = byLine ? lineColumns(context) : channelColumns(context);
 
   // [group][tile][image][y, x][row / 4]
@@ -315,6 +319,7 @@ function emitWeightGradient(context: WeightGradient): void {
     aRow: batch * pixels * vectors,
     outRow: depth * area,
     outGroup: rows * depth * area,
+    ...(rowSums ? { rowSums } : {}),
   });
 }
 
@@ -325,6 +330,9 @@ export const conv2dKernels: KernelsOf<typeof import("../../../tensor/ops/conv2d.
     ConvGradientAttributes
   >,
   conv2dWeightGradient: { kind: "dispatch", fuses: true, emit: emitWeightGradient } as DispatchKernel<
+    ConvGradientAttributes
+  >,
+  conv2dParameterGradients: { kind: "dispatch", emit: emitWeightGradient } as DispatchKernel<
     ConvGradientAttributes
   >,
 };

@@ -57,6 +57,8 @@ export interface GemmProblem {
   readonly outComponent: number;
   readonly outRow: number;
   readonly outGroup: number;
+  /** Also sums A's rows along k, [groups][rows]: the product with one more column, whose elements are ones. */
+  readonly rowSums?: PlanValue;
 }
 
 /**
@@ -91,13 +93,13 @@ const BLOCK = 32;
 
 /** Emits the product into the emitter's sink; where the output is small and k is long, in splits that are summed after. */
 export function emitGemm(emitter: Emitter, problem: GemmProblem): void {
-  const { groups, rows, tileRows, k } = problem;
+  const { groups, rows, tileRows } = problem;
   const alongK = usesK(problem);
   const manyLanes = emitter.parallelism > MANY_LANES;
   const width = tileColumns(tileRows, alongK, manyLanes);
   const columns = problem.columns[0] * problem.columns[1] * problem.columns[2];
   const rowTiles = Math.ceil(rows / tileRows);
-  const columnTiles = Math.ceil(columns / (width / 4));
+  const columnTiles = Math.ceil((columns + (problem.rowSums ? 1 : 0)) / (width / 4));
   const lanes = groups * rowTiles * columnTiles;
   const split = splitOf(emitter, problem, lanes);
   const { splits } = split;
@@ -106,8 +108,10 @@ export function emitGemm(emitter: Emitter, problem: GemmProblem): void {
   const partial = splits > 1 ? emitter.temporary("f32", splits * outLength) : null;
   const width4 = storesFour(problem) && outLength % 4 === 0 ? 4 : 1;
   const sink = partial ? partialSink(partial, width4) : emitter.sink(width4);
+  const { rowSums } = problem;
+  const partialSums = rowSums && partial ? emitter.temporary("f32", splits * rowSums.length) : rowSums;
   emitter.dispatch({
-    ...gemmShader(problem, tileRows, width, sink, width4),
+    ...gemmShader(problem, tileRows, width, sink, width4, partialSums),
     params: {
       ...sink.params,
       rows,
@@ -116,13 +120,15 @@ export function emitGemm(emitter: Emitter, problem: GemmProblem): void {
       columnTiles,
       ...split,
       outSplit: outLength,
+      sumsSplit: rowSums?.length ?? 0,
       ...parameters(problem, split.kTurn),
     },
     invocations: lanes * splits,
     // Cores share out workgroups: few large ones would leave one of them idle at the end.
     workgroupSize: manyLanes ? 32 : 8,
   });
-  if (partial) emitSum(emitter, partial, splits);
+  if (partial) emitSum(emitter, partial, splits, emitter.outputs[0]!.length, emitter.sink());
+  if (partial && rowSums) emitSum(emitter, partialSums!, splits, rowSums.length, sumsSink(rowSums));
 }
 
 /** How k is divided among lanes. */
@@ -168,9 +174,7 @@ function usesK({ aAlong, bAlong }: GemmProblem): boolean {
 }
 
 /** Adds up the splits, in their order: the same bits every time. */
-function emitSum(emitter: Emitter, partial: PlanValue, splits: number): void {
-  const length = emitter.outputs[0]!.length;
-  const sink = emitter.sink();
+function emitSum(emitter: Emitter, partial: PlanValue, splits: number, length: number, sink: Sink): void {
   emitter.dispatch({
     bindings: [{ name: "partial", value: partial, element: "f32", access: "read" }, ...sink.bindings],
     params: { ...sink.params, length, splits },
@@ -181,6 +185,16 @@ function emitSum(emitter: Emitter, partial: PlanValue, splits: number): void {
   store(i, sum);`,
     invocations: length,
   });
+}
+
+/** Where the sums of rows go. */
+function sumsSink(value: PlanValue): Sink {
+  const element = value.dtype === "f16" ? "f16" : "f32";
+  return {
+    bindings: [{ name: "sums", value, element, access: "write" }],
+    params: {},
+    functions: `fn store(e: u32, v: f32) { set_sums(e, ${element}(v)); }`,
+  };
 }
 
 function partialSink(value: PlanValue, width: 1 | 4): Sink {
@@ -248,6 +262,13 @@ const STORE_EACH = `store(at, v.x);
         if (end > 2u) { store(at + 2u * p.outComponent, v.z); }
         if (end > 3u) { store(at + 3u * p.outComponent, v.w); }`;
 
+const STORE_SUMS = (tileRows: number) => `
+    if (j == p.columns) {
+      for (var m = 0u; m < rowEnd; m++) {
+        store_sum(split * p.sumsSplit + group * p.rows + row + m, tile[t * ${tileRows}u + m].x);
+      }
+    }`;
+
 const range = (n: number) => [...Array(n).keys()];
 
 /** The shader of a tile of `tm` x `tn`. */
@@ -257,12 +278,16 @@ function gemmShader(
   tn: number,
   sink: Sink,
   storeWidth: 1 | 4,
+  rowSums: PlanValue | undefined,
 ): Pick<Dispatch, "bindings" | "functions" | "body"> {
   const rows = range(tm);
   const vectors = range(tn / 4);
   const alongK = aAlong === "k" || bAlong === "k";
+  const sums = rowSums && sumsSink(rowSums);
   const accumulators = rows.flatMap((m) => vectors.map((t) => `${m}_${t}`));
 
+  /** The column behind the last one is made of ones. */
+  const oneIn = (t: number, load: string) => rowSums ? `select(${load}, vec4<f32>(1.0), ones_${t})` : load;
   // One k, or four where an operand lies along k. Loads stand next to their use to keep few values live.
   const step: string[] = [];
   if (aAlong === "k") { for (const m of rows) step.push(`let a${m} = a(a_at + aBase${m});`); }
@@ -279,7 +304,7 @@ function gemmShader(
     for (const t of vectors) {
       step.push(
         bAlong === "j"
-          ? `let b${t}_k${s} = b(b_at + bBase${t}${sub("b")});`
+          ? `let b${t}_k${s} = ${oneIn(t, `b(b_at + bBase${t}${sub("b")})`)};`
           : `let b${t}_k${s} = vec4<f32>(${range(4).map((c) => `b${t}_${c}.${"xyzw"[s]}`).join(", ")});`,
       );
     }
@@ -296,6 +321,7 @@ function gemmShader(
   }
   for (const t of vectors) {
     bases.push(`let j_${t} = min(columnTile + ${t}u * p.columnTiles, p.columns - 1u);`);
+    if (rowSums) bases.push(`let ones_${t} = columnTile + ${t}u * p.columnTiles == p.columns;`);
     if (bAlong === "j") bases.push(`let bBase${t} = bAt(j_${t});`);
     else {for (const c of range(4)) {
         bases.push(`let bBase${t}_${c} = min(j_${t} * 4u + ${c}u, p.columnExtent - 1u) * p.bLane;`);
@@ -307,6 +333,7 @@ function gemmShader(
       { name: "a", value: a, element: "vec4<f32>", access: "read" },
       { name: "b", value: b, element: "vec4<f32>", access: "read" },
       ...sink.bindings,
+      ...(sums?.bindings ?? []),
     ],
     functions: `
 fn bAt(j: u32) -> u32 {
@@ -317,7 +344,8 @@ fn outAt(j: u32) -> u32 {
   let j01 = j / p.j2;
   return j01 / p.j1 * p.outColumn0 + j01 % p.j1 * p.outColumn1 + j % p.j2 * p.outColumn2;
 }
-${sink.functions}`,
+${sink.functions}
+${sums ? sums.functions.replace("store(", "store_sum(") : ""}`,
     body: `
   // Neighbouring lanes take neighbouring columns: B is coalesced, and A is one address for most of a subgroup.
   let tiles = p.rowTiles * p.columnTiles;
@@ -369,7 +397,7 @@ ${sink.functions}`,
         ${storeWidth === 4 ? "store_four(at / 4u, v);" : STORE_EACH}
         at += p.outRow;
       }
-    }
+    }${rowSums ? STORE_SUMS(tm) : ""}
   }`,
   };
 }
