@@ -97,6 +97,10 @@ const samples: Readonly<Record<string, Sample>> = {
   ),
   "matmul of vectors": sample([numbers(3), numbers(3, 2)], (a, b) => a.matmul(b).square()),
   conv2d: sample([numbers(2, 4, 3, 4), numbers(2, 2, 2, 2)], (x, w) => fermi.conv2d(x, w, conv)),
+  "conv2d with bias": sample(
+    [numbers(2, 4, 3, 4), numbers(2, 2, 2, 2), numbers(2)],
+    (x, w, bias) => fermi.conv2d(x, w, { ...conv, bias }),
+  ),
   maxPool2d: sample([numbers(1, 2, 4, 4)], (x) => fermi.maxPool2d(x, pool).square()),
   maxPool2dPick: sample([numbers(1, 2, 4, 4)], (x) => {
     const geometry = { ...pool, padding: [1, 0, 1, 0] } as const;

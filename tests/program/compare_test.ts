@@ -11,14 +11,16 @@ const COMPARE = ["--backend=webgpu", "--compare=cpu", "--batch=2", "--limit=4"];
 const BUG = {
   file: "backends/webgpu/kernels/conv2d.ts",
   right: `
-  const line = groups * channels;
-  emitGemm(context, {`,
+  emitGemm(context, {
+    a,
+    ...windows,`,
   wrong: `
-  const line = groups * channels;
   const half = "select(1.0, 0.5, group == 1u && j / p.j2 == 7u)";
   const dispatch: typeof context.dispatch = (given) =>
     context.dispatch({ ...given, body: given.body.replace(/let v = (.*);/, \`let v = \${half} * $1;\`) });
-  emitGemm({ ...context, dispatch }, {`,
+  emitGemm({ ...context, dispatch }, {
+    a,
+    ...windows,`,
 };
 
 test("compare: the sources as they are are within their bounds", async () => {
@@ -44,7 +46,7 @@ test("compare: a bug in one tap of one group of the weight gradient is named, wi
     // conv2, conv4 and conv5 have two groups; the backward pass reaches conv5 first, the graph is listed from conv1 on.
     const line = await lineOf("nn/layers.ts", "conv2d(x, this.weight");
     const verdict = new RegExp(
-      `step 1: conv2dWeightGradient \\(gradient of conv2d\\) leaves its bound: layer conv2, nn/layers\\.ts:${line} ` +
+      `step 1: conv2dParameterGradients \\(gradient of conv2dWithBias\\) leaves its bound: layer conv2, nn/layers\\.ts:${line} ` +
         "from train/step\\.ts:\\d+: element \\[(\\d+), \\d+, 1, 2\\] is (\\S+), should be (\\S+) \\+- \\S+ " +
         "\\(\\S+ times its bound\\)\\n",
     );
@@ -60,28 +62,29 @@ test("compare: a bug in one tap of one group of the weight gradient is named, wi
     const events = json.stdout.trimEnd().split("\n").map((text) => JSON.parse(text));
     assert.deepEqual([json.code, events.map(({ event }) => event)], [1, ["start", "compare"]]);
     const { op, gradientOf, layer, lines, message } = events[1].failure;
-    assert.deepEqual([op, gradientOf, layer], ["conv2dWeightGradient", "conv2d", "conv2"]);
+    assert.deepEqual([op, gradientOf, layer], ["conv2dParameterGradients", "conv2dWithBias", "conv2"]);
     assert(lines[0].startsWith(`nn/layers.ts:${line}:`));
     assert.equal(`error: step 1: ${message}\n`, json.stderr);
   });
 });
 
 test("compare: a bug that only fused kernels have is named, with the ops and their layers", async () => {
-  // Where something is fused behind a convolution or product, that is a thousandth too large.
+  // Where a ReLU is fused behind a convolution or product, that product is a thousandth too large.
   const bug = {
     file: "backends/webgpu/fused.ts",
     right: `[[head, rounded("head", head.dtype, width)]]`,
-    wrong: `[[head, rounded("(head * 1.001)", head.dtype, width)]]`,
+    wrong:
+      `[[head, rounded(group.steps.some(({ label }) => label === "relu") ? "(head * 1.001)" : "head", head.dtype, width)]]`,
   };
   await withBug(bug, async (run) => {
     const { code, stdout, stderr } = await run([...COMPARE, "--steps=1", "--json"]);
     assert.equal(code, 1, stdout + stderr);
     const [, { failure }] = stdout.trimEnd().split("\n").map((text) => JSON.parse(text));
-    assert.deepEqual([failure.op, failure.fused, failure.layer], ["conv2d+add+relu", true, "relu1"]);
+    assert.deepEqual([failure.op, failure.fused, failure.layer], ["conv2dWithBias+relu", true, "relu1"]);
     assert.match(
       failure.message,
       // Bun leaves the layer's own frame out: the last thing that the layer does is this call.
-      /^conv2d\+add\+relu of layers conv1, relu1 leaves its bound, only when fused: (nn\/\S+ from )?train\/step\.ts:\d+: element /,
+      /^conv2dWithBias\+relu of layers conv1, relu1 leaves its bound, only when fused: (nn\/\S+ from )?train\/step\.ts:\d+: element /,
     );
     assert.equal(stderr, `error: step 1: ${failure.message}\n`);
   });
