@@ -8,6 +8,7 @@
 import { type AnyOp, definitionOf, type GraphNode } from "../../tensor/declare.ts";
 import type { EvaluationRequest } from "../../tensor/device.ts";
 import { postorder, unevaluatedOperands } from "../../tensor/graph.ts";
+import type { Provenance } from "../../tensor/provenance.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import type { DispatchKernel, ElementwiseKernel, IndexedKernel, Kernel } from "./kernels/types.ts";
@@ -72,6 +73,15 @@ function definition(tensor: Tensor): Tensor {
   return definitionOf(tensor.node!)[tensor.node!.outputs.indexOf(tensor)]!;
 }
 
+/** The layer of an op; with a prime where it differentiates one. */
+function layerOf(made: Provenance | null | undefined): string | undefined {
+  if (!made?.layer) return undefined;
+  for (let each: Provenance | null | undefined = made; each; each = each.of?.made) {
+    if (each.role === "gradient") return `${made.layer}'`;
+  }
+  return made.layer;
+}
+
 /** Whether a leaf is passed as a word of the plan's scalars instead of a buffer. */
 export function isScalarLeaf(tensor: Tensor): boolean {
   return tensor.value?.kind === "host" && tensor.size === 1;
@@ -130,6 +140,7 @@ export function lower(request: EvaluationRequest, { order, leaves }: Structure):
     dtype: tensor.dtype,
     length: sizeOf(tensor.shape),
     label,
+    layer: layerOf(tensor.node?.made),
     home: { kind: "workspace" },
   });
 

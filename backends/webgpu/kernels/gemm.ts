@@ -113,6 +113,7 @@ export function emitGemm(emitter: Emitter, problem: GemmProblem): void {
       outSplit: outLength,
       ...parameters(problem),
     },
+    flops: 2 * groups * rows * problem.columns[0] * problem.columns[1] * problem.columnExtent * depth,
     invocations: lanes * splits,
     workgroupSize: 32,
   });
