@@ -11,6 +11,7 @@ import { groupDispatches, sinkOf } from "./fused.ts";
 import { type Group, type Item, schedule, viewsOf } from "./fuse.ts";
 import type { KernelContext } from "./kernels/types.ts";
 import type { DispatchStep, Program, Step } from "./lower.ts";
+import { recompute } from "./recompute.ts";
 import { type Dispatch, windowCount } from "./shader.ts";
 import { isContiguous, isWhole, type PlanValue, sizeOfView, type View } from "./values.ts";
 
@@ -41,7 +42,7 @@ export interface Compiled extends Assignment {
 
 /** Compiles a program. */
 export function compile(program: Program, limits: Limits): Compiled {
-  const items = schedule(program, limits);
+  const items = recompute(schedule(program, limits), program);
   const copies = writeInPlace(program, items);
   const scalars: PlanValue = { dtype: "u32", length: 4, label: "scalars", home: { kind: "scalars" } };
   const dispatches: Dispatch[] = [];
