@@ -7,10 +7,10 @@
 
 import type { ValueDescription } from "../backends/planner.ts";
 import { megabytes, type StepPlan } from "./plan_table.ts";
-import { escape, linearScale, roundValues, type Scale } from "./svg.ts";
+import { type Box, escape, linearScale, roundValues, type Scale } from "./svg.ts";
 
-const SIZE = { width: 1100, height: 640 } as const;
-const FRAME = { left: 70, right: 1080, top: 74, bottom: 540 } as const;
+const SIZE = { width: 1100, height: 650 } as const;
+const FRAME = { left: 70, right: 1080, top: 100, bottom: 560 } as const;
 /** What a letter takes, and a line: a name is written where it fits. */
 const LETTER = 6.2;
 const LINE = 12;
@@ -33,6 +33,13 @@ export function drawPlan(plan: StepPlan): string {
   const high = Math.max(1, memory.workspace);
   const x = linearScale([0, Math.max(1, dispatches.length)], [FRAME.left, FRAME.right]);
   const y = linearScale([0, high], [FRAME.bottom, FRAME.top]);
+  const boxes = values.map((value): PlacedValue => ({
+    value,
+    left: x(value.first),
+    right: x(value.last + 1),
+    top: y(bases[value.slot]! + value.offset + value.bytes),
+    bottom: y(bases[value.slot]! + value.offset),
+  }));
   const title = `${model}, a training step of ${batch} images: ${
     megabytes(peak.bytes)
   } live at most, in a workspace of ${megabytes(memory.workspace)}`;
@@ -43,11 +50,19 @@ export function drawPlan(plan: StepPlan): string {
     `<style>${STYLE}</style>`,
     `<rect class="page" width="${SIZE.width}" height="${SIZE.height}"/>`,
     `<text class="title" x="${FRAME.left}" y="26">${escape(title)}</text>`,
-    legend(`${device}; with parameters, momentum and the batch ${megabytes(memory.total)}`),
+    `<text class="soft" x="${FRAME.left}" y="46">${
+      escape(
+        `planned for ${device}; with parameters, momentum and the batch ${
+          megabytes(memory.total)
+        } of device memory`,
+      )
+    }</text>`,
+    legend(),
     ...roundValues(high).map((bytes) => level(y(bytes), (bytes / 1e6).toLocaleString("en-US"))),
-    ...values.map((value) => drawValue(value, bases[value.slot]!, x, y)),
+    ...boxes.map(drawBox),
     ...bases.map((base) => `<path class="slot" d="M${FRAME.left} ${at(y(base))}H${FRAME.right}"/>`),
     liveLine(plan, x, y),
+    ...boxes.map(drawName),
     ...layerNames(plan, x),
     `<text class="soft" x="${FRAME.left - 8}" y="${FRAME.top - 12}" text-anchor="end">MB</text>`,
     `<text class="soft" x="${(FRAME.left + FRAME.right) / 2}" y="${SIZE.height - 10}" text-anchor="middle">` +
@@ -58,20 +73,18 @@ export function drawPlan(plan: StepPlan): string {
 
 const at = (place: number) => place.toFixed(1);
 
-function legend(words: string): string {
+function legend(): string {
   let left = FRAME.left;
   const entries = Object.entries(KINDS).map(([kind, name]) => {
-    const entry = `<rect class="${kind} key" x="${left}" y="38" width="12" height="12"/>` +
-      `<text class="soft" x="${left + 17}" y="48">${name}</text>`;
+    const entry = `<rect class="${kind} key" x="${left}" y="60" width="12" height="12"/>` +
+      `<text class="soft" x="${left + 17}" y="70">${name}</text>`;
     left += 34 + name.length * LETTER;
     return entry;
   });
-  const line = `<path class="live" d="M${left} 44h18"/><text class="soft" x="${
+  const line = `<path class="live" d="M${left} 66h18"/><text class="soft" x="${
     left + 23
-  }" y="48">all that lives</text>`;
-  return `${entries.join("")}${line}<text class="soft" x="${FRAME.right}" y="48" text-anchor="end">${
-    escape(words)
-  }</text>`;
+  }" y="70">all that lives</text>`;
+  return entries.join("") + line;
 }
 
 function level(y: number, text: string): string {
@@ -79,19 +92,30 @@ function level(y: number, text: string): string {
     `<text class="soft" x="${FRAME.left - 8}" y="${at(y + 4)}" text-anchor="end">${text}</text>`;
 }
 
-function drawValue(value: ValueDescription, base: number, x: Scale, y: Scale): string {
-  const { name, bytes, first, last, offset } = value;
-  const [left, right] = [x(first), x(last + 1)];
-  const [top, bottom] = [y(base + offset + bytes), y(base + offset)];
-  const [width, height] = [right - left, Math.max(0.2, bottom - top)];
+/** An array and where it is drawn. */
+interface PlacedValue extends Box {
+  readonly value: ValueDescription;
+}
+
+function drawBox({ value, left, right, top, bottom }: PlacedValue): string {
+  const { name, bytes, first, last } = value;
   const about = `${name}: ${megabytes(bytes)}, dispatches ${first} to ${last}`;
-  const fits = width > name.length * LETTER + 6 && height > LINE;
-  const middle = `x="${at((left + right) / 2)}" y="${at((top + bottom) / 2 + 4)}"`;
-  return `<g><title>${escape(about)}</title><rect class="${kindOf(value)} value" x="${at(left)}" y="${
-    at(top)
-  }" width="${at(width)}" height="${at(height)}"/>${
-    fits ? `<text class="name" ${middle}>${escape(name)}</text>` : ""
-  }</g>`;
+  const size = `width="${at(right - left)}" height="${at(Math.max(0.2, bottom - top))}"`;
+  return `<rect class="${kindOf(value)} value" x="${at(left)}" y="${at(top)}" ${size}><title>${
+    escape(about)
+  }</title></rect>`;
+}
+
+/** The name, along the box or up it, where one of them has room. */
+function drawName({ value: { name }, left, right, top, bottom }: PlacedValue): string {
+  const [x, y, length] = [(left + right) / 2, (top + bottom) / 2, name.length * LETTER + 6];
+  const turn = right - left > length && bottom - top > LINE
+    ? ""
+    : bottom - top > length && right - left > LINE
+    ? " rotate(-90)"
+    : null;
+  if (turn === null) return "";
+  return `<text class="name" transform="translate(${at(x)} ${at(y)})${turn}" dy="4">${escape(name)}</text>`;
 }
 
 /** What lives in all, in steps, and where it is most. */
@@ -114,7 +138,8 @@ function layerNames({ dispatches }: StepPlan, x: Scale): string[] {
   return dispatches.flatMap(({ layer }, i) => {
     const [name = ""] = layer.split(" ");
     const place = x(i + 0.5);
-    if (name === before || name === "" || place < free) return [];
+    // An update, `conv1.weight`, follows its gradient.
+    if (name === before || name === "" || name.includes(".") || place < free) return [];
     [before, free] = [name, place + LINE];
     return [
       `<path class="grid" d="M${at(place)} ${FRAME.bottom}v6"/>` +
@@ -127,14 +152,14 @@ function layerNames({ dispatches }: StepPlan, x: Scale): string[] {
 
 const STYLE = `
 svg { font: 11px system-ui, sans-serif; --page: #fff; --ink: #1d2430; --soft: #667080; --grid: #e3e7ee; --line: #c2185b;
-  --activation: #9ec5f0; --gradient: #f5c58b; --scratch: #cfd4dc; --edge: #fff; }
+  --activation: #9ec5f0; --gradient: #f5c58b; --scratch: #cfd4dc; --edge: #fff; --halo: #ffffff99; }
 @media (prefers-color-scheme: dark) { svg { --page: #12161d; --ink: #e7ebf1; --soft: #98a3b3; --grid: #2a313c;
-  --line: #ff6f9f; --activation: #2f5f96; --gradient: #96631f; --scratch: #4a5260; --edge: #12161d; } }
+  --line: #ff6f9f; --activation: #2f5f96; --gradient: #96631f; --scratch: #4a5260; --edge: #12161d; --halo: #12161d99; } }
 .page { fill: var(--page); }
 text { fill: var(--ink); }
 .title { font-size: 15px; font-weight: 600; }
 .soft { fill: var(--soft); }
-.name { text-anchor: middle; }
+.name { text-anchor: middle; paint-order: stroke; stroke: var(--halo); stroke-width: 3px; stroke-linejoin: round; }
 .grid { stroke: var(--grid); }
 .slot { stroke: var(--soft); stroke-dasharray: 1 4; }
 .value { stroke: var(--edge); stroke-width: 0.6; }

@@ -28,7 +28,7 @@ export function recompute(items: readonly Item[], program: Program): Item[] {
     }
     for (const value of item.kind === "group" ? item.stores : item.outputs) makers.set(value, position);
   });
-  /** Whether it is there at that position without being kept for it. */
+  /** Whether it is there at that position without being kept for it: a leaf. No result of a step is one. */
   const isThere = ({ home }: PlanValue, position: number) =>
     home.kind === "state"
       ? (makers.get(updated.get(home.buffer)!) ?? Infinity) >= position
@@ -56,11 +56,12 @@ function valuesOf(item: Item): Set<PlanValue> {
   return new Set(viewsOf(item).map(({ value }) => value));
 }
 
-function isCheap({ head, steps, stores, length }: Group): boolean {
+/** Whether computing it costs no more than reading it. */
+function isCheap({ steps, stores }: Group): boolean {
   const bytes = byteLength(stores[0]!);
-  const operands = externalViews(steps).reduce((sum, { value }) => sum + byteLength(value), 0);
-  return head === null && stores.length === 1 && stores[0]!.length === length && bytes >= LEAST_BYTES &&
-    operands <= bytes && steps.length <= MOST_STEPS &&
+  const operands = externalViews(steps).filter(({ value }) => value.home.kind !== "scalar")
+    .reduce((sum, { value }) => sum + byteLength(value), 0);
+  return stores.length === 1 && bytes >= LEAST_BYTES && operands <= bytes && steps.length <= MOST_STEPS &&
     steps.every(({ kernel }) => kernel.kind === "elementwise");
 }
 
