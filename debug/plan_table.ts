@@ -99,9 +99,9 @@ function totalLines(
     ? `dispatch ${at} (${[dispatches[at].layer, dispatches[at].ops].join(" ").trim()})`
     : "nothing";
   return [
-    `${dispatches.length} dispatches of ${pipelines} pipelines; ${count(flops / 1e9)} GFLOP, ${
-      count(bytesMoved / 1e9)
-    } GB moved`,
+    `${dispatches.length} dispatches of ${pipelines} pipelines; ${
+      (flops / 1e9).toLocaleString("en-US", { maximumSignificantDigits: 4 })
+    } GFLOP, ${megabytes(bytesMoved)} moved`,
     "",
     `${megabytes(bytes)} live at the peak, in ${where}:`,
     ...named.map(({ bytes, name, first, last }) => entry(bytes, `${name}, ${first} to ${last}`)),

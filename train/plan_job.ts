@@ -6,7 +6,7 @@
 
 import type { PlannedEvaluation, PlanningBackend } from "../backends/planner.ts";
 import type { StepPlan } from "../debug/plan_table.ts";
-import { build, models, training } from "../nn/mod.ts";
+import { build, models } from "../nn/mod.ts";
 import { type Device, randomKey } from "../tensor/mod.ts";
 import { recordProvenance } from "../tensor/provenance.ts";
 import { type JobSettings, UsageError } from "./job.ts";

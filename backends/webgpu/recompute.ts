@@ -7,7 +7,7 @@
 
 import { externalViews, type Group, type Item, viewsOf } from "./fuse.ts";
 import type { Program, Step } from "./lower.ts";
-import { byteLength, type PlanValue } from "./values.ts";
+import { byteLength, type PlanValue, type View } from "./values.ts";
 
 /** Less is not worth a dispatch. */
 const LEAST_BYTES = 1 << 20;
@@ -17,43 +17,32 @@ const MOST_STEPS = 8;
 const LEAST_GAP = 16;
 
 /** Puts copies of cheap groups before readers that come late; the order of the items stays as it is. */
-export function recompute(items: readonly Item[], program: Program): Item[] {
-  const exported = new Set([...program.outputs, ...program.updates].map(({ value }) => value));
-  const updated = new Map(program.updates.map(({ buffer, value }) => [buffer, value]));
-  const readers = new Map<PlanValue, number[]>();
-  const makers = new Map<PlanValue, number>();
-  items.forEach((item, position) => {
-    for (const value of valuesOf(item)) {
-      readers.set(value, [...readers.get(value) ?? [], position]);
-    }
-    for (const value of item.kind === "group" ? item.stores : item.outputs) makers.set(value, position);
-  });
-  /** Whether it is there at that position without being kept for it: a leaf. No result of a step is one. */
-  const isThere = ({ home }: PlanValue, position: number) =>
-    home.kind === "state"
-      ? (makers.get(updated.get(home.buffer)!) ?? Infinity) >= position
-      : home.kind !== "workspace";
+export function recompute(items: readonly Item[], { outputs, updates }: Program): Item[] {
+  const exported = new Set([...outputs, ...updates].map(({ value }) => value));
+  const updated = new Map(updates.map(({ buffer, value }) => [buffer, value]));
+  const makers = new Map<PlanValue, Item>();
+  const lastUse = new Map<PlanValue, number>();
+  /** Whether it is there without being kept: a leaf, and no state that was overwritten. No result of a step is one. */
+  const isThere = ({ value: { home } }: View) =>
+    home.kind === "state" ? !makers.has(updated.get(home.buffer)!) : home.kind !== "workspace";
 
   const result: Item[] = [];
   const copies = new Map<PlanValue, PlanValue>();
   items.forEach((item, position) => {
-    for (const value of valuesOf(item)) {
-      const group = items[makers.get(value) ?? -1];
-      if (group?.kind !== "group" || exported.has(value) || !isCheap(group)) continue;
-      const own = readers.get(value)!;
-      const before = own[own.indexOf(position) - 1] ?? makers.get(value)!;
-      const operands = externalViews(group.steps).map((view) => view.value);
-      if (position - before < LEAST_GAP || !operands.every((each) => isThere(each, position))) continue;
-      result.push(copyOf(group, copies));
+    for (const { value } of viewsOf(item)) {
+      const gap = position - (lastUse.get(value) ?? position);
+      lastUse.set(value, position);
+      const maker = makers.get(value);
+      if (gap < LEAST_GAP || maker?.kind !== "group" || exported.has(value) || !isCheap(maker)) continue;
+      if (externalViews(maker.steps).every(isThere)) result.push(copyOf(maker, copies));
     }
     result.push(reading(item, copies));
+    for (const value of item.kind === "group" ? item.stores : item.outputs) {
+      makers.set(value, item);
+      lastUse.set(value, position);
+    }
   });
   return result;
-}
-
-/** What an item reads, each once. */
-function valuesOf(item: Item): Set<PlanValue> {
-  return new Set(viewsOf(item).map(({ value }) => value));
 }
 
 /** Whether computing it costs no more than reading it. */
