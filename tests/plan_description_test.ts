@@ -32,7 +32,7 @@ async function runStep(device: Device, name: "alexnet" | "lenet5", batch: number
 }
 
 async function planned(name: "alexnet" | "lenet5", batch: number): Promise<StepPlan> {
-  const planner = new PlanningBackend(fakeGpu().device, LIMITS);
+  const planner = new PlanningBackend({ device: fakeGpu().device, limits: LIMITS });
   const job = preparePlan({ model: name, dataset: "synthetic", seed: 0, recipe: { batch } });
   return await planStep(job, new Device("webgpu", "a <device> & more", planner), planner);
 }
@@ -51,7 +51,7 @@ test("plan description: dispatches, pipelines and bytes are what a device counts
     };
     await runStep(new Device("webgpu", "fake", backend), name, batch);
 
-    const planner = new PlanningBackend(fakeGpu().device, limits);
+    const planner = new PlanningBackend({ device: fakeGpu().device, limits });
     await runStep(new Device("webgpu", "fake", planner), name, batch);
     const plan = planner.last!;
     assert.equal(plan.dispatches.length, counts.dispatches);

@@ -71,7 +71,7 @@ export async function planStep(
   };
 }
 
-function withoutStates({ states: _, inputBytes: __, ...plan }: PlannedEvaluation) {
+function withoutStates({ states: _, ...plan }: PlannedEvaluation) {
   return plan;
 }
 

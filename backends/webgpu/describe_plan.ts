@@ -48,6 +48,8 @@ export interface PlanDescription {
   readonly values: readonly ValueDescription[];
   /** The workspace's buffers, in bytes. */
   readonly slots: readonly number[];
+  /** The plan's copies of what is neither in the workspace nor a state, in bytes. */
+  readonly inputBytes: number;
   /** How many different pipelines the dispatches want. */
   readonly pipelines: number;
   readonly flops: number;
@@ -82,6 +84,7 @@ export function describePlan(compiled: Compiled, limits: Limits): PlanDescriptio
       last,
     })),
     slots: slots.map(({ bytes }) => bytes),
+    inputBytes: inputBytesOf([...dispatches.flatMap(({ bindings }) => bindings), ...outputs]),
     pipelines: new Set(dispatches.map((dispatch) => shaderText(dispatch, limits.windowBytes))).size,
     flops: total(({ flops }) => flops),
     bytesMoved: total(({ bytesRead, bytesWritten }) => bytesRead + bytesWritten),
@@ -117,6 +120,11 @@ function describeDispatch(dispatch: Dispatch, bytesLive: number, { maxGroups }: 
     workgroups: x * y,
     bytesLive,
   };
+}
+
+function inputBytesOf(uses: readonly { readonly value: PlanValue }[]): number {
+  const inputs = new Set(uses.flatMap(({ value }) => value.home.kind === "input" ? [value] : []));
+  return [...inputs].reduce((sum, value) => sum + byteLength(value), 0);
 }
 
 /** Each array once, however many bindings show it. */

@@ -14,7 +14,7 @@ import {
   type Storage,
 } from "../../tensor/mod.ts";
 import { sizeOf } from "../../tensor/shape.ts";
-import { type Gpu, openGpu } from "./adapter.ts";
+import { openGpu } from "./adapter.ts";
 import { compile, type Limits } from "./compile.ts";
 import { destroyAtExit } from "./dawn.ts";
 import { Failures } from "./failures.ts";
@@ -57,21 +57,7 @@ export interface WebGpuOptions {
  * @throws {Error} one sentence that says how to get an adapter, when there is none.
  */
 export async function webgpuDevice(gpu: "auto" | "dawn", options: WebGpuOptions = {}): Promise<Device> {
-  const opened = await openGpu(gpu);
-  const { device, description, dawn, mappingBlocks } = opened;
-  const backend = new WebGpuBackend(
-    device,
-    limitsOf(opened, options),
-    mappingBlocks,
-    options.guarded ? new Guard(device) : null,
-    options.planBytes,
-  );
-  if (dawn) destroyAtExit(backend);
-  return new Device("webgpu", description, backend);
-}
-
-/** What an adapter can do, as far as plans depend on it. */
-export function limitsOf({ device, software }: Gpu, options: WebGpuOptions = {}): Limits {
+  const { device, description, software, dawn, mappingBlocks } = await openGpu(gpu);
   const {
     maxStorageBufferBindingSize,
     maxBufferSize,
@@ -79,7 +65,7 @@ export function limitsOf({ device, software }: Gpu, options: WebGpuOptions = {})
     maxComputeWorkgroupsPerDimension,
   } = device.limits;
   const binding = options.bindingLimit ?? Math.min(maxStorageBufferBindingSize, maxBufferSize);
-  return {
+  const limits: Limits = {
     windowBytes: Math.floor(binding / 4096) * 4096,
     maxBindings: options.maxBindings ?? Math.min(maxStorageBuffersPerShaderStage, 16),
     maxGroups: options.maxGroups ?? maxComputeWorkgroupsPerDimension,
@@ -87,6 +73,15 @@ export function limitsOf({ device, software }: Gpu, options: WebGpuOptions = {})
     copyBelow: options.copyBelow ?? COPY_BELOW,
     band: options.guarded ? BAND : 0,
   };
+  const backend = new WebGpuBackend(
+    device,
+    limits,
+    mappingBlocks,
+    options.guarded ? new Guard(device) : null,
+    options.planBytes,
+  );
+  if (dawn) destroyAtExit(backend);
+  return new Device("webgpu", description, backend);
 }
 
 /** The backend of one device. */
@@ -130,6 +125,11 @@ export class WebGpuBackend implements Backend {
       failures: this.#failures,
       guard,
     };
+  }
+
+  /** What the adapter can do. */
+  get limits(): Limits {
+    return this.#gear.limits;
   }
 
   /** How many plans are kept. */

@@ -16,29 +16,26 @@ import {
 import { hostArray } from "../../tensor/dtype.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import type { State } from "../../tensor/state.ts";
-import { openGpu } from "./adapter.ts";
 import { compile, type Limits } from "./compile.ts";
 import { describePlan, type PlanDescription } from "./describe_plan.ts";
-import { isScalarLeaf, lower, type Structure, structureOf } from "./lower.ts";
+import { lower, type Structure, structureOf } from "./lower.ts";
 import { BufferStorage } from "./memory.ts";
-import { limitsOf } from "./mod.ts";
+import { type WebGpuBackend, webgpuDevice } from "./mod.ts";
 import { byteLength } from "./values.ts";
 
 /** The plan of an evaluation, and the memory besides its workspace. */
 export interface PlannedEvaluation extends PlanDescription {
   /** The states that it uses. */
   readonly states: readonly { readonly state: State; readonly bytes: number }[];
-  /** Bytes of the plan's copies of other arrays. */
-  readonly inputBytes: number;
 }
 
 /** Opens the adapter and makes a device that plans for it. */
 export async function openPlanner(
   gpu: "auto" | "dawn",
 ): Promise<{ readonly device: Device; readonly planner: PlanningBackend }> {
-  const opened = await openGpu(gpu);
-  const planner = new PlanningBackend(opened.device, limitsOf(opened));
-  return { device: new Device("webgpu", opened.description, planner), planner };
+  const { backend, description } = await webgpuDevice(gpu);
+  const planner = new PlanningBackend(backend as WebGpuBackend);
+  return { device: new Device("webgpu", description, planner), planner };
 }
 
 /** The backend of a device that plans. Every number that is read from it is 0. */
@@ -50,8 +47,8 @@ export class PlanningBackend implements Backend {
   readonly #limits: Limits;
   readonly #ids: Map<GPUBuffer, number> = new Map();
 
-  /** The device is asked for its features, and for buffers of a few bytes that stand for large ones. */
-  constructor(device: GPUDevice, limits: Limits) {
+  /** The backend's device is asked for its features, and for buffers of a few bytes that stand for large ones. */
+  constructor({ device, limits }: Pick<WebGpuBackend, "device" | "limits">) {
     this.#device = device;
     this.#limits = limits;
   }
@@ -68,7 +65,6 @@ export class PlanningBackend implements Backend {
     this.last = {
       ...describePlan(compiled, this.#limits),
       states: statesOf(request, structure).map((state) => ({ state, bytes: bytesOf(state) })),
-      inputBytes: structure.leaves.reduce((sum, leaf) => sum + (isScalarLeaf(leaf) ? 0 : bytesOf(leaf)), 0),
     };
     return Promise.resolve(
       request.outputs.map(({ tensor, read }) =>
