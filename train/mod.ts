@@ -26,9 +26,9 @@ export {
 export { type Interrupt, listenForInterrupt } from "./interrupt.ts";
 export { type DatasetName, type Job, type JobSettings, prepareJob, runJob, UsageError } from "./job.ts";
 export { train, type TrainOptions, type TrainResult } from "./loop.ts";
-export { type PlanJob, planStep, preparePlan } from "./plan_job.ts";
 export { makeProgressLine, type ProgressLine } from "./progress_line.ts";
 export { type Recipe, recipes } from "./recipes.ts";
+export { type PlanJob, planStep, preparePlan } from "./plan_job.ts";
 export { jsonReporter, type TextOutput, textReporter } from "./report.ts";
 export { makeSchedule, type Schedule, type ScheduleName } from "./schedule.ts";
 export { SGD, type SGDOptions } from "./sgd.ts";

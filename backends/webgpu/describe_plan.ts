@@ -103,7 +103,7 @@ function nameOf(value: PlanValue, maker: Dispatch | undefined): string {
 }
 
 function describeDispatch(dispatch: Dispatch, bytesLive: number, { maxGroups }: Limits): DispatchDescription {
-  const { label: ops, layer, flops = 0, bindings } = dispatch;
+  const { label: ops, layer = "", flops = 0, bindings } = dispatch;
   const written = bindings.filter(({ access }) => access !== "read");
   const [x, y] = gridOf(dispatch, maxGroups);
   return {

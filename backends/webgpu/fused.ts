@@ -20,14 +20,14 @@ export function groupDispatches(
   group: Group,
   scalars: PlanValue,
   windowBytes: number,
-): Omit<Dispatch, "label" | "layer">[] {
+): Omit<Dispatch, "label">[] {
   const code: Code = { bindings: [], params: {}, functions: [], lines: [] };
   writeGroup(group, scalars, 4, code, null);
   const whole = code.bindings.filter((binding) => binding.part);
   // Pieces of the same number of elements in every array, the widest of which fills a window.
   const widest = Math.max(...whole.map(({ value }) => BYTES[value.dtype]));
   const piece = windowBytes / widest;
-  const dispatches: Omit<Dispatch, "label" | "layer">[] = [];
+  const dispatches: Omit<Dispatch, "label">[] = [];
   for (let base = 0; base < group.length; base += piece) {
     const elements = Math.min(piece, group.length - base);
     const bindings = code.bindings.map((binding) => {
@@ -37,11 +37,11 @@ export function groupDispatches(
       return { ...binding, part: { byteOffset: base * bytes, byteLength } };
     });
     dispatches.push({
+      flops: group.steps.length * elements,
       bindings,
       params: { base, last: group.length - 1, ...code.params },
       functions: code.functions.join("\n"),
       body: ["  let e = p.base + 4u * i;", ...code.lines].join("\n"),
-      flops: group.steps.length * elements,
       invocations: Math.ceil(elements / 4),
       workgroupSize: 128,
     });

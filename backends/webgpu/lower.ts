@@ -8,9 +8,9 @@
 import { type AnyOp, definitionOf, type GraphNode } from "../../tensor/declare.ts";
 import type { EvaluationRequest } from "../../tensor/device.ts";
 import { postorder, unevaluatedOperands } from "../../tensor/graph.ts";
-import type { Provenance } from "../../tensor/provenance.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { sizeOf } from "../../tensor/shape.ts";
+import type { Provenance } from "../../tensor/provenance.ts";
 import type { DispatchKernel, ElementwiseKernel, IndexedKernel, Kernel } from "./kernels/types.ts";
 import { kernels } from "./kernels/mod.ts";
 import { bufferOfStorage } from "./memory.ts";
@@ -71,15 +71,6 @@ function operands(tensor: Tensor): readonly Tensor[] {
 /** What a composite's output stands for. */
 function definition(tensor: Tensor): Tensor {
   return definitionOf(tensor.node!)[tensor.node!.outputs.indexOf(tensor)]!;
-}
-
-/** The layer of an op; with a prime where it differentiates one. */
-function layerOf(made: Provenance | null | undefined): string | undefined {
-  if (!made?.layer) return undefined;
-  for (let each: Provenance | null | undefined = made; each; each = each.of?.made) {
-    if (each.role === "gradient") return `${made.layer}'`;
-  }
-  return made.layer;
 }
 
 /** Whether a leaf is passed as a word of the plan's scalars instead of a buffer. */
@@ -237,4 +228,13 @@ export function lower(request: EvaluationRequest, { order, leaves }: Structure):
       value: exported(value, true),
     })),
   };
+}
+
+/** The layer of an op; with a prime where it differentiates one. */
+function layerOf(made: Provenance | null | undefined): string | undefined {
+  if (!made?.layer) return undefined;
+  for (let each: Provenance | null | undefined = made; each; each = each.of?.made) {
+    if (each.role === "gradient") return `${made.layer}'`;
+  }
+  return made.layer;
 }

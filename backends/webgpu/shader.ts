@@ -39,7 +39,7 @@ export interface Dispatch {
   /** The ops it computes, for messages. */
   readonly label: string;
   /** Their layers, where layers are recorded. */
-  readonly layer: string;
+  readonly layer?: string;
   /** Multiplications and additions, of products and of element-wise ops. */
   flops?: number;
   readonly bindings: readonly Binding[];

@@ -79,7 +79,7 @@ export interface Emitter {
   /** Where to store output 0, for kernels that are declared with `fuses`; default one element at a time. */
   sink(width?: 1 | 4): Sink;
   /** Adds a dispatch. */
-  dispatch(dispatch: Omit<Dispatch, "label" | "layer">): void;
+  dispatch(dispatch: Omit<Dispatch, "label">): void;
 }
 
 /** What a kernel with dispatches of its own is given. */
