@@ -249,13 +249,9 @@ async function printPlan(flags: Flags): Promise<void> {
     );
   }
   if (flags.json && flags.plan === "svg") throw new UsageError("--plan=svg and --json: use one of them");
-  const [other] = Object.entries({
-    "--full": flags.full,
-    "--mirror": flags.mirror,
-    "--check-gradients": flags.checkGradients,
-  }).find(([, given]) => given) ?? [];
-  if (other) throw new UsageError(`--plan trains nothing: leave ${other} out`);
-  const job = preparePlan(settingsOf(flags));
+  const { full, mirror, checkGradients } = flags;
+  const others = { "--full": full, "--mirror": mirror, "--check-gradients": checkGradients };
+  const job = preparePlan(settingsOf(flags), others);
   const { device: where, planner } = await planningDevice(flags.gpu);
   try {
     const plan = await planStep(job, where, planner);

@@ -25,12 +25,16 @@ export interface PlanJob {
 /**
  * Checks the settings.
  *
+ * @param unwanted flags that are no settings and must not be given either, by name
  * @throws {UsageError} when some say how to train, or on what.
  */
-export function preparePlan({ model, recipe, ...settings }: JobSettings): PlanJob {
+export function preparePlan(
+  { model, recipe, ...settings }: JobSettings,
+  unwanted: Readonly<Record<string, unknown>> = {},
+): PlanJob {
   const others = {
+    ...unwanted,
     "--data": settings.folder,
-    "--full": settings.full,
     "--epochs": recipe.epochs,
     "--steps": settings.steps,
     "--limit": settings.limit,
