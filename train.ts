@@ -7,16 +7,22 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import process from "node:process";
 import { device } from "./backends/mod.ts";
+import { planningDevice } from "./backends/planner.ts";
+import { drawPlan } from "./debug/plan_drawing.ts";
+import { planLines } from "./debug/plan_table.ts";
 import { formatSummary, type InitName, type ModelName, models, summarise } from "./nn/mod.ts";
 import {
   type DatasetName,
   type Job,
+  type JobSettings,
   jsonCheckReporter,
   jsonReporter,
   listenForInterrupt,
   makeProgressLine,
+  planStep,
   prepareCheck,
   prepareJob,
+  preparePlan,
   runCheck,
   runJob,
   textCheckReporter,
@@ -52,6 +58,7 @@ interface Flags {
   readonly summary: boolean;
   readonly traceNan: boolean;
   readonly checkGradients: boolean;
+  readonly plan?: "table" | "svg";
 }
 
 /** Reads a number, and asks that it passes `test`. */
@@ -144,6 +151,10 @@ function command(): Command {
       option("--check-gradients", "hold the loss's gradients to its differences (--limit); no training")
         .default(false),
     )
+    .addOption(
+      option("--plan [form]", "print a training step's plan for the adapter, or draw its memory; no training")
+        .choices(["table", "svg"]).preset("table"),
+    )
     .addOption(option("--json", "one JSON object a line, and nothing else on stdout").default(false))
     .addOption(option("--quiet", "the result only; with --json, everything but the steps").default(false))
     .addOption(option("--summary", "print the network's layers, and end").default(false))
@@ -156,6 +167,7 @@ function command(): Command {
 async function main(args: readonly string[]): Promise<void> {
   const flags = command().parse(args, { from: "user" }).opts<Flags>();
   if (flags.summary) return printSummary(flags);
+  if (flags.plan !== undefined) return await printPlan(flags);
   const interrupt = await listenForInterrupt();
   try {
     const job = await prepare(flags, interrupt.signal);
@@ -165,15 +177,20 @@ async function main(args: readonly string[]): Promise<void> {
   }
 }
 
-/** Checks the settings and reads the images; with `--full` it fetches them, which the signal ends. */
-async function prepare(flags: Flags, signal: AbortSignal): Promise<Job> {
+/** What was asked for, as jobs take it. */
+function settingsOf(flags: Flags): JobSettings {
   const { model, dataset, seed, steps, limit, evalEvery, batch, lr, momentum, weightDecay, dropout, init } =
     flags;
   const recipe = { batch, lr, momentum, weightDecay, dropout, init, epochs: flags.epochs };
   const compare = flags.compare !== undefined;
   const traceNaN = flags.traceNan;
   const checks = { compare, traceNaN };
-  const settings = { model, dataset, folder: flags.data, seed, steps, limit, evalEvery, ...checks, recipe };
+  return { model, dataset, folder: flags.data, seed, steps, limit, evalEvery, ...checks, recipe };
+}
+
+/** Checks the settings and reads the images; with `--full` it fetches them, which the signal ends. */
+async function prepare(flags: Flags, signal: AbortSignal): Promise<Job> {
+  const settings = settingsOf(flags);
   if (flags.mirror !== undefined && !flags.full) {
     throw new UsageError("--mirror says where --full fetches from: use both");
   }
@@ -222,6 +239,31 @@ function oneEpoch(job: Job, log: (line: string) => void): Job {
   if (epochs !== undefined || steps !== undefined || compare) return job;
   log("the CPU backend is slow: training for one epoch only, ask for more with --epochs");
   return { ...job, recipe: { ...job.recipe, epochs: 1 } };
+}
+
+/** Prints what a training step would do, without doing it. */
+async function printPlan(flags: Flags): Promise<void> {
+  if (flags.backend === "cpu") {
+    throw new UsageError(
+      "--plan shows what WebGPU would do, the CPU backend makes no plans: leave --backend out",
+    );
+  }
+  if (flags.json && flags.plan === "svg") throw new UsageError("--plan=svg and --json: use one of them");
+  const { full, mirror, checkGradients } = flags;
+  const others = { "--full": full, "--mirror": mirror, "--check-gradients": checkGradients };
+  const job = preparePlan(settingsOf(flags), others);
+  const { device: where, planner } = await planningDevice(flags.gpu);
+  try {
+    const plan = await planStep(job, where, planner);
+    const text = flags.json
+      ? JSON.stringify(plan) + "\n"
+      : flags.plan === "svg"
+      ? drawPlan(plan)
+      : planLines(plan, flags.quiet).join("\n") + "\n";
+    process.stdout.write(text);
+  } finally {
+    where.destroy();
+  }
 }
 
 function printSummary({ model, json }: Flags): void {

@@ -17,7 +17,7 @@ import {
   powersOfTen,
   roundValues,
   type Scale,
-} from "./svg.ts";
+} from "../debug/svg.ts";
 import { digits } from "./table.ts";
 import type { Family } from "./workload.ts";
 

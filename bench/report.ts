@@ -7,7 +7,7 @@
 import { barChart, FAMILY_COLOURS, roofline } from "./charts.ts";
 import { duration, PAPER } from "./clock.ts";
 import { bound, fastestStep, type Result, type Row, timesFaster } from "./results.ts";
-import { escape } from "./svg.ts";
+import { escape } from "../debug/svg.ts";
 import { digits, pairs, percent, spread, times } from "./table.ts";
 import type { Family } from "./workload.ts";
 

@@ -28,6 +28,7 @@ export { type DatasetName, type Job, type JobSettings, prepareJob, runJob, Usage
 export { train, type TrainOptions, type TrainResult } from "./loop.ts";
 export { makeProgressLine, type ProgressLine } from "./progress_line.ts";
 export { type Recipe, recipes } from "./recipes.ts";
+export { type PlanJob, planStep, preparePlan } from "./plan_job.ts";
 export { jsonReporter, type TextOutput, textReporter } from "./report.ts";
 export { makeSchedule, type Schedule, type ScheduleName } from "./schedule.ts";
 export { SGD, type SGDOptions } from "./sgd.ts";

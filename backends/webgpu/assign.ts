@@ -29,7 +29,7 @@ export interface Assignment {
 const ALIGNMENT = 256;
 
 /** A value from the first dispatch that uses it to the last. */
-interface Life {
+export interface Life {
   readonly value: PlanValue;
   readonly bytes: number;
   readonly first: number;
@@ -72,7 +72,8 @@ export function assign(
   return { slots: slots.map(({ bytes, label }) => ({ bytes, label })), placeOf };
 }
 
-function livesOf(dispatches: readonly Dispatch[], kept: ReadonlySet<PlanValue>, band: number): Life[] {
+/** The values that need memory of the workspace, each with `band` bytes more than it has itself. */
+export function livesOf(dispatches: readonly Dispatch[], kept: ReadonlySet<PlanValue>, band: number): Life[] {
   const first = new Map<PlanValue, number>();
   const last = new Map<PlanValue, number>();
   dispatches.forEach(({ bindings }, position) => {

@@ -10,7 +10,8 @@ import { assign, type Assignment } from "./assign.ts";
 import { groupDispatches, sinkOf } from "./fused.ts";
 import { type Group, type Item, schedule, viewsOf } from "./fuse.ts";
 import type { KernelContext } from "./kernels/types.ts";
-import type { DispatchStep, Program } from "./lower.ts";
+import type { DispatchStep, Program, Step } from "./lower.ts";
+import { recompute } from "./recompute.ts";
 import { type Dispatch, windowCount } from "./shader.ts";
 import { isContiguous, isWhole, type PlanValue, sizeOfView, type View } from "./values.ts";
 
@@ -41,7 +42,7 @@ export interface Compiled extends Assignment {
 
 /** Compiles a program. */
 export function compile(program: Program, limits: Limits): Compiled {
-  const items = schedule(program, limits);
+  const items = recompute(schedule(program, limits), program);
   const copies = writeInPlace(program, items);
   const scalars: PlanValue = { dtype: "u32", length: 4, label: "scalars", home: { kind: "scalars" } };
   const dispatches: Dispatch[] = [];
@@ -89,10 +90,19 @@ function readsElementwise(item: Item, buffer: GPUBuffer): boolean {
 }
 
 function emitGroup(group: Group, scalars: PlanValue, limits: Limits, dispatches: Dispatch[]): void {
-  const label = [...new Set(group.steps.map((step) => step.label))].join("+");
+  const names = namesOf(group.steps);
   for (const dispatch of groupDispatches(group, scalars, limits.windowBytes)) {
-    dispatches.push({ label, ...dispatch });
+    dispatches.push({ ...names, ...dispatch });
   }
+}
+
+/** What the dispatches of some steps are called. */
+function namesOf(steps: readonly Step[]): { readonly label: string; readonly layer: string } {
+  const outputs = steps.map((step) => step.kind === "dispatch" ? step.outputs[0]! : step.output);
+  return {
+    label: [...new Set(steps.map(({ label }) => label))].join("+"),
+    layer: [...new Set(outputs.flatMap(({ layer }) => layer ?? []))].join(" "),
+  };
 }
 
 /** Emits a kernel with the group behind it, or one after the other where both want more bindings than there are. */
@@ -133,7 +143,7 @@ function emitStep(
   limits: Limits,
   dispatches: Dispatch[],
 ): void {
-  const label = [step.label, ...new Set(group?.steps.map((each) => each.label))].join("+");
+  const names = namesOf([step, ...group?.steps ?? []]);
   const context: KernelContext<never> = {
     attributes: step.attributes,
     inputs: step.inputs,
@@ -141,7 +151,13 @@ function emitStep(
     shapes: step.shapes,
     parallelism: limits.parallelism,
     copyBelow: limits.copyBelow,
-    temporary: (dtype: DType, length: number) => ({ dtype, length, label, home: { kind: "workspace" } }),
+    temporary: (dtype: DType, length: number) => ({
+      ...names,
+      dtype,
+      length,
+      scratch: true,
+      home: { kind: "workspace" },
+    }),
     contiguous(view: View): PlanValue {
       if (isWhole(view) || (view.offset === 0 && isContiguous(view))) return view.value;
       const copy = context.temporary(view.value.dtype, sizeOfView(view));
@@ -149,9 +165,11 @@ function emitStep(
       return copy;
     },
     sink: (width = 1) => sinkOf(step.outputs[0]!, group, scalars, width),
-    dispatch: (dispatch) => dispatches.push({ label, ...dispatch }),
+    dispatch: (dispatch) => dispatches.push({ ...names, ...dispatch }),
   };
   step.kernel.emit(context);
+  const last = dispatches.at(-1);
+  if (group && last) last.flops = (last.flops ?? 0) + group.steps.length * group.length;
 }
 
 /** The group that copies a view. */

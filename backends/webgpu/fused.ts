@@ -37,6 +37,7 @@ export function groupDispatches(
       return { ...binding, part: { byteOffset: base * bytes, byteLength } };
     });
     dispatches.push({
+      flops: group.steps.length * elements,
       bindings,
       params: { base, last: group.length - 1, ...code.params },
       functions: code.functions.join("\n"),

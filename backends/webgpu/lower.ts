@@ -10,6 +10,7 @@ import type { EvaluationRequest } from "../../tensor/device.ts";
 import { postorder, unevaluatedOperands } from "../../tensor/graph.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { sizeOf } from "../../tensor/shape.ts";
+import type { Provenance } from "../../tensor/provenance.ts";
 import type { DispatchKernel, ElementwiseKernel, IndexedKernel, Kernel } from "./kernels/types.ts";
 import { kernels } from "./kernels/mod.ts";
 import { bufferOfStorage } from "./memory.ts";
@@ -130,6 +131,7 @@ export function lower(request: EvaluationRequest, { order, leaves }: Structure):
     dtype: tensor.dtype,
     length: sizeOf(tensor.shape),
     label,
+    layer: layerOf(tensor.node?.made),
     home: { kind: "workspace" },
   });
 
@@ -226,4 +228,13 @@ export function lower(request: EvaluationRequest, { order, leaves }: Structure):
       value: exported(value, true),
     })),
   };
+}
+
+/** The layer of an op; with a prime where it differentiates one. */
+function layerOf(made: Provenance | null | undefined): string | undefined {
+  if (!made?.layer) return undefined;
+  for (let each: Provenance | null | undefined = made; each; each = each.of?.made) {
+    if (each.role === "gradient") return `${made.layer}'`;
+  }
+  return made.layer;
 }

@@ -127,6 +127,11 @@ export class WebGpuBackend implements Backend {
     };
   }
 
+  /** What the adapter can do. */
+  get limits(): Limits {
+    return this.#gear.limits;
+  }
+
   /** How many plans are kept. */
   get plans(): number {
     return this.#plans.size;

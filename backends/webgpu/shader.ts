@@ -38,6 +38,10 @@ export interface Binding {
 export interface Dispatch {
   /** The ops it computes, for messages. */
   readonly label: string;
+  /** Their layers, where layers are recorded. */
+  readonly layer?: string;
+  /** Multiplications and additions, of products and of element-wise ops. */
+  flops?: number;
   readonly bindings: readonly Binding[];
   /** Run-time u32 parameters, `p.name` in the shader. */
   readonly params: Readonly<Record<string, number>>;

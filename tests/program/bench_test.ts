@@ -12,7 +12,7 @@ import { copiesOf } from "../../bench/measure.ts";
 import { reportPage } from "../../bench/report.ts";
 import { bound, onCpu, type Result, type Row, rowOf, timesFaster } from "../../bench/results.ts";
 import { alexnetConvolutions, alexnetLinears, alexnetMaps, trainingFlops } from "../../bench/shapes.ts";
-import { escape, linearScale, logScale, placeLabels, powersOfTen, roundValues } from "../../bench/svg.ts";
+import { escape, linearScale, logScale, placeLabels, powersOfTen, roundValues } from "../../debug/svg.ts";
 import type { Workload } from "../../bench/workload.ts";
 import { entries } from "../../bench/workloads/mod.ts";
 import { UsageError } from "../../train/mod.ts";

@@ -123,6 +123,8 @@ export function emitGemm(emitter: Emitter, problem: GemmProblem): void {
       sumsSplit: rowSums?.length ?? 0,
       ...parameters(problem, split.kTurn),
     },
+    flops: 2 * groups * rows * problem.columns[0] * problem.columns[1] * problem.columnExtent *
+      depthOf(problem),
     invocations: lanes * splits,
     // Cores share out workgroups: few large ones would leave one of them idle at the end.
     workgroupSize: manyLanes ? 32 : 8,
@@ -161,12 +163,18 @@ function splitOf({ parallelism }: Emitter, problem: GemmProblem, tiles: number):
       kMost: Math.ceil(k[0] / turns),
     };
   }
-  const depth = k[0] * k[1] * k[2] * (alongK ? 4 : 1);
+  const depth = depthOf(problem);
   const useful = Math.min(Math.ceil(parallelism / tiles), Math.ceil(depth / LEAST_K));
   const wanted = part ? 1 : Math.min(Math.max(useful, Math.ceil(depth / MOST_K)), k[0]);
   const kMost = Math.max(1, Math.ceil(k[0] / Math.max(1, wanted)));
   const splits = Math.max(1, Math.ceil(k[0] / kMost));
   return { splits, splitEvery: tiles / groups, tileEvery: 1, kStart: kMost, kTurn: 1, kMost };
+}
+
+/** How many products make a sum. */
+function depthOf(problem: GemmProblem): number {
+  const { k } = problem;
+  return k[0] * k[1] * k[2] * (usesK(problem) ? 4 : 1);
 }
 
 function usesK({ aAlong, bAlong }: GemmProblem): boolean {

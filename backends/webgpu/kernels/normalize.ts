@@ -60,52 +60,58 @@ const at = (map: number) => `base + ${map >>> 0}u * p.pixels`;
 const name = (prefix: string, map: number) => `${prefix}${map < 0 ? `_${-map}` : map}`;
 const sum = (terms: readonly string[]) => terms.join(" + ");
 
+/** Loads a map and squares it; what is not there is 0. */
+function loadSquare(map: number): string {
+  const [x, square] = [name("x", map), name("s", map)];
+  return `
+  var ${x} = 0.0;
+  if (${exists(map)}) { ${x} = f32(x(${at(map)})); }
+  let ${square} = ${x} * ${x};`;
+}
+
+/** The scale of the map with this window. */
+function scaleOf(window: readonly number[]): string {
+  return `(p.k + p.alpha * (${sum(window.map((map) => name("s", map)))}))`;
+}
+
 function emitForward(context: Context): void {
   const { alpha, beta, k } = context.attributes;
   const x = context.contiguous(context.inputs[0]!);
-  const [y, scale] = context.outputs;
+  const y = context.outputs[0]!;
   const { params, invocations, loaded, window } = plan(context, false);
   const element = elementOf(x);
-  const lines = loaded.map((map) => `
-  var ${name("x", map)} = 0.0;
-  if (${exists(map)}) { ${name("x", map)} = f32(x(${at(map)})); }
-  let ${name("s", map)} = ${name("x", map)} * ${name("x", map)};`);
   const stores = range(0, RUN).map((m) => `
-  if (${exists(m)}) {
-    let scale = p.k + p.alpha * (${sum(window(m).map((map) => name("s", map)))});
-    set_scale(${at(m)}, ${element}(scale));
-    set_y(${at(m)}, ${element}(${name("x", m)} / power(scale)));
-  }`);
+  if (${exists(m)}) { set_y(${at(m)}, ${element}(${name("x", m)} / power(${scaleOf(window(m))}))); }`);
   context.dispatch({
     bindings: [
       { name: "x", value: x, element, access: "read" },
-      { name: "y", value: y!, element, access: "write" },
-      { name: "scale", value: scale!, element, access: "write" },
+      { name: "y", value: y, element, access: "write" },
     ],
     params,
     floats: { alpha, beta, k },
     functions: power(beta),
-    body: [PLACE, ...lines, ...stores].join(""),
+    body: [PLACE, ...loaded.map(loadSquare), ...stores].join(""),
     invocations,
   });
 }
 
 function emitGradient(context: Context): void {
-  const { alpha, beta } = context.attributes;
-  const [dy, x, scale] = context.inputs.map((view) => context.contiguous(view));
+  const { alpha, beta, k } = context.attributes;
+  const [dy, x] = context.inputs.map((view) => context.contiguous(view));
   const { params, invocations, loaded, window } = plan(context, true);
   const read = (binding: string, value: PlanValue) =>
     ({ name: binding, value, element: elementOf(value), access: "read" }) as const;
+  // The scales of the neighbours are made again, from their own neighbours: loading them would take longer.
+  const { window: scaled } = plan(context, false);
+  const squares = range(scaled(loaded[0]!)[0]!, scaled(loaded.at(-1)!).at(-1)! + 1).map(loadSquare);
   // direct: dy scale^-beta; share: what the map sends to its neighbours, direct x / scale.
   const lines = loaded.map((map) => {
     const [a, direct, share] = ["x", "direct", "share"].map((prefix) => name(prefix, map));
     return `
-  var ${a} = 0.0;
   var ${direct} = 0.0;
   var ${share} = 0.0;
   if (${exists(map)}) {
-    let scale = f32(scale(${at(map)}));
-    ${a} = f32(x(${at(map)}));
+    let scale = ${scaleOf(scaled(map))};
     ${direct} = f32(dy(${at(map)})) / power(scale);
     ${share} = ${direct} * ${a} / scale;
   }`;
@@ -116,11 +122,11 @@ function emitGradient(context: Context): void {
   })); }`);
   const sink = context.sink();
   context.dispatch({
-    bindings: [read("dy", dy!), read("x", x!), read("scale", scale!), ...sink.bindings],
+    bindings: [read("dy", dy!), read("x", x!), ...sink.bindings],
     params: { ...params, ...sink.params },
-    floats: { beta, factor: 2 * alpha * beta },
+    floats: { alpha, beta, k, factor: 2 * alpha * beta },
     functions: `${power(beta)}\n${sink.functions}`,
-    body: [PLACE, ...lines, ...stores].join(""),
+    body: [PLACE, ...squares, ...lines, ...stores].join(""),
     invocations,
   });
 }
