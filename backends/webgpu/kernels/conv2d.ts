@@ -5,31 +5,17 @@
  */
 
 import type { ConvGeometry, ConvGradientAttributes } from "../../../tensor/ops/conv2d.ts";
-import type { View } from "../values.ts";
+import { sharedForward, sharedInputGradient, sharedWeightGradient } from "./conv2d_shared.ts";
+import { borderOf, phases, reachOf } from "./conv_windows.ts";
 import { emitGemm, tileRowsFor } from "./gemm.ts";
-import { pack, type PackSpace, plainAxis } from "./pack.ts";
+import { pack, plainAxis } from "./pack.ts";
 import type { DispatchKernel, KernelContext, KernelsOf } from "./types.ts";
 
 type Four = readonly [number, number, number, number];
 
-/** The part of the images that windows reach, with the zeros around it. */
-function reachOf(
-  x: View,
-  outputs: readonly [number, number],
-  window: readonly [number, number],
-  { stride, dilation, padding }: ConvGeometry,
-): { readonly y: PackSpace; readonly x: PackSpace } {
-  const axis = (i: 0 | 1): PackSpace => ({
-    count: (outputs[i] - 1) * stride[i] + (window[i] - 1) * dilation[i] + 1,
-    stride: x.strides[2 + i]!,
-    before: padding[i],
-    extent: x.shape[2 + i]!,
-  });
-  return { y: axis(0), x: axis(1) };
-}
-
 /** Rows: output channels. Columns: (y, x, image), so a vec4 is four images. k: (channel, window y, window x). */
 function emitForward(context: KernelContext<ConvGeometry>): void {
+  if (sharedForward(context)) return;
   const { stride, dilation, groups } = context.attributes;
   const [x, weight] = [context.inputs[0]!, context.inputs[1]!];
   const [batch, channels] = x.shape as unknown as Four;
@@ -85,43 +71,9 @@ function emitForward(context: KernelContext<ConvGeometry>): void {
   });
 }
 
-/** The window elements that reach input line `stride * j + phase`, and where they find the output lines. */
-interface Phase {
-  readonly phase: number;
-  /** How many input lines there are. */
-  readonly lines: number;
-  /** Window elements first, first + step, ... */
-  readonly taps: number;
-  readonly first: number;
-  readonly step: number;
-  /** Tap t, counted from the last one, meets output line j + start + t * delta. */
-  readonly start: number;
-  readonly delta: number;
-}
-
-/** Splits an axis of the input gradient by the remainder of stride: in each phase it is a convolution of stride 1. */
-function phases(extent: number, window: number, stride: number, dilation: number, before: number): Phase[] {
-  return Array.from({ length: Math.min(stride, extent) }, (_, phase) => {
-    const meets = [...Array(window).keys()].filter((tap) => (phase + before - tap * dilation) % stride === 0);
-    const [first = 0, second = first] = meets;
-    const step = second - first;
-    const delta = step * dilation / stride;
-    const last = first + (Math.max(1, meets.length) - 1) * step;
-    const start = meets.length === 0 ? 0 : (phase + before - last * dilation) / stride;
-    return {
-      phase,
-      lines: Math.ceil((extent - phase) / stride),
-      taps: meets.length,
-      first,
-      step,
-      start,
-      delta,
-    };
-  });
-}
-
 /** Rows: input channels. Columns: (y, x, image) of a phase. k: (output channel, window y, window x), taps reversed. */
 function emitInputGradient(context: KernelContext<ConvGradientAttributes>): void {
+  if (sharedInputGradient(context)) return;
   const { stride, padding, dilation, groups } = context.attributes;
   const [dy, weight] = [context.inputs[0]!, context.inputs[1]!];
   const [batch, channels, height, width] = context.shapes[0] as unknown as Four;
@@ -130,14 +82,7 @@ function emitInputGradient(context: KernelContext<ConvGradientAttributes>): void
   const images = Math.ceil(batch / 4);
   const phasesY = phases(height, windowY, stride[0], dilation[0], padding[0]);
   const phasesX = phases(width, windowX, stride[1], dilation[1], padding[1]);
-  const border = (list: readonly Phase[]) => {
-    const before = Math.max(0, ...list.map(({ start }) => -start));
-    const reach = list.map(({ start, lines, taps, delta }) =>
-      before + start + lines + Math.max(0, taps - 1) * delta
-    );
-    return { before, count: Math.max(...reach) };
-  };
-  const [borderY, borderX] = [border(phasesY), border(phasesX)];
+  const [borderY, borderX] = [borderOf(phasesY), borderOf(phasesX)];
 
   // [channel][y][x][image / 4], shared by all phases.
   const b = pack(context, dy, {
@@ -201,6 +146,7 @@ function emitInputGradient(context: KernelContext<ConvGradientAttributes>): void
 
 /** Rows: output channels. Columns: (window y, window x, input channel). k: (image, y, x). */
 function emitWeightGradient(context: KernelContext<ConvGradientAttributes>): void {
+  if (sharedWeightGradient(context)) return;
   const { stride, dilation, groups } = context.attributes;
   const [x, dy] = [context.inputs[0]!, context.inputs[1]!];
   const [batch, outChannels, height, width] = dy.shape as unknown as Four;

@@ -124,7 +124,7 @@ function usesK({ aAlong, bAlong }: GemmProblem): boolean {
 }
 
 /** Adds up the splits, in their order: the same bits every time. */
-function emitSum(emitter: Emitter, partial: PlanValue, splits: number): void {
+export function emitSum(emitter: Emitter, partial: PlanValue, splits: number): void {
   const length = emitter.outputs[0]!.length;
   const sink = emitter.sink();
   emitter.dispatch({
@@ -139,7 +139,8 @@ function emitSum(emitter: Emitter, partial: PlanValue, splits: number): void {
   });
 }
 
-function partialSink(value: PlanValue, width: 1 | 4): Sink {
+/** Where splits are stored. */
+export function partialSink(value: PlanValue, width: 1 | 4): Sink {
   return {
     bindings: [{ name: "partial", value, element: width === 4 ? "vec4<f32>" : "f32", access: "write" }],
     params: {},
