@@ -204,6 +204,17 @@ const STORE_EACH = `store(at, v.x);
 
 const range = (n: number) => [...Array(n).keys()];
 
+/** An operand that is stored in f16 is bound under another name, and computed with in f32. */
+function operand(name: string, value: PlanValue): Dispatch["bindings"][number] {
+  return value.dtype === "f16"
+    ? { name: `${name}_half`, value, element: "vec4<f16>", access: "read" }
+    : { name, value, element: "vec4<f32>", access: "read" };
+}
+
+function widened(name: string, { dtype }: PlanValue): string {
+  return dtype === "f16" ? `fn ${name}(i: u32) -> vec4<f32> { return vec4<f32>(${name}_half(i)); }\n` : "";
+}
+
 /** The shader of a tile of `tm` x `tn`. */
 function gemmShader(
   { a, b, aAlong, bAlong }: GemmProblem,
@@ -257,12 +268,8 @@ function gemmShader(
   }
 
   return {
-    bindings: [
-      { name: "a", value: a, element: "vec4<f32>", access: "read" },
-      { name: "b", value: b, element: "vec4<f32>", access: "read" },
-      ...sink.bindings,
-    ],
-    functions: `
+    bindings: [operand("a", a), operand("b", b), ...sink.bindings],
+    functions: `${[widened("a", a), widened("b", b)].join("")}
 fn bAt(j: u32) -> u32 {
   let j01 = j / p.j2;
   return j01 / p.j1 * p.bColumn0 + j01 % p.j1 * p.bColumn1 + j % p.j2 * p.bColumn2;

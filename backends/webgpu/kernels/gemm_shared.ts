@@ -160,7 +160,8 @@ function layoutOf(emitter: Emitter, product: Product, tile: Tile): Layout {
     loadA: inSubgroup
       ? { lane: "holder", lanes: holders, extent: tile.tile[0], kStep }
       : { lane: "lane", lanes, extent: tile.tile[0], kStep },
-    loadB: { lane: "lane", lanes, extent: tile.tile[1], kStep },
+    // Where half of the lanes are enough for a side, each side has its own half.
+    loadB: { lane: inSubgroup ? "lane" : `(${lanes - 1}u - lane)`, lanes, extent: tile.tile[1], kStep },
     storeWidth: four && sideB.adjacent ? 4 : 1,
   };
 }

@@ -138,7 +138,7 @@ function emitMatmul(context: KernelContext<NoAttributes>): void {
 
 /** Whether vec4s along the axis of stride `along` can be loaded from the value as it lies. */
 function inPlace({ view, batch }: Matrices, along: number, other: number): boolean {
-  return along === 1 && view.offset === 0 && view.value.dtype === "f32" && other % 4 === 0 && batch % 4 === 0;
+  return along === 1 && view.offset === 0 && other % 4 === 0 && batch % 4 === 0;
 }
 
 /** Finds the strides; leading axes that are no single axis in memory are copied into one. */
