@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Compiled } from "../backends/webgpu/compile.ts";
-import { REGISTERS, type Tile } from "../backends/webgpu/kernels/tiles.ts";
+import { REGISTERS, type Variant } from "../backends/webgpu/kernels/variants.ts";
 import { type WebGpuBackend, webgpuDevice } from "../backends/webgpu/mod.ts";
 import { byteLength, type PlanValue } from "../backends/webgpu/values.ts";
 import {
@@ -164,7 +164,7 @@ test("plans: a product is cut into tiles for the adapter, and into splits while 
     k: number,
     n: number,
     parallelism: number,
-    variant: Tile | null = REGISTERS,
+    variant: Variant | null = REGISTERS,
   ) => {
     const { dispatches } = planOf([leaf(m, k).matmul(leaf(k, n))], [], { parallelism, variant });
     return dispatches.filter(({ label }) => label === "matmul").slice(-2).map(({ invocations }) =>

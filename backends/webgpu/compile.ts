@@ -9,7 +9,7 @@ import type { DType } from "../../tensor/mod.ts";
 import { assign, type Assignment } from "./assign.ts";
 import { groupDispatches, sinkOf } from "./fused.ts";
 import { type Group, type Item, schedule, viewsOf } from "./fuse.ts";
-import type { Abilities, Tile } from "./kernels/tiles.ts";
+import type { Abilities, Variant } from "./kernels/variants.ts";
 import type { KernelContext } from "./kernels/types.ts";
 import type { DispatchStep, Program } from "./lower.ts";
 import { type Dispatch, windowCount } from "./shader.ts";
@@ -31,7 +31,7 @@ export interface Limits {
   /** What kernels may use of it. */
   readonly abilities: Abilities;
   /** The variant of the matrix product that was asked for; null where kernels choose. */
-  readonly variant: Tile | null;
+  readonly variant: Variant | null;
 }
 
 /** A plan without its memory. */

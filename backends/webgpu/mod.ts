@@ -19,7 +19,7 @@ import { compile, type Limits } from "./compile.ts";
 import { destroyAtExit } from "./dawn.ts";
 import { Failures } from "./failures.ts";
 import { BAND, Guard } from "./guard.ts";
-import { type Abilities, named } from "./kernels/tiles.ts";
+import { type Abilities, named } from "./kernels/variants.ts";
 import { lower, type Structure, structureOf } from "./lower.ts";
 import { bufferOfStorage, Memory } from "./memory.ts";
 import { Pipelines } from "./pipelines.ts";
@@ -42,7 +42,7 @@ export interface WebGpuOptions {
   readonly parallelism?: number;
   /** Reads matrices of more elements than this along the axis that is summed over, where they lie so. */
   readonly copyBelow?: number;
-  /** The variant of the matrix product, by its name in `kernels/tiles.ts`. */
+  /** The variant of the matrix product, by its name in `kernels/variants.ts`. */
   readonly variant?: string;
   /** Fewer storage buffers a kernel than the adapter has. */
   readonly maxBindings?: number;

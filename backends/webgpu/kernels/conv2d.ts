@@ -5,7 +5,7 @@
  */
 
 import type { ConvGeometry, ConvGradientAttributes } from "../../../tensor/ops/conv2d.ts";
-import { sharedForward, sharedInputGradient, sharedWeightGradient } from "./conv2d_shared.ts";
+import { either, sharedForward, sharedInputGradient, sharedWeightGradient } from "./conv2d_shared.ts";
 import { borderOf, phases, reachOf } from "./conv_windows.ts";
 import { emitGemm, tileRowsFor } from "./gemm.ts";
 import { pack, plainAxis } from "./pack.ts";
@@ -15,7 +15,6 @@ type Four = readonly [number, number, number, number];
 
 /** Rows: output channels. Columns: (y, x, image), so a vec4 is four images. k: (channel, window y, window x). */
 function emitForward(context: KernelContext<ConvGeometry>): void {
-  if (sharedForward(context)) return;
   const { stride, dilation, groups } = context.attributes;
   const [x, weight] = [context.inputs[0]!, context.inputs[1]!];
   const [batch, channels] = x.shape as unknown as Four;
@@ -73,7 +72,6 @@ function emitForward(context: KernelContext<ConvGeometry>): void {
 
 /** Rows: input channels. Columns: (y, x, image) of a phase. k: (output channel, window y, window x), taps reversed. */
 function emitInputGradient(context: KernelContext<ConvGradientAttributes>): void {
-  if (sharedInputGradient(context)) return;
   const { stride, padding, dilation, groups } = context.attributes;
   const [dy, weight] = [context.inputs[0]!, context.inputs[1]!];
   const [batch, channels, height, width] = context.shapes[0] as unknown as Four;
@@ -146,7 +144,6 @@ function emitInputGradient(context: KernelContext<ConvGradientAttributes>): void
 
 /** Rows: output channels. Columns: (window y, window x, input channel). k: (image, y, x). */
 function emitWeightGradient(context: KernelContext<ConvGradientAttributes>): void {
-  if (sharedWeightGradient(context)) return;
   const { stride, dilation, groups } = context.attributes;
   const [x, dy] = [context.inputs[0]!, context.inputs[1]!];
   const [batch, outChannels, height, width] = dy.shape as unknown as Four;
@@ -207,11 +204,21 @@ function emitWeightGradient(context: KernelContext<ConvGradientAttributes>): voi
 
 /** The table of the family. */
 export const conv2dKernels: KernelsOf<typeof import("../../../tensor/ops/conv2d.ts")> = {
-  conv2d: { kind: "dispatch", fuses: true, emit: emitForward } as DispatchKernel<ConvGeometry>,
-  conv2dInputGradient: { kind: "dispatch", fuses: true, emit: emitInputGradient } as DispatchKernel<
+  conv2d: { kind: "dispatch", fuses: true, emit: either(sharedForward, emitForward) } as DispatchKernel<
+    ConvGeometry
+  >,
+  conv2dInputGradient: {
+    kind: "dispatch",
+    fuses: true,
+    emit: either(sharedInputGradient, emitInputGradient),
+  } as DispatchKernel<
     ConvGradientAttributes
   >,
-  conv2dWeightGradient: { kind: "dispatch", fuses: true, emit: emitWeightGradient } as DispatchKernel<
+  conv2dWeightGradient: {
+    kind: "dispatch",
+    fuses: true,
+    emit: either(sharedWeightGradient, emitWeightGradient),
+  } as DispatchKernel<
     ConvGradientAttributes
   >,
 };

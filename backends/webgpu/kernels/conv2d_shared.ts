@@ -8,27 +8,22 @@
 import type { ConvGeometry, ConvGradientAttributes } from "../../../tensor/ops/conv2d.ts";
 import type { View } from "../values.ts";
 import { borderOf, phases, reachOf } from "./conv_windows.ts";
-import { emitProduct, extentsOf, type Product } from "./gemm_shared.ts";
+import { emitProduct, extentsOf } from "./gemm_shared.ts";
 import type { PackSpace } from "./pack.ts";
-import { pick } from "./tiles.ts";
+import { pick } from "./variants.ts";
 import type { KernelContext } from "./types.ts";
 
 type Four = readonly [number, number, number, number];
 
-/** Emits the product, or, where registers are better, nothing. */
-function emit(context: KernelContext<ConvGeometry>, product: Product): void {
-  emitProduct(context, product, pick(context, extentsOf(product)));
-}
+/** A pass that emits nothing and says false where lanes are better off on their own. */
+type Pass<Attributes> = (context: KernelContext<Attributes>) => boolean;
 
-/** Whether the variant for cores is to do the whole: then nothing may be emitted here. */
-function leftToCores(
-  context: KernelContext<ConvGeometry>,
-  rows: number,
-  columns: number,
-  depth: number,
-): boolean {
-  const { groups } = context.attributes;
-  return pick(context, { groups, rows, columns, depth }).shares === "lane";
+/** The first pass, or where it declines, the second. */
+export function either<Attributes>(
+  first: Pass<Attributes>,
+  second: (context: KernelContext<Attributes>) => void,
+): (context: KernelContext<Attributes>) => void {
+  return (context) => first(context) || second(context);
 }
 
 /** Images with zeros around them; as they are where no window reaches over the edge. */
@@ -98,17 +93,20 @@ export function sharedForward(context: KernelContext<ConvGeometry>): boolean {
   const [outChannels, depth, windowY, windowX] = weight.shape as unknown as Four;
   const [batch, , height, width] = context.shapes[0] as unknown as Four;
   const rows = outChannels / groups;
-  if (leftToCores(context, rows, batch * height * width, depth * windowY * windowX)) return false;
+  const columns = [batch, height, width] as const;
+  const k = [depth, windowY, windowX] as const;
+  const variant = pick(context, extentsOf({ groups, rows, columns, k }));
+  if (variant.shares === "lane") return false;
   const space = reachOf(input, [height, width], [windowY, windowX], context.attributes);
   const x = bordered(context, input, space);
   const [n, c, y, z] = x.strides as unknown as Four;
   const [wo, wi, wy, wx] = weight.strides as unknown as Four;
   const area = height * width;
-  emit(context, {
+  emitProduct(context, {
     groups,
     rows,
-    columns: [batch, height, width],
-    k: [depth, windowY, windowX],
+    columns,
+    k,
     a: { value: weight.value, start: weight.offset, group: rows * wo, free: [0, 0, wo], k: [wi, wy, wx] },
     b: {
       value: x.value,
@@ -118,7 +116,7 @@ export function sharedForward(context: KernelContext<ConvGeometry>): boolean {
       k: [c, dilation[0] * y, dilation[1] * z],
     },
     out: { start: 0, group: rows * area, row: area, column: [outChannels * area, width, 1] },
-  });
+  }, variant);
   return true;
 }
 
@@ -129,9 +127,13 @@ export function sharedInputGradient(context: KernelContext<ConvGradientAttribute
   const [batch, channels, height, width] = context.shapes[0] as unknown as Four;
   const [outChannels, rows, windowY, windowX] = weight.shape as unknown as Four;
   const depth = outChannels / groups;
-  if (leftToCores(context, rows, batch * height * width, depth * windowY * windowX)) return false;
   const phasesY = phases(height, windowY, stride[0], dilation[0], padding[0]);
   const phasesX = phases(width, windowX, stride[1], dilation[1], padding[1]);
+  // One variant for all phases, chosen for the largest.
+  const columns = [batch, Math.ceil(height / stride[0]), Math.ceil(width / stride[1])] as const;
+  const k = [depth, Math.ceil(windowY / stride[0]), Math.ceil(windowX / stride[1])] as const;
+  const variant = pick(context, extentsOf({ groups, rows, columns, k }));
+  if (variant.shares === "lane") return false;
   const [borderY, borderX] = [borderOf(phasesY), borderOf(phasesX)];
   const dy = bordered(context, slope, { y: borderY, x: borderX });
   const [n, o, y, x] = dy.strides as unknown as Four;
@@ -139,7 +141,7 @@ export function sharedInputGradient(context: KernelContext<ConvGradientAttribute
   const area = height * width;
   for (const py of phasesY) {
     for (const px of phasesX) {
-      emit(context, {
+      emitProduct(context, {
         groups,
         part: phasesY.length * phasesX.length > 1,
         rows,
@@ -166,7 +168,7 @@ export function sharedInputGradient(context: KernelContext<ConvGradientAttribute
           row: area,
           column: [channels * area, stride[0] * width, stride[1]],
         },
-      });
+      }, variant);
     }
   }
   return true;
@@ -180,16 +182,19 @@ export function sharedWeightGradient(context: KernelContext<ConvGradientAttribut
   const [, depth, windowY, windowX] = context.shapes[0] as unknown as Four;
   const rows = outChannels / groups;
   const area = windowY * windowX;
-  if (leftToCores(context, rows, depth * area, batch * height * width)) return false;
+  const columns = [depth, windowY, windowX] as const;
+  const k = [batch, height, width] as const;
+  const variant = pick(context, extentsOf({ groups, rows, columns, k }));
+  if (variant.shares === "lane") return false;
   const space = reachOf(input, [height, width], [windowY, windowX], context.attributes);
   const x = bordered(context, input, space);
   const [xn, xc, xy, xx] = x.strides as unknown as Four;
   const [yn, yc, yy, yx] = dy.strides as unknown as Four;
-  emit(context, {
+  emitProduct(context, {
     groups,
     rows,
-    columns: [depth, windowY, windowX],
-    k: [batch, height, width],
+    columns,
+    k,
     a: { value: dy.value, start: dy.offset, group: rows * yc, free: [0, 0, yc], k: [yn, yy, yx] },
     b: {
       value: x.value,
@@ -199,6 +204,6 @@ export function sharedWeightGradient(context: KernelContext<ConvGradientAttribut
       k: [xn, stride[0] * xy, stride[1] * xx],
     },
     out: { start: 0, group: rows * depth * area, row: depth * area, column: [area, windowX, 1] },
-  });
+  }, variant);
   return true;
 }

@@ -6,7 +6,7 @@
  *
  * over operands that are views (`operand.ts`): a convolution is an address recipe, and no operand is packed.
  *
- * Sizes are run-time parameters; a pipeline depends on the variant (`tiles.ts`) and on how the operands lie. The sum is
+ * Sizes are run-time parameters; a pipeline depends on the variant (`variants.ts`) and on how the operands lie. The sum is
  * in blocks of 32 k, and in splits that are added up in their order: the same bits every time.
  *
  * @module
@@ -29,7 +29,7 @@ import {
   type Side,
   sideOf,
 } from "./operand.ts";
-import { type Extents, lanesOf, type Tile, usefulSplits } from "./tiles.ts";
+import { type Extents, lanesOf, usefulSplits, type Variant } from "./variants.ts";
 import type { Emitter, Sink } from "./types.ts";
 
 /** A product. All strides count elements. */
@@ -68,13 +68,15 @@ const range = (n: number) => [...Array(n).keys()];
 const volume = (counts: Axes) => counts[0] * counts[1] * counts[2];
 
 /** The size of a product. */
-export function extentsOf({ groups, rows, columns, k }: Product): Extents {
+export function extentsOf(
+  { groups, rows, columns, k }: Pick<Product, "groups" | "rows" | "columns" | "k">,
+): Extents {
   return { groups, rows, columns: volume(columns), depth: volume(k) };
 }
 
 /** A product with all that its shader depends on. */
 interface Layout {
-  readonly tile: Tile;
+  readonly tile: Variant;
   readonly a: Side;
   readonly b: Side;
   readonly k: Axes;
@@ -86,7 +88,7 @@ interface Layout {
 }
 
 /** Emits the product into the emitter's sink; where the output is small and k is long, in splits that are summed after. */
-export function emitProduct(emitter: Emitter, product: Product, tile: Tile): void {
+export function emitProduct(emitter: Emitter, product: Product, tile: Variant): void {
   const { rows, columns, out, groups } = product;
   const extents = extentsOf(product);
   const outLength = emitter.outputs[0]!.length;
@@ -133,7 +135,7 @@ export function emitProduct(emitter: Emitter, product: Product, tile: Tile): voi
   if (partial) emitSum(emitter, partial, splits);
 }
 
-function layoutOf(emitter: Emitter, product: Product, tile: Tile): Layout {
+function layoutOf(emitter: Emitter, product: Product, tile: Variant): Layout {
   const { rows, columns, out } = product;
   const { counts: k, a, b } = mergeK(product.k, product.a, product.b);
   // Columns that lie in a row in the output are one axis there.
@@ -220,7 +222,7 @@ function shader(layout: Layout, sink: Sink): Pick<Dispatch, "bindings" | "functi
 }
 
 /** Where a lane's part is. A subgroup's lanes are 8 by 4 parts, so that they read few different vec4s of either side. */
-function places({ shares, tile, part }: Tile, { lanes }: Loaders): string {
+function places({ shares, tile, part }: Variant, { lanes }: Loaders): string {
   if (shares === "subgroup") {
     return `let laneX = lane;\n  let laneY = 0u;\n  let holder = subgroupLane % ${lanes}u;`;
   }

@@ -10,7 +10,7 @@ import { type PlanValue, type View, wholeView } from "../values.ts";
 import { emitGemm, tileRowsFor } from "./gemm.ts";
 import { emitProduct } from "./gemm_shared.ts";
 import { pack, plainAxis } from "./pack.ts";
-import { pick } from "./tiles.ts";
+import { pick } from "./variants.ts";
 import type { DispatchKernel, KernelContext, KernelsOf } from "./types.ts";
 
 /** A stack of matrices as stored: element (b, i, k) stands at b * batch + i * free + k * inner. */

@@ -8,7 +8,7 @@ import type { DType } from "../../../tensor/mod.ts";
 import type { Composites, CompositesOf, Primitives, PrimitivesOf } from "../../../tensor/ops/registry.ts";
 import type { Dispatch } from "../shader.ts";
 import type { PlanValue, View } from "../values.ts";
-import type { Abilities, Tile } from "./tiles.ts";
+import type { Abilities, Variant } from "./variants.ts";
 
 /** What an expression is given besides its arguments. */
 export interface ExpressionContext<Attributes> {
@@ -76,7 +76,7 @@ export interface Emitter {
   /** What kernels may use of the adapter. */
   readonly abilities: Abilities;
   /** The variant of the matrix product that was asked for; null where kernels choose. */
-  readonly variant: Tile | null;
+  readonly variant: Variant | null;
   /** Memory for this op only. */
   temporary(dtype: DType, length: number): PlanValue;
   /** The view's elements in order in memory; copied if need be. */

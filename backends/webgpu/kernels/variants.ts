@@ -7,7 +7,7 @@
 import type { Emitter } from "./types.ts";
 
 /** A variant: how an output is cut into tiles for workgroups, and a tile into parts for lanes. */
-export interface Tile {
+export interface Variant {
   readonly name: string;
   /**
    * Who shares what was loaded: nobody, a lane keeps a tile in its registers (for cores; `gemm.ts` knows its numbers); a
@@ -26,13 +26,13 @@ export interface Tile {
 
 const shared = (
   name: string,
-  tile: Tile["tile"],
-  part: Tile["part"],
+  tile: Variant["tile"],
+  part: Variant["part"],
   kStep: number,
   stages: 1 | 2,
-): Tile => ({ name, shares: "workgroup", tile, part, kStep, stages });
+): Variant => ({ name, shares: "workgroup", tile, part, kStep, stages });
 
-const broadcast = (name: string, tile: Tile["tile"]): Tile => ({
+const broadcast = (name: string, tile: Variant["tile"]): Variant => ({
   name,
   shares: "subgroup",
   tile,
@@ -42,7 +42,7 @@ const broadcast = (name: string, tile: Tile["tile"]): Tile => ({
 });
 
 /** What gemm.ts, matmul.ts and conv2d.ts do by themselves. */
-export const REGISTERS: Tile = {
+export const REGISTERS: Variant = {
   name: "registers",
   shares: "lane",
   tile: [0, 0],
@@ -52,7 +52,7 @@ export const REGISTERS: Tile = {
 };
 
 /** All variants. */
-export const TILES: readonly Tile[] = [
+export const VARIANTS: readonly Variant[] = [
   REGISTERS,
   shared("128x128", [128, 128], [8, 8], 16, 1),
   shared("128x128 twice", [128, 128], [8, 8], 8, 2),
@@ -68,7 +68,7 @@ export const TILES: readonly Tile[] = [
 ];
 
 /** How many lanes work on a tile. */
-export function lanesOf({ tile, part }: Tile): number {
+export function lanesOf({ tile, part }: Variant): number {
   return tile[0] / part[0] * (tile[1] / part[1]);
 }
 
@@ -81,12 +81,12 @@ export interface Abilities {
 }
 
 /** The memory of a workgroup: a vec4 of rows or columns each, and one between two k so that banks do not collide. */
-export function workgroupBytes({ shares, tile, kStep, stages }: Tile): number {
+export function workgroupBytes({ shares, tile, kStep, stages }: Variant): number {
   return shares === "workgroup" ? stages * kStep * (tile[0] / 4 + tile[1] / 4 + 2) * 16 : 0;
 }
 
 /** Why the adapter cannot run a variant; null where it can. */
-export function missing(variant: Tile, abilities: Abilities): string | null {
+export function missing(variant: Variant, abilities: Abilities): string | null {
   if (variant.shares === "subgroup" && abilities.subgroup < variant.part[0] / 4) return "subgroups";
   const bytes = workgroupBytes(variant);
   if (bytes > abilities.workgroupBytes) return `${bytes} bytes of workgroup memory`;
@@ -95,8 +95,8 @@ export function missing(variant: Tile, abilities: Abilities): string | null {
 }
 
 /** The variant of that name. */
-export function named(name: string, abilities: Abilities): Tile {
-  const found = TILES.find((each) => each.name === name);
+export function named(name: string, abilities: Abilities): Variant {
+  const found = VARIANTS.find((each) => each.name === name);
   if (!found) throw new RangeError(`webgpu: no variant is called ${name}`);
   const lacks = missing(found, abilities);
   if (lacks) {
@@ -106,8 +106,8 @@ export function named(name: string, abilities: Abilities): Tile {
 }
 
 /** The variants that an adapter can run. */
-export function candidates(abilities: Abilities): Tile[] {
-  return TILES.filter((each) => missing(each, abilities) === null);
+export function candidates(abilities: Abilities): Variant[] {
+  return VARIANTS.filter((each) => missing(each, abilities) === null);
 }
 
 /** The size of a product. */
@@ -126,7 +126,7 @@ const LEAST_K = 128;
 /** How many times a tile's sum may be split, so that the adapter is busy. */
 export function usefulSplits(
   { groups, rows, columns, depth }: Extents,
-  variant: Tile,
+  variant: Variant,
   lanes: number,
 ): number {
   const [m, n] = variant.tile;
@@ -142,10 +142,10 @@ export function usefulSplits(
 export function pick(
   { variant, abilities, parallelism }: Pick<Emitter, "variant" | "abilities" | "parallelism">,
   extents: Extents,
-): Tile {
+): Variant {
   if (variant) return variant;
   if (parallelism < MANY_LANES) return REGISTERS;
-  const cost = (tile: Tile): number => {
+  const cost = (tile: Variant): number => {
     const [m, n] = tile.tile;
     const tiles = extents.groups * Math.ceil(extents.rows / m) * Math.ceil(extents.columns / n);
     const lanes = tiles * lanesOf(tile) * usefulSplits(extents, tile, parallelism);
