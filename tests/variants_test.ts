@@ -116,12 +116,11 @@ function few(make: Make): Tensor[] {
 }
 
 const GUARDED = { guarded: true, parallelism: 65536 };
-/** Variants that stand for all of their kind: with one barrier and with two, with subgroups, without anything. */
+/** Variants that stand for all of their kind: workgroups, subgroups, and neither. */
 const ALL = { products, convolutions, fused };
 const WORK: Readonly<Record<string, Readonly<Record<string, (make: Make) => Tensor[]>>>> = {
   "registers": ALL,
   "32x32": ALL,
-  "64x64 twice": ALL,
   "subgroup 8x4": ALL,
 };
 

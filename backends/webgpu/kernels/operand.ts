@@ -41,6 +41,8 @@ export interface Side {
 }
 
 const range = (n: number) => [...Array(n).keys()];
+/** How many there are. */
+export const volume = (counts: Axes): number => counts[0] * counts[1] * counts[2];
 
 /** Makes one of neighbouring k axes over which both operands step evenly; axes of one element go to the front. */
 export function mergeK(counts: Axes, a: Operand, b: Operand): { counts: Axes; a: Operand; b: Operand } {
@@ -67,24 +69,35 @@ export function nests(counts: Axes, steps: Axes): boolean {
   return (counts[1] === 1 || steps[1] === inner) && (counts[0] === 1 || steps[0] === inner * counts[1]);
 }
 
-/** Chooses the order of an operand whose free axes have these counts, and k (merged) those. */
+/**
+ * Chooses the order of an operand whose free axes have these counts, and k (merged) those. Some orders may be none for who
+ * loads it; `neighbours` says that four should be neighbours if they can.
+ */
 export function sideOf(
   name: "a" | "b",
   operand: Operand,
   counts: Axes,
   kCounts: Axes,
-  { transposes, neighbours }: { readonly transposes: boolean; readonly neighbours: boolean },
+  { never, neighbours }: { readonly never: readonly Order[]; readonly neighbours: boolean },
 ): Side {
   const { start, group, free, k } = operand;
   const linear = nests(kCounts, k);
-  const aligned = start % 4 === 0 && group % 4 === 0;
-  const free4 = aligned && free[2] === 1 && byFour([counts[2], free[0], free[1], ...k]);
-  const k4 = aligned && linear && k[2] === 1 && byFour([kCounts[0] * kCounts[1] * kCounts[2], ...free]);
+  const aligned = byFour([start, group]);
   // The shorter step, then the longer run.
   const [stepFree, stepK] = [Math.abs(free[2]), Math.abs(k[2])];
-  const along = stepFree < stepK || (stepFree === stepK && counts[2] >= kCounts[2]);
-  const order = free4 ? "free4" : !transposes ? "free" : k4 ? "k4" : along ? "free" : "k";
-  return { name, operand, linear, order, adjacent: order === "free4" || (order !== "free" && neighbours) };
+  const order = (["free4", "k4", "k", "free"] as const).find((each) => {
+    if (never.includes(each)) return false;
+    if (each === "free4") return aligned && free[2] === 1 && byFour([counts[2], free[0], free[1], ...k]);
+    if (each === "k4") return aligned && linear && k[2] === 1 && byFour([volume(kCounts), ...free]);
+    return each === "free" || stepK < stepFree || (stepK === stepFree && kCounts[2] > counts[2]);
+  })!;
+  return {
+    name,
+    operand,
+    linear,
+    order,
+    adjacent: order === "free4" || (order !== "free" && neighbours),
+  };
 }
 
 /** The binding of an operand. */
