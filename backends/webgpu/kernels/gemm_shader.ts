@@ -21,7 +21,7 @@ import type { Variant } from "./variants.ts";
 
 /** A product with all that its shader depends on. */
 export interface Layout {
-  readonly tile: Variant;
+  readonly variant: Variant;
   readonly a: Side;
   readonly b: Side;
   readonly k: Axes;
@@ -43,16 +43,16 @@ const range = (n: number) => [...Array(n).keys()];
 
 /** The shader of a layout. */
 export function productShader(layout: Layout, sink: Sink): Pick<Dispatch, "bindings" | "functions" | "body"> {
-  const { tile, a, b, columns, outColumns, loadA, loadB } = layout;
-  const [height, width] = tile.tile;
-  const [tallPart, widePart] = tile.part;
-  const shared = tile.shares === "workgroup";
+  const { variant, a, b, columns, outColumns, loadA, loadB } = layout;
+  const [height, width] = variant.tile;
+  const [tallPart, widePart] = variant.part;
+  const shared = variant.shares === "workgroup";
   const fromA = loading(a, loadA, `rowTile * ${height}u`, "p.rows");
   const fromB = loading(b, loadB, `columnTile * ${width}u`, "p.columns");
   const { kStep } = loadA;
   const sums = range(tallPart).flatMap((m) => range(widePart / 4).map((t) => `${m}_${t}`));
   const memory = (name: string, stride: number) =>
-    `var<workgroup> ${name}_tile: array<vec4<f32>, ${tile.stages * kStep * stride}>;`;
+    `var<workgroup> ${name}_tile: array<vec4<f32>, ${variant.stages * kStep * stride}>;`;
   return {
     bindings: [bindingOf(a), bindingOf(b), ...sink.bindings],
     functions: [
@@ -74,7 +74,7 @@ export function productShader(layout: Layout, sink: Sink): Pick<Dispatch, "bindi
   let columnTile = inBand / bandRows;
   let kFirst = split * p.kPerSplit;
   let kEnd = min(kFirst + p.kPerSplit, p.depth);
-  ${places(tile, loadA)}
+  ${places(variant, loadA)}
   ${fromA.before}
   ${fromB.before}
   ${sums.map((at) => `var sum${at} = vec4<f32>();`).join("\n  ")}
@@ -124,10 +124,10 @@ function outerProduct(
 }
 
 /** Shares the fetched tiles, fetches the next ones meanwhile, and multiplies. */
-function throughMemory({ tile, loadA }: Layout, fromA: Loading, fromB: Loading): string {
-  const { part, stages } = tile;
+function throughMemory({ variant, loadA }: Layout, fromA: Loading, fromB: Loading): string {
+  const { part, stages } = variant;
   const { kStep } = loadA;
-  const [down, across] = [tile.tile[0] / part[0], tile.tile[1] / part[1]];
+  const [down, across] = [variant.tile[0] / part[0], variant.tile[1] / part[1]];
   const stage = (name: string, stride: number) =>
     `let ${name}_stage = ${stages === 1 ? "0u" : `k / ${kStep}u % 2u * ${kStep * stride}u`};`;
   const one = (s: number) =>
@@ -153,12 +153,12 @@ function throughMemory({ tile, loadA }: Layout, fromA: Loading, fromB: Loading):
 }
 
 /** Broadcasts rows from the lanes that hold them; columns are a lane's own. */
-function throughSubgroup({ tile, a, loadA }: Layout, fromA: Loading, fromB: Loading): string {
-  const vectors = tile.part[0] / 4;
+function throughSubgroup({ variant, a, loadA }: Layout, fromA: Loading, fromB: Loading): string {
+  const vectors = variant.part[0] / 4;
   const holder = (q: number, s: number) => a.order.startsWith("k") ? q * loadA.kStep + s : s * vectors + q;
   const one = (s: number) =>
     outerProduct(
-      tile.part,
+      variant.part,
       (q) => `subgroupBroadcast(${fromA.registers[0]}, ${holder(q, s)}u)`,
       () => fromB.registers[s]!,
     );
@@ -169,9 +169,9 @@ function throughSubgroup({ tile, a, loadA }: Layout, fromA: Loading, fromB: Load
  * The tile goes through a local array so that a loop with run-time bounds stores it: a driver that unrolled its guarded
  * stores would compile for seconds.
  */
-function stores({ tile, a, b, storeWidth }: Layout): string {
-  const [height, width] = tile.tile;
-  const [tall, wide] = tile.part;
+function stores({ variant, a, b, storeWidth }: Layout): string {
+  const [height, width] = variant.tile;
+  const [tall, wide] = variant.part;
   const [down, across] = [height / tall, width / wide];
   const row = `let v = laneY + (m >> 2u) * ${down}u;
       let row = rowTile * ${height}u + ${

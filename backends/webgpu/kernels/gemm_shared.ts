@@ -52,20 +52,20 @@ export function extentsOf(
 }
 
 /** Emits the product into the emitter's sink; where the output is small and k is long, in splits that are summed after. */
-export function emitProduct(emitter: Emitter, product: Product, tile: Variant): void {
+export function emitProduct(emitter: Emitter, product: Product, variant: Variant): void {
   const { rows, columns, out, groups } = product;
   const extents = extentsOf(product);
   const outLength = emitter.outputs[0]!.length;
-  const layout = layoutOf(emitter, product, tile);
+  const layout = layoutOf(emitter, product, variant);
   const { depth } = extents;
-  const wanted = Math.max(usefulSplits(extents, tile, emitter.parallelism), Math.ceil(depth / MOST_K));
+  const wanted = Math.max(usefulSplits(extents, variant, emitter.parallelism), Math.ceil(depth / MOST_K));
   const kPerSplit = Math.max(1, Math.ceil(depth / (product.part ? 1 : wanted) / BLOCK)) * BLOCK;
   const splits = Math.max(1, Math.ceil(depth / kPerSplit));
   const partial = splits > 1 ? emitter.temporary("f32", splits * outLength) : null;
   const sink = partial ? partialSink(partial, layout.storeWidth) : emitter.sink(layout.storeWidth);
-  const rowTiles = Math.ceil(rows / tile.tile[0]);
-  const columnTiles = Math.ceil(extents.columns / tile.tile[1]);
-  const lanes = lanesOf(tile);
+  const rowTiles = Math.ceil(rows / variant.tile[0]);
+  const columnTiles = Math.ceil(extents.columns / variant.tile[1]);
+  const lanes = lanesOf(variant);
   emitter.dispatch({
     ...productShader(layout, sink),
     params: {
@@ -92,14 +92,14 @@ export function emitProduct(emitter: Emitter, product: Product, tile: Variant): 
       out_split: outLength,
       one: 1,
     },
-    together: tile.shares === "subgroup" ? "subgroup" : "workgroup",
+    together: variant.shares === "subgroup" ? "subgroup" : "workgroup",
     invocations: groups * splits * rowTiles * columnTiles * lanes,
     workgroupSize: lanes,
   });
   if (partial) emitSum(emitter, partial, splits);
 }
 
-function layoutOf(emitter: Emitter, product: Product, tile: Variant): Layout {
+function layoutOf(emitter: Emitter, product: Product, variant: Variant): Layout {
   const { rows, columns, out } = product;
   const { counts: k, a, b } = mergeK(product.k, product.a, product.b);
   // Columns that lie in a row in the output are one axis there.
@@ -109,26 +109,26 @@ function layoutOf(emitter: Emitter, product: Product, tile: Variant): Layout {
     ...(outColumns === columns ? out.column.slice(0, 2) : []),
     ...[out.start, out.group, out.row, emitter.outputs[0]!.length],
   ]);
-  const inSubgroup = tile.shares === "subgroup";
+  const inSubgroup = variant.shares === "subgroup";
   // Without memory to go through, who loads a column keeps it; and a lane holds one vec4 of rows.
   const never = inSubgroup ? { a: ["k4"], b: ["k", "k4"] } as const : { a: [], b: [] };
   const sideA = sideOf("a", a, [1, 1, rows], k, { never: never.a, neighbours: false });
   const sideB = sideOf("b", b, columns, k, { never: never.b, neighbours: four });
   const holders = Math.min(emitter.abilities.subgroup, MOST_HOLDERS);
-  const kStep = inSubgroup ? holders / (tile.tile[0] / 4) : tile.kStep;
-  const lanes = lanesOf(tile);
+  const kStep = inSubgroup ? holders / (variant.tile[0] / 4) : variant.kStep;
+  const lanes = lanesOf(variant);
   return {
-    tile,
+    variant,
     a: sideA,
     b: sideB,
     k,
     columns,
     outColumns,
     loadA: inSubgroup
-      ? { lane: "holder", lanes: holders, extent: tile.tile[0], kStep }
-      : { lane: "lane", lanes, extent: tile.tile[0], kStep },
+      ? { lane: "holder", lanes: holders, extent: variant.tile[0], kStep }
+      : { lane: "lane", lanes, extent: variant.tile[0], kStep },
     // Where half of the lanes are enough for a side, each side has its own half.
-    loadB: { lane: inSubgroup ? "lane" : `(${lanes - 1}u - lane)`, lanes, extent: tile.tile[1], kStep },
+    loadB: { lane: inSubgroup ? "lane" : `(${lanes - 1}u - lane)`, lanes, extent: variant.tile[1], kStep },
     storeWidth: four && sideB.adjacent ? 4 : 1,
   };
 }

@@ -34,8 +34,8 @@ function emitMatmul(context: KernelContext<NoAttributes>): void {
   const a = matrices(context, context.inputs[0]!, true);
   const b = matrices(context, context.inputs[1]!, false);
 
-  const tile = pick(context, { groups: batches, rows: m, columns: n, depth });
-  if (tile.shares !== "lane") {
+  const variant = pick(context, { groups: batches, rows: m, columns: n, depth });
+  if (variant.shares !== "lane") {
     const operand = ({ view, batch, free, inner }: Matrices) => ({
       value: view.value,
       start: view.offset,
@@ -51,7 +51,7 @@ function emitMatmul(context: KernelContext<NoAttributes>): void {
       a: operand(a),
       b: operand(b),
       out: { start: 0, group: m * n, row: n, column: [0, 0, 1] },
-    }, tile);
+    }, variant);
     return;
   }
 
