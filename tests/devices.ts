@@ -18,8 +18,8 @@ export interface Variant {
 
 /**
  * WebGPU devices that take the other branches of the backend, guarded (`backends/webgpu/guard.ts`): bindings of only
- * 4 KiB, so that small tensors are seen through several windows; the kernel variants of a large GPU, matrices read along
- * the axis that is summed over; and an adapter that is small in every way, whose grids are folded although they are short.
+ * 4 KiB, so that small tensors are seen through several windows; the kernel variants of a large GPU, whose lanes
+ * share what they load; and an adapter that is small in every way, whose grids are folded although they are short.
  */
 export async function webgpuVariants(): Promise<Variant[]> {
   const variant = async (name: string, options: WebGpuOptions): Promise<Variant> => ({

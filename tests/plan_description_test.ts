@@ -19,6 +19,8 @@ const LIMITS: Limits = {
   parallelism: 256,
   copyBelow: 1 << 18,
   band: 0,
+  abilities: { subgroup: 0, workgroupBytes: 32768, workgroupLanes: 256 },
+  variant: null,
 };
 
 /** A first step, in which parameters get their first values too, and the sizes of all states. */

@@ -17,6 +17,8 @@ export interface Gpu {
   readonly dawn: boolean;
   /** Whether `mapAsync` keeps the thread until the device has caught up, as Deno's does. */
   readonly mappingBlocks: boolean;
+  /** Lanes of the smallest subgroup; 0 where shaders cannot use them. */
+  readonly subgroup: number;
 }
 
 const HOW_TO_GET_ONE =
@@ -42,7 +44,8 @@ export async function openGpu(which: "auto" | "dawn"): Promise<Gpu> {
   const software = adapter.info.isFallbackAdapter || /llvmpipe|lavapipe|swiftshader/i.test(name);
   const dawn = implementation === DAWN;
   const mappingBlocks = !dawn && "Deno" in globalThis;
-  return { device, description: `${name} (${implementation})`, software, dawn, mappingBlocks };
+  const subgroup = device.features.has("subgroups") ? adapter.info.subgroupMinSize : 0;
+  return { device, description: `${name} (${implementation})`, software, dawn, mappingBlocks, subgroup };
 }
 
 const OPTIONAL_FEATURES: readonly GPUFeatureName[] = ["shader-f16", "timestamp-query", "subgroups"];

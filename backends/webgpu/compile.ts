@@ -9,6 +9,7 @@ import type { DType } from "../../tensor/mod.ts";
 import { assign, type Assignment } from "./assign.ts";
 import { groupDispatches, sinkOf } from "./fused.ts";
 import { type Group, type Item, schedule, viewsOf } from "./fuse.ts";
+import type { Abilities, Variant } from "./kernels/variants.ts";
 import type { KernelContext } from "./kernels/types.ts";
 import type { DispatchStep, Program, Step } from "./lower.ts";
 import { recompute } from "./recompute.ts";
@@ -28,6 +29,10 @@ export interface Limits {
   readonly parallelism: number;
   /** Up to how many elements a matrix is packed rather than read where it lies. */
   readonly copyBelow: number;
+  /** What kernels may use of it. */
+  readonly abilities: Abilities;
+  /** The variant of the matrix product that was asked for; null where kernels choose. */
+  readonly variant: Variant | null;
 }
 
 /** A plan without its memory. */
@@ -151,6 +156,8 @@ function emitStep(
     shapes: step.shapes,
     parallelism: limits.parallelism,
     copyBelow: limits.copyBelow,
+    abilities: limits.abilities,
+    variant: limits.variant,
     temporary: (dtype: DType, length: number) => ({
       ...names,
       dtype,

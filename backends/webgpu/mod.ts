@@ -19,6 +19,7 @@ import { compile, type Limits } from "./compile.ts";
 import { destroyAtExit } from "./dawn.ts";
 import { Failures } from "./failures.ts";
 import { BAND, Guard } from "./guard.ts";
+import { type Abilities, named } from "./kernels/variants.ts";
 import { lower, type Structure, structureOf } from "./lower.ts";
 import { bufferOfStorage, Memory } from "./memory.ts";
 import { Pipelines } from "./pipelines.ts";
@@ -41,6 +42,8 @@ export interface WebGpuOptions {
   readonly parallelism?: number;
   /** Reads matrices of more elements than this along the axis that is summed over, where they lie so. */
   readonly copyBelow?: number;
+  /** The variant of the matrix product, by its name in `kernels/variants.ts`. */
+  readonly variant?: string;
   /** Fewer storage buffers a kernel than the adapter has. */
   readonly maxBindings?: number;
   /** Fewer workgroups along an axis of the grid than WebGPU has, so that grids are folded. */
@@ -55,15 +58,19 @@ export interface WebGpuOptions {
  * Opens a WebGPU device.
  *
  * @throws {Error} one sentence that says how to get an adapter, when there is none.
+ * @throws {RangeError} when the adapter cannot run the variant that was asked for.
  */
 export async function webgpuDevice(gpu: "auto" | "dawn", options: WebGpuOptions = {}): Promise<Device> {
-  const { device, description, software, dawn, mappingBlocks } = await openGpu(gpu);
+  const { device, description, software, dawn, mappingBlocks, subgroup } = await openGpu(gpu);
   const {
     maxStorageBufferBindingSize,
     maxBufferSize,
     maxStorageBuffersPerShaderStage,
     maxComputeWorkgroupsPerDimension,
+    maxComputeWorkgroupStorageSize: workgroupBytes,
+    maxComputeInvocationsPerWorkgroup: workgroupLanes,
   } = device.limits;
+  const abilities: Abilities = { subgroup, workgroupBytes, workgroupLanes };
   const binding = options.bindingLimit ?? Math.min(maxStorageBufferBindingSize, maxBufferSize);
   const limits: Limits = {
     windowBytes: Math.floor(binding / 4096) * 4096,
@@ -71,6 +78,8 @@ export async function webgpuDevice(gpu: "auto" | "dawn", options: WebGpuOptions 
     maxGroups: options.maxGroups ?? maxComputeWorkgroupsPerDimension,
     parallelism: options.parallelism ?? (software ? 256 : 65536),
     copyBelow: options.copyBelow ?? COPY_BELOW,
+    abilities,
+    variant: options.variant === undefined ? null : named(options.variant, abilities),
     band: options.guarded ? BAND : 0,
   };
   const backend = new WebGpuBackend(

@@ -49,10 +49,15 @@ export interface Dispatch {
   readonly floats?: Readonly<Record<string, number>>;
   /** Functions beside main. */
   readonly functions?: string;
-  /** The body; `i` is the invocation. */
+  /** The body; `i` is the invocation, `number` its workgroup. */
   readonly body: string;
   readonly invocations: number;
   readonly workgroupSize?: number;
+  /**
+   * Lanes work together: those of a workgroup all get to its barriers, also those beyond the invocations; those of a
+   * subgroup may broadcast too, and know their place in it as `subgroupLane`.
+   */
+  readonly together?: "workgroup" | "subgroup";
 }
 
 const DEFAULT_WORKGROUP = 64;
@@ -82,13 +87,17 @@ export function shaderText(dispatch: Dispatch, windowBytes: number): string {
     ...Object.keys(params).map((name) => `  ${name}: u32,`),
     ...Object.keys(floats).map((name) => `  ${name}: f32,`),
   ];
+  const subgroups = dispatch.together === "subgroup";
   const main = `
 @compute @workgroup_size(${size})
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>,
-        @builtin(local_invocation_index) lane: u32) {
+        @builtin(local_invocation_index) lane: u32${
+    subgroups ? ", @builtin(subgroup_invocation_id) subgroupLane: u32" : ""
+  }) {
   // At most 65,535 workgroups fit along an axis: the grid is folded.
-  let i = (workgroup.y * grid.x + workgroup.x) * ${size}u + lane;
-  if (i >= p.invocations) { return; }
+  let number = workgroup.y * grid.x + workgroup.x;
+  let i = number * ${size}u + lane;
+  if (${dispatch.together ? `number * ${size}u` : "i"} >= p.invocations) { return; }
 ${body}
 }`;
   const text = [
@@ -98,7 +107,7 @@ ${body}
     functions,
     main,
   ].join("\n");
-  return text.includes("f16") ? `enable f16;\n${text}` : text;
+  return (text.includes("f16") ? "enable f16;\n" : "") + (subgroups ? "enable subgroups;\n" : "") + text;
 }
 
 function storageText(binding: Binding, slot: number, count: number, windowBytes: number): string {

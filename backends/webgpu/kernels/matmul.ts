@@ -8,7 +8,9 @@
 import type { NoAttributes } from "../../../tensor/mod.ts";
 import { type PlanValue, type View, wholeView } from "../values.ts";
 import { emitGemm, tileRowsFor } from "./gemm.ts";
+import { emitProduct } from "./gemm_shared.ts";
 import { pack, plainAxis } from "./pack.ts";
+import { pick } from "./variants.ts";
 import type { DispatchKernel, KernelContext, KernelsOf } from "./types.ts";
 
 /** A stack of matrices as stored: element (b, i, k) stands at b * batch + i * free + k * inner. */
@@ -31,6 +33,27 @@ function emitMatmul(context: KernelContext<NoAttributes>): void {
   const depth = context.inputs[0]!.shape.at(-1)!;
   const a = matrices(context, context.inputs[0]!, true);
   const b = matrices(context, context.inputs[1]!, false);
+
+  const variant = pick(context, { groups: batches, rows: m, columns: n, depth });
+  if (variant.shares !== "lane") {
+    const operand = ({ view, batch, free, inner }: Matrices) => ({
+      value: view.value,
+      start: view.offset,
+      group: batch,
+      free: [0, 0, free] as const,
+      k: [0, 0, inner] as const,
+    });
+    emitProduct(context, {
+      groups: batches,
+      rows: m,
+      columns: [1, 1, n],
+      k: [1, 1, depth],
+      a: operand(a),
+      b: operand(b),
+      out: { start: 0, group: m * n, row: n, column: [0, 0, 1] },
+    }, variant);
+    return;
+  }
 
   // Along k the tile is small, so that only matrices are read so that are large and used a few times.
   const worthCopying = (rows: number, uses: number) => rows * depth <= context.copyBelow || uses >= FREQUENT;
@@ -115,7 +138,7 @@ function emitMatmul(context: KernelContext<NoAttributes>): void {
 
 /** Whether vec4s along the axis of stride `along` can be loaded from the value as it lies. */
 function inPlace({ view, batch }: Matrices, along: number, other: number): boolean {
-  return along === 1 && view.offset === 0 && view.value.dtype === "f32" && other % 4 === 0 && batch % 4 === 0;
+  return along === 1 && view.offset === 0 && other % 4 === 0 && batch % 4 === 0;
 }
 
 /** Finds the strides; leading axes that are no single axis in memory are copied into one. */

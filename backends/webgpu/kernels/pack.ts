@@ -52,7 +52,7 @@ export function plainAxis(count: number, stride: number): PackSpace {
   return { count, stride, before: 0, extent: count };
 }
 
-/** Emits the copy of `source` and returns it, f32. */
+/** Emits the copy of `source` and returns it; f16 stays f16, half the bytes. */
 export function pack(
   emitter: Emitter,
   source: Pick<View, "value" | "offset">,
@@ -63,16 +63,12 @@ export function pack(
   // A lane walks a run along x: the division that finds its place is dear. A GPU would rather have more lanes.
   const run = emitter.parallelism > 4096 ? 4 : 32;
   const runs = Math.ceil(x.count / run);
-  const packed = emitter.temporary("f32", z.count * t.count * y.count * x.count * u.count * v * 4);
+  const element = source.value.dtype === "f16" ? "f16" : "f32";
+  const packed = emitter.temporary(element, z.count * t.count * y.count * x.count * u.count * v * 4);
   emitter.dispatch({
     bindings: [
-      {
-        name: "source",
-        value: source.value,
-        element: source.value.dtype === "f16" ? "f16" : "f32",
-        access: "read",
-      },
-      { name: "packed", value: packed, element: "vec4<f32>", access: "write" },
+      { name: "source", value: source.value, element, access: "read" },
+      { name: "packed", value: packed, element: `vec4<${element}>`, access: "write" },
     ],
     params: {
       run,
@@ -99,8 +95,8 @@ export function pack(
       start: source.offset + start,
     },
     functions: `
-fn pick(at: u32, inside: bool) -> f32 {
-  if (inside) { return f32(source(at)); }
+fn pick(at: u32, inside: bool) -> ${element} {
+  if (inside) { return source(at); }
   return 0.0;
 }`,
     body: `
@@ -125,7 +121,7 @@ fn pick(at: u32, inside: bool) -> f32 {
     4u * v * p.component;
   var to = ((((z * p.tCount + t) * p.yCount + y) * p.xCount + first) * p.uCount + u) * p.vCount + v;
   for (var n = min(p.run, p.xCount - first); n > 0u; n--) {
-    set_packed(to, vec4<f32>(
+    set_packed(to, vec4<${element}>(
       pick(at, existing > 0u && sourceX < p.xExtent),
       pick(at + p.component, existing > 1u && sourceX + p.xSlide < p.xExtent),
       pick(at + 2u * p.component, existing > 2u && sourceX + 2u * p.xSlide < p.xExtent),

@@ -8,6 +8,7 @@ import type { DType } from "../../../tensor/mod.ts";
 import type { Composites, CompositesOf, Primitives, PrimitivesOf } from "../../../tensor/ops/registry.ts";
 import type { Dispatch } from "../shader.ts";
 import type { PlanValue, View } from "../values.ts";
+import type { Abilities, Variant } from "./variants.ts";
 
 /** What an expression is given besides its arguments. */
 export interface ExpressionContext<Attributes> {
@@ -72,6 +73,10 @@ export interface Emitter {
   readonly parallelism: number;
   /** Matrices of up to this many elements are cheaper to pack than to be read along the axis that is summed over. */
   readonly copyBelow: number;
+  /** What kernels may use of the adapter. */
+  readonly abilities: Abilities;
+  /** The variant of the matrix product that was asked for; null where kernels choose. */
+  readonly variant: Variant | null;
   /** Memory for this op only. */
   temporary(dtype: DType, length: number): PlanValue;
   /** The view's elements in order in memory; copied if need be. */

@@ -1,0 +1,158 @@
+/**
+ * Writes the shader of the product in which each lane works on its own, from storage to its registers: for cores.
+ *
+ * @module
+ */
+
+import type { Dispatch } from "../shader.ts";
+import type { PlanValue } from "../values.ts";
+import type { GemmProblem } from "./gemm.ts";
+import type { Targets } from "./splits.ts";
+
+const STORE_EACH = `store(at, v.x);
+        if (end > 1u) { store(at + p.outComponent, v.y); }
+        if (end > 2u) { store(at + 2u * p.outComponent, v.z); }
+        if (end > 3u) { store(at + 3u * p.outComponent, v.w); }`;
+
+const STORE_SUMS = (tileRows: number) => `
+    if (j == p.columns) {
+      for (var m = 0u; m < rowEnd; m++) {
+        store_sum(split * p.sumsSplit + group * p.rows + row + m, tile[t * ${tileRows}u + m].x);
+      }
+    }`;
+
+const range = (n: number) => [...Array(n).keys()];
+
+/** An operand that is stored in f16 is bound under another name, and computed with in f32. */
+function operand(name: string, value: PlanValue): Dispatch["bindings"][number] {
+  return value.dtype === "f16"
+    ? { name: `${name}_half`, value, element: "vec4<f16>", access: "read" }
+    : { name, value, element: "vec4<f32>", access: "read" };
+}
+
+function widened(name: string, { dtype }: PlanValue): string {
+  return dtype === "f16" ? `fn ${name}(i: u32) -> vec4<f32> { return vec4<f32>(${name}_half(i)); }\n` : "";
+}
+
+/** The shader of a tile of `tm` x `tn`. */
+export function gemmShader(
+  { a, b, aAlong, bAlong }: GemmProblem,
+  [tm, tn]: readonly [number, number],
+  { sink, sums }: Targets,
+  storeWidth: 1 | 4,
+): Pick<Dispatch, "bindings" | "functions" | "body"> {
+  const rows = range(tm);
+  const vectors = range(tn / 4);
+  const alongK = aAlong === "k" || bAlong === "k";
+  const accumulators = rows.flatMap((m) => vectors.map((t) => `${m}_${t}`));
+
+  /** The column behind the last one is made of ones. */
+  const oneIn = (t: number, load: string) => sums ? `select(${load}, vec4<f32>(1.0), ones_${t})` : load;
+  // One k, or four where an operand lies along k. Loads stand next to their use to keep few values live.
+  const step: string[] = [];
+  if (aAlong === "k") { for (const m of rows) step.push(`let a${m} = a(a_at + aBase${m});`); }
+  if (bAlong === "k") {
+    for (const t of vectors) {
+      for (const c of range(4)) step.push(`let b${t}_${c} = b(b_at + bBase${t}_${c});`);
+    }
+  }
+  for (const s of range(alongK ? 4 : 1)) {
+    const sub = (operand: string) => s === 0 ? "" : ` + ${s}u * p.${operand}Sub`;
+    if (aAlong === "m") {
+      for (const q of range(tm / 4)) step.push(`let a${q}_k${s} = a(a_at + ${q}u${sub("a")});`);
+    }
+    for (const t of vectors) {
+      step.push(
+        bAlong === "j"
+          ? `let b${t}_k${s} = ${oneIn(t, `b(b_at + bBase${t}${sub("b")})`)};`
+          : `let b${t}_k${s} = vec4<f32>(${range(4).map((c) => `b${t}_${c}.${"xyzw"[s]}`).join(", ")});`,
+      );
+    }
+    for (const m of rows) {
+      const factor = aAlong === "m" ? `a${m >> 2}_k${s}.${"xyzw"[m & 3]}` : `a${m}.${"xyzw"[s]}`;
+      for (const t of vectors) step.push(`c${m}_${t} += ${factor} * b${t}_k${s};`);
+    }
+  }
+
+  const bases: string[] = [];
+  // Tiles that hang over the edge read the last row or column again; what comes of it is not stored.
+  if (aAlong === "k") {
+    for (const m of rows) bases.push(`let aBase${m} = min(row + ${m}u, p.rows - 1u) * p.aRow;`);
+  }
+  for (const t of vectors) {
+    bases.push(`let j_${t} = min(columnTile + ${t}u * p.columnTiles, p.columns - 1u);`);
+    if (sums) bases.push(`let ones_${t} = columnTile + ${t}u * p.columnTiles == p.columns;`);
+    if (bAlong === "j") bases.push(`let bBase${t} = bAt(j_${t});`);
+    else {for (const c of range(4)) {
+        bases.push(`let bBase${t}_${c} = min(j_${t} * 4u + ${c}u, p.columnExtent - 1u) * p.bLane;`);
+      }}
+  }
+
+  return {
+    bindings: [operand("a", a), operand("b", b), ...sink.bindings, ...(sums?.bindings ?? [])],
+    functions: `${[widened("a", a), widened("b", b)].join("")}
+fn bAt(j: u32) -> u32 {
+  let j01 = j / p.j2;
+  return j01 / p.j1 * p.bColumn0 + j01 % p.j1 * p.bColumn1 + j % p.j2 * p.bColumn2;
+}
+fn outAt(j: u32) -> u32 {
+  let j01 = j / p.j2;
+  return j01 / p.j1 * p.outColumn0 + j01 % p.j1 * p.outColumn1 + j % p.j2 * p.outColumn2;
+}
+${sink.functions}
+${sums?.functions ?? ""}`,
+    body: `
+  // Neighbouring lanes take neighbouring columns: B is coalesced, and A is one address for most of a subgroup.
+  let tiles = p.rowTiles * p.columnTiles;
+  let group = i / (tiles * p.splits);
+  let split = i / p.splitEvery % p.splits;
+  let tileNumber = i / p.tileEvery % tiles;
+  let columnTile = tileNumber % p.columnTiles;
+  let rowTile = tileNumber / p.columnTiles;
+  let row = rowTile * ${tm}u;
+  let first = split * p.kStart;
+  var a_at = group * p.aGroup + first * p.k1 * p.k2 * p.aFirst${aAlong === "m" ? " + rowTile * p.aRow" : ""};
+  var b_at = p.bStart + group * p.bGroup + first * p.bFirst;
+  ${bases.join("\n  ")}
+  ${accumulators.map((at) => `var sum${at} = vec4<f32>();`).join("\n  ")}
+  let kCount = min(p.kMost, (p.k0 - first + p.kTurn - 1u) / p.kTurn) * p.k1 * p.k2;
+  var k1 = 0u;
+  var k2 = 0u;
+  // Sums of a block are added up apart from the total: in f32 the rounding of a long sum grows with its length.
+  for (var k = 0u; k < kCount; ) {
+    ${accumulators.map((at) => `var c${at} = vec4<f32>();`).join("\n    ")}
+    // One loop; the carries between the k axes are selects, so lanes never diverge and the body exists once.
+    for (let end = min(k + p.block, kCount); k < end; k++) {
+      ${step.join("\n      ")}
+      k2 += 1u;
+      let carry2 = k2 == p.k2;
+      k1 += select(0u, 1u, carry2);
+      let carry1 = k1 == p.k1;
+      k2 = select(k2, 0u, carry2);
+      k1 = select(k1, 0u, carry1);
+      a_at += p.aStep;
+      b_at += select(p.bCarry2, select(p.bCarry1, p.bCarry0, carry1), carry2);
+    }
+    ${accumulators.map((at) => `sum${at} += c${at};`).join("\n    ")}
+  }
+  // The tile goes through a local array so that a loop with run-time bounds stores it: a driver that unrolled ${
+      tm * tn
+    }
+  // guarded stores would compile for seconds.
+  var tile: array<vec4<f32>, ${tm * tn / 4}>;
+  ${rows.flatMap((m) => vectors.map((t) => `tile[${t * tm + m}] = sum${m}_${t};`)).join("\n  ")}
+  let rowEnd = min(${tm}u, p.rows - row) * p.one;
+  for (var t = 0u; t < ${vectors.length}u * p.one; t++) {
+    let j = columnTile + t * p.columnTiles;
+    if (j < p.columns) {
+      var at = p.outStart + group * p.outGroup + split * p.outSplit + row * p.outRow + outAt(j);
+      let end = p.columnExtent - j % p.j2 * 4u;
+      for (var m = 0u; m < rowEnd; m++) {
+        let v = tile[t * ${tm}u + m];
+        ${storeWidth === 4 ? "store_four(at / 4u, v);" : STORE_EACH}
+        at += p.outRow;
+      }
+    }${sums ? STORE_SUMS(tm) : ""}
+  }`,
+  };
+}

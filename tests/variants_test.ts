@@ -1,0 +1,212 @@
+// Every variant of the matrix product, by force: matmul and the three passes of conv2d, on sizes that fill no tile, with
+// groups, strides, dilation, padding, splits, operands read in any order, and what is fused behind. Guarded, against the
+// CPU with the bounds of the agreement suite; whole numbers are exact. Where an adapter lacks what a variant takes, the
+// device has to say so.
+
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import {
+  candidates,
+  missing,
+  pick,
+  REGISTERS,
+  type Variant,
+  VARIANTS,
+} from "../backends/webgpu/kernels/variants.ts";
+import { type WebGpuBackend, webgpuDevice } from "../backends/webgpu/mod.ts";
+import { analyse, compare } from "../debug/bounds.ts";
+import {
+  conv2d,
+  conv2dInputGradient,
+  conv2dWeightGradient,
+  type Device,
+  device,
+  type DType,
+  gradients,
+  matmul,
+  type Shape,
+  type Tensor,
+} from "../mod.ts";
+import { type Fill, materialise } from "./samples/sample.ts";
+import type { ViewName } from "./samples/views.ts";
+
+const cpu = await device("cpu");
+const probe = await webgpuDevice("auto");
+const { abilities } = (probe.backend as WebGpuBackend).limits;
+
+type Make = (shape: Shape, view?: ViewName) => Tensor;
+
+/** Makes operands, one after the other from one seed. */
+function maker(on: Device, fill: Fill, dtype: DType): Make {
+  let seed = 1;
+  return (shape, view = "plain") => materialise({ shape, dtype, fill, seed: seed++, view }, on).x;
+}
+
+/** [batches, m, k, n], and how the operands are read. */
+const PRODUCTS: readonly (readonly [Shape, number, number, number, ViewName?, ViewName?])[] = [
+  [[], 1, 1, 1],
+  [[], 5, 3, 7],
+  [[], 64, 64, 64],
+  [[], 68, 36, 132],
+  [[], 130, 33, 65],
+  [[], 36, 40, 44, "transposed"],
+  [[], 36, 40, 44, "plain", "transposed"],
+  [[], 33, 39, 35, "transposed", "transposed"],
+  [[], 12, 20, 24, "flipped", "stepped"],
+  [[], 12, 20, 24, "repeatedFirst", "repeatedLast"],
+  [[], 7, 1000, 9],
+  [[], 8, 1024, 12],
+  [[], 16, 0, 8],
+  [[3], 17, 33, 18],
+  [[2, 3], 8, 8, 8, "rotated"],
+];
+
+const products = (make: Make) =>
+  PRODUCTS.map(([batches, m, k, n, a, b]) =>
+    matmul(make([...batches, m, k], a), make([...batches, k, n], b))
+  );
+
+/** Batch, channels a group and of the output, image, window, and the options. */
+const CONVOLUTIONS = [
+  { n: 1, c: 3, o: 5, image: [9, 11], window: [3, 3], padding: 1 },
+  { n: 3, c: 3, o: 20, image: [13, 14], window: [5, 4], stride: [4, 3] },
+  { n: 8, c: 6, o: 10, image: [6, 7], window: [3, 2], groups: 2, padding: [1, 0, 2, 1] },
+  { n: 2, c: 4, o: 36, image: [8, 8], window: [3, 3], dilation: [2, 1], padding: 2 },
+  { n: 3, c: 40, o: 12, image: [4, 4], window: [1, 1], groups: 4 },
+  { n: 1, c: 64, o: 33, image: [5, 5], window: [3, 3], stride: 2, padding: 1 },
+  { n: 5, c: 2, o: 2, image: [3, 3], window: [2, 2], stride: 3 },
+] as const;
+
+function convolutions(make: Make): Tensor[] {
+  return CONVOLUTIONS.flatMap(({ n, c, o, image, window, ...options }) => {
+    const groups = "groups" in options ? options.groups : 1;
+    const [x, weight] = [make([n, c, ...image]), make([o, c / groups, ...window])];
+    const y = conv2d(x, weight, options);
+    const dy = make(y.shape, "rotated");
+    const bias = make([o]);
+    return [
+      y,
+      conv2dInputGradient(dy, weight, { ...options, shape: x.shape }),
+      // In one product, with the sums of dy for the bias.
+      ...gradients(conv2d(x, weight, { ...options, bias }).mul(dy), [weight, bias]),
+    ];
+  });
+}
+
+/** What is computed where the product stores; of long sums, behind the splits. */
+function fused(make: Make): Tensor[] {
+  const [x, weight, bias] = [make([2, 5, 6, 7]), make([9, 5, 3, 3]), make([1, 9, 1, 1])];
+  const y = conv2d(x, weight, { padding: 1 }).add(bias).relu();
+  const residual = conv2dInputGradient(make(y.shape), weight, { padding: 1, shape: x.shape }).add(
+    make(x.shape),
+  );
+  const rows = (k: number, n: number) => matmul(make([20, k]), make([k, n])).add(make([n])).relu();
+  return [y, residual, rows(12, 24), rows(13, 23), rows(700, 24)];
+}
+
+/** Each way to read an operand and to store, in one tile and a part of another; some larger than a window of 16 KiB. */
+function few(make: Make): Tensor[] {
+  const [x, weight] = [make([2, 3, 21, 20]), make([6, 3, 3, 3])];
+  const dy = make([2, 6, 19, 18]);
+  return [
+    matmul(make([134, 50]), make([50, 20])),
+    matmul(make([12, 52]), make([52, 132])),
+    matmul(make([36, 300], "transposed"), make([300, 44], "transposed")),
+    conv2d(x, weight),
+    conv2dInputGradient(dy, weight, { shape: x.shape }),
+    conv2dWeightGradient(x, dy, { shape: weight.shape }),
+  ];
+}
+
+const GUARDED = { guarded: true, parallelism: 65536 };
+/** Variants that stand for all of their kind: workgroups, subgroups, and neither. */
+const ALL = { products, convolutions, fused };
+const WORK: Readonly<Record<string, Readonly<Record<string, (make: Make) => Tensor[]>>>> = {
+  "registers": ALL,
+  "32x32": ALL,
+  "subgroup 8x4": ALL,
+};
+
+/** Computes on a device what the CPU computes, and compares; what was rounded is rounded in the same way again. */
+async function hold(
+  on: Device,
+  what: string,
+  work: (make: Make) => Tensor[],
+  fill: Fill,
+  dtype: DType,
+): Promise<void> {
+  const expected = work(maker(cpu, fill, dtype));
+  const bounds = analyse(expected);
+  const found = work(maker(on, fill, dtype));
+  await on.evaluate(found, true);
+  for (const [i, tensor] of found.entries()) {
+    const { exact, elements } = compare(`${what} ${i}`, await tensor.data(), bounds.get(expected[i]!)!);
+    if (fill === "integers" && dtype === "f32") assert.equal(exact, elements, `${what} ${i}`);
+  }
+  if (fill === "integers") return;
+  const again = work(maker(on, fill, dtype));
+  await on.evaluate(again, true);
+  for (const [i, tensor] of again.entries()) {
+    assert.deepEqual(await tensor.data(), await found[i]!.data(), `${what} ${i}, again`);
+  }
+}
+
+for (const tile of VARIANTS) {
+  const lacks = missing(tile, abilities);
+  if (lacks !== null) {
+    test(`variants: ${tile.name}`, async () => {
+      await assert.rejects(webgpuDevice("auto", { variant: tile.name }), {
+        name: "RangeError",
+        message: `webgpu: the variant ${tile.name} takes ${lacks}, which this adapter does not have`,
+      });
+      console.log(`variants: this adapter has no ${lacks} for ${tile.name}`);
+    });
+    continue;
+  }
+  test(`variants: ${tile.name}`, async () => {
+    // A GPU that splits long sums, with a grid so short that it is folded.
+    const large = await webgpuDevice("auto", { ...GUARDED, variant: tile.name, maxGroups: 3 });
+    for (const [kind, work] of Object.entries(WORK[tile.name] ?? { few })) {
+      for (const fill of ["integers", "floats"] as const) {
+        await hold(large, `${tile.name}, ${kind} of ${fill}`, work, fill, "f32");
+      }
+    }
+    const { count } = (large.backend as WebGpuBackend).pipelines;
+    console.log(`variants: ${tile.name}: ${count} pipelines`);
+    if (tile.name in WORK) {
+      if (large.supports("f16")) await hold(large, `${tile.name} in f16`, few, "floats", "f16");
+      const windowed = await webgpuDevice("auto", { ...GUARDED, variant: tile.name, bindingLimit: 16384 });
+      await hold(windowed, `${tile.name}, small bindings`, few, "integers", "f32");
+      windowed.destroy();
+    }
+    large.destroy();
+  });
+}
+
+test("variants: registers for cores, and for a GPU tiles that fill it", () => {
+  const large = { subgroup: 32, workgroupBytes: 49152, workgroupLanes: 1024 };
+  const choose = (
+    rows: number,
+    columns: number,
+    depth: number,
+    parallelism = 65536,
+    variant: Variant | null = null,
+  ) => pick({ parallelism, variant, abilities: large }, { groups: 1, rows, columns, depth });
+  assert.equal(choose(4096, 4096, 4096, 256), REGISTERS);
+  assert.deepEqual(choose(4096, 4096, 4096).tile, [128, 128]);
+  assert.equal(choose(8, 4096, 9216).tile[0], 16);
+  assert.deepEqual(choose(20, 30, 50).tile, [32, 32]);
+  assert.equal(choose(4096, 4096, 4096, 65536, REGISTERS), REGISTERS);
+  // An adapter without anything beyond the defaults has tiles too, and none that it cannot run.
+  const least = candidates({ subgroup: 0, workgroupBytes: 16384, workgroupLanes: 256 });
+  assert.ok(least.length >= 5 && least.every(({ shares }) => shares !== "subgroup"));
+});
+
+test("variants: a name that is none", async () => {
+  await assert.rejects(webgpuDevice("auto", { variant: "127x1" }), {
+    name: "RangeError",
+    message: "webgpu: no variant is called 127x1",
+  });
+});
+
+after(() => probe.destroy());
