@@ -214,6 +214,18 @@ test("plans: packing has few long runs for cores, and many short ones for a GPU"
   assert.deepEqual([256, 65536].map(packed), [2, 16]);
 });
 
+test("plans: element-wise kernels have runs of vectors for cores, while there are enough, and neighbours for a GPU", () => {
+  const lanes = (length: number, parallelism: number) => {
+    const [dispatch] = planOf([leaf(length).exp()], [], { parallelism }).dispatches;
+    const { invocations, params } = dispatch!;
+    return [invocations, params.run, params.vectors];
+  };
+  assert.deepEqual(lanes(1 << 20, 65536), [1 << 18, 1, 1 << 18]);
+  assert.deepEqual(lanes(1 << 20, 256), [1 << 15, 8, 1 << 18]);
+  assert.deepEqual(lanes(12291, 256), [1025, 3, 3073]);
+  assert.deepEqual(lanes(100, 256), [25, 1, 25]);
+});
+
 test("plans: one value for two states is computed into one and copied into the other", async () => {
   const [w, v] = [new Parameter(zeros([20], on)), new Parameter(zeros([20], on))];
   await evaluate(w, v);

@@ -90,7 +90,7 @@ function readsElementwise(item: Item, buffer: GPUBuffer): boolean {
 
 function emitGroup(group: Group, scalars: PlanValue, limits: Limits, dispatches: Dispatch[]): void {
   const label = [...new Set(group.steps.map((step) => step.label))].join("+");
-  for (const dispatch of groupDispatches(group, scalars, limits.windowBytes)) {
+  for (const dispatch of groupDispatches(group, scalars, limits)) {
     dispatches.push({ label, ...dispatch });
   }
 }

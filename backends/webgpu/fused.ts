@@ -7,6 +7,7 @@
 
 import type { DType } from "../../tensor/mod.ts";
 import { type Code, COMPUTED, Loader, vector, type Width, writeStore } from "./access.ts";
+import { onCores } from "./cores.ts";
 import type { Group } from "./fuse.ts";
 import { elementwiseLibrary } from "./kernels/elementwise.ts";
 import { randomLibrary } from "./kernels/random.ts";
@@ -15,13 +16,21 @@ import type { ElementwiseStep } from "./lower.ts";
 import type { Dispatch } from "./shader.ts";
 import { BYTES, type PlanValue } from "./values.ts";
 
+/**
+ * How many vectors an invocation computes. Lanes of a GPU take neighbours; a lane of a processor's few takes a run, since
+ * starting a lane costs as much there as a load, and constants are then loaded once.
+ */
+function runOf(vectors: number, parallelism: number): number {
+  return onCores(parallelism) ? Math.max(1, Math.min(8, Math.floor(vectors / parallelism / 4))) : 1;
+}
+
 /** The dispatches of a group without a head: one, or one a window where a value is larger than a binding. */
 export function groupDispatches(
   group: Group,
   scalars: PlanValue,
-  windowBytes: number,
+  { windowBytes, parallelism }: { readonly windowBytes: number; readonly parallelism: number },
 ): Omit<Dispatch, "label">[] {
-  const code: Code = { bindings: [], params: {}, functions: [], lines: [] };
+  const code: Code = { bindings: [], params: {}, functions: [], constants: [], lines: [] };
   writeGroup(group, scalars, 4, code, null);
   const whole = code.bindings.filter((binding) => binding.part);
   // Pieces of the same number of elements in every array, the widest of which fills a window.
@@ -36,12 +45,20 @@ export function groupDispatches(
       const byteLength = Math.ceil(elements * bytes / 16) * 16;
       return { ...binding, part: { byteOffset: base * bytes, byteLength } };
     });
+    const vectors = Math.ceil(elements / 4);
+    const run = runOf(vectors, parallelism);
     dispatches.push({
       bindings,
-      params: { base, last: group.length - 1, ...code.params },
+      params: { base, last: group.length - 1, vectors, run, ...code.params },
       functions: code.functions.join("\n"),
-      body: ["  let e = p.base + 4u * i;", ...code.lines].join("\n"),
-      invocations: Math.ceil(elements / 4),
+      body: `${code.constants.join("\n")}
+  let first = i * p.run;
+  for (var n = first; n < min(first + p.run, p.vectors); n++) {
+    let i = n;
+    let e = p.base + 4u * i;
+  ${code.lines.join("\n  ")}
+  }`,
+      invocations: Math.ceil(vectors / run),
       workgroupSize: 128,
     });
   }
@@ -50,11 +67,11 @@ export function groupDispatches(
 
 /** The store of a kernel that a group was fused behind, so many elements at a time; `group` null: a plain store. */
 export function sinkOf(output: PlanValue, group: Group | null, scalars: PlanValue, width: Width): Sink {
-  const code: Code = { bindings: [], params: {}, functions: [], lines: [] };
+  const code: Code = { bindings: [], params: {}, functions: [], constants: [], lines: [] };
   if (group) writeGroup(group, scalars, width, code, output);
   else writeStore(output, "head", "out0", width, code);
   const signature = width === 1 ? "store(e: u32, head: f32)" : "store_four(i: u32, head: vec4<f32>)";
-  const lines = width === 1 ? code.lines : ["  let e = 4u * i;", ...code.lines];
+  const lines = [...(width === 1 ? [] : ["  let e = 4u * i;"]), ...code.constants, ...code.lines];
   return {
     // A kernel that gathers has its arrays whole.
     bindings: code.bindings.map(({ part: _, ...binding }) => binding),
