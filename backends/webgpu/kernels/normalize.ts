@@ -1,18 +1,21 @@
 /**
  * Local response normalisation in one pass forward and one backward, where the composition would take dozens. An
- * invocation takes a run of maps at one pixel: each value is loaded once for all the windows that it is in.
+ * invocation slides over a run of maps at one pixel, some maps a turn: each value is loaded once for all the windows that
+ * it is in.
  *
  * @module
  */
 
 import type { LocalResponseNormAttributes } from "../../../tensor/ops/normalize.ts";
+import { onCores } from "../cores.ts";
+import type { Binding } from "../shader.ts";
 import type { PlanValue } from "../values.ts";
 import type { DispatchKernel, KernelContext, KernelsOf } from "./types.ts";
 
 type Context = KernelContext<LocalResponseNormAttributes>;
 
-/** How many maps an invocation normalises. */
-const RUN = 8;
+/** How many maps a turn of the loop normalises. */
+const TURN = 8;
 
 /** x^beta for positive x; the paper's 3/4 from two roots, which are exact within rounding where a power is not. */
 function power(beta: number): string {
@@ -20,108 +23,122 @@ function power(beta: number): string {
   return `fn power(x: f32) -> f32 {\n  ${body}\n}`;
 }
 
-interface Plan {
-  readonly params: Record<string, number>;
-  readonly invocations: number;
-  /** Maps that are loaded: the run and its neighbours, numbered from -before. */
-  readonly loaded: readonly number[];
-  /** The maps of the window of map m of the run. */
-  readonly window: (m: number) => readonly number[];
+const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
+const name = (prefix: string, map: number) => `${prefix}${map < 0 ? `_${-map}` : map}`;
+
+/** What differs between the passes. */
+interface Pass {
+  readonly bindings: readonly Binding[];
+  readonly params?: Readonly<Record<string, number>>;
+  readonly floats: Readonly<Record<string, number>>;
+  readonly functions: string;
+  /** Whether windows are reversed, as a gradient's are. */
+  readonly reversed: boolean;
+  /** What is kept of a map while windows hold it; the element is `at`. */
+  readonly load: readonly (readonly [variable: string, value: string])[];
+  /** What a window sums of a map. */
+  readonly term: (map: number) => string;
+  /** Stores a map's element `at`, given the sum of its window. */
+  readonly store: (map: number, sum: string) => string;
 }
 
-const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
+/** How many maps an invocation slides over: all of a tower, if that leaves enough invocations. */
+function runOf(maps: number, lanes: number, parallelism: number): number {
+  const turns = Math.ceil(maps / TURN);
+  const runs = Math.min(turns, Math.ceil((onCores(parallelism) ? 4 : 1) * parallelism / Math.max(1, lanes)));
+  return Math.ceil(turns / Math.max(1, runs)) * TURN;
+}
 
-/** Lays out the runs; for the gradient the window is reversed. */
-function plan({ attributes: { size, groups }, shapes }: Context, reversed: boolean): Plan {
+/** Neighbouring lanes take neighbouring pixels. Maps are numbered from the first one that a turn stores. */
+function emit({ attributes: { size, groups }, shapes, parallelism, dispatch }: Context, pass: Pass): void {
   const [batch, channels, height, width] = shapes[0]! as readonly [number, number, number, number];
   const [long, short] = [Math.floor(size / 2), size - 1 - Math.floor(size / 2)];
-  const [before, after] = reversed ? [short, long] : [long, short];
-  const maps = channels / groups;
-  const runs = Math.ceil(maps / RUN);
-  return {
-    params: { pixels: height * width, maps, runs },
-    invocations: batch * groups * runs * height * width,
-    loaded: range(-before, RUN + after),
-    window: (m) => range(m - before, m + after + 1),
-  };
+  const [before, after] = pass.reversed ? [short, long] : [long, short];
+  const [pixels, maps] = [height * width, channels / groups];
+  const run = runOf(maps, batch * groups * pixels, parallelism);
+  const runs = Math.ceil(maps / run);
+  const kept = pass.load.map(([variable]) => variable);
+  // Before the tower's first map, the number wraps round to a large one.
+  const load = (map: number) => `
+    ${kept.map((variable) => `var ${name(variable, map)} = 0.0;`).join(" ")}
+    if (map + ${map >>> 0}u < p.maps) {
+      let at = origin + (map + ${map >>> 0}u) * p.pixels;
+      ${pass.load.map(([variable, value]) => `let ${variable} = ${value};`).join("\n      ")}
+      ${kept.map((variable) => `${name(variable, map)} = ${variable};`).join(" ")}
+    }`;
+  const store = (map: number) => `
+    if (map + ${map}u < end) {
+      let at = origin + (map + ${map}u) * p.pixels;
+      ${pass.store(map, range(map - before, map + after + 1).map(pass.term).join(" + "))}
+    }`;
+  const slide = (map: number) =>
+    kept.map((variable) => `${name(variable, map)} = ${name(variable, map + TURN)};`).join(" ");
+  dispatch({
+    bindings: pass.bindings,
+    params: { pixels, maps, run, runs, ...pass.params },
+    floats: pass.floats,
+    functions: pass.functions,
+    body: `
+  let line = i / p.pixels;
+  let tower = line / p.runs;
+  let origin = tower * p.maps * p.pixels + i - line * p.pixels;
+  var map = (line - tower * p.runs) * p.run;
+  let end = min(map + p.run, p.maps);
+  ${range(-before, after).map(load).join("")}
+  for (; map < end; map += ${TURN}u) {
+    ${range(after, after + TURN).map(load).join("")}
+    ${range(0, TURN).map(store).join("")}
+    ${range(-before, after).map(slide).join("\n    ")}
+  }`,
+    invocations: batch * groups * runs * pixels,
+  });
 }
 
-/** Which maps an invocation has; neighbouring lanes take neighbouring pixels. */
-const PLACE = `
-  let pixel = i % p.pixels;
-  let run = i / p.pixels;
-  let first = run % p.runs * ${RUN}u;
-  let tower = run / p.runs * p.maps * p.pixels;
-  let base = tower + first * p.pixels + pixel;`;
-
-/** Whether a map is in the tower; before its first map, the number wraps round to a large one. */
-const exists = (map: number) => `first + ${map >>> 0}u < p.maps`;
-const at = (map: number) => `base + ${map >>> 0}u * p.pixels`;
-const name = (prefix: string, map: number) => `${prefix}${map < 0 ? `_${-map}` : map}`;
-const sum = (terms: readonly string[]) => terms.join(" + ");
+const read = (binding: string, value: PlanValue) =>
+  ({ name: binding, value, element: elementOf(value), access: "read" }) as const;
 
 function emitForward(context: Context): void {
   const { alpha, beta, k } = context.attributes;
   const x = context.contiguous(context.inputs[0]!);
   const [y, scale] = context.outputs;
-  const { params, invocations, loaded, window } = plan(context, false);
   const element = elementOf(x);
-  const lines = loaded.map((map) => `
-  var ${name("x", map)} = 0.0;
-  if (${exists(map)}) { ${name("x", map)} = f32(x(${at(map)})); }
-  let ${name("s", map)} = ${name("x", map)} * ${name("x", map)};`);
-  const stores = range(0, RUN).map((m) => `
-  if (${exists(m)}) {
-    let scale = p.k + p.alpha * (${sum(window(m).map((map) => name("s", map)))});
-    set_scale(${at(m)}, ${element}(scale));
-    set_y(${at(m)}, ${element}(${name("x", m)} / power(scale)));
-  }`);
-  context.dispatch({
+  emit(context, {
     bindings: [
-      { name: "x", value: x, element, access: "read" },
+      read("x", x),
       { name: "y", value: y!, element, access: "write" },
       { name: "scale", value: scale!, element, access: "write" },
     ],
-    params,
     floats: { alpha, beta, k },
     functions: power(beta),
-    body: [PLACE, ...lines, ...stores].join(""),
-    invocations,
+    reversed: false,
+    load: [["x_at", "f32(x(at))"]],
+    term: (map) => `${name("x_at", map)} * ${name("x_at", map)}`,
+    store: (map, sum) => `
+      let scale = p.k + p.alpha * (${sum});
+      set_scale(at, ${element}(scale));
+      set_y(at, ${element}(${name("x_at", map)} / power(scale)));`,
   });
 }
 
 function emitGradient(context: Context): void {
   const { alpha, beta } = context.attributes;
   const [dy, x, scale] = context.inputs.map((view) => context.contiguous(view));
-  const { params, invocations, loaded, window } = plan(context, true);
-  const read = (binding: string, value: PlanValue) =>
-    ({ name: binding, value, element: elementOf(value), access: "read" }) as const;
-  // direct: dy scale^-beta; share: what the map sends to its neighbours, direct x / scale.
-  const lines = loaded.map((map) => {
-    const [a, direct, share] = ["x", "direct", "share"].map((prefix) => name(prefix, map));
-    return `
-  var ${a} = 0.0;
-  var ${direct} = 0.0;
-  var ${share} = 0.0;
-  if (${exists(map)}) {
-    let scale = f32(scale(${at(map)}));
-    ${a} = f32(x(${at(map)}));
-    ${direct} = f32(dy(${at(map)})) / power(scale);
-    ${share} = ${direct} * ${a} / scale;
-  }`;
-  });
-  const stores = range(0, RUN).map((m) => `
-  if (${exists(m)}) { store(${at(m)}, ${name("direct", m)} - p.factor * ${name("x", m)} * (${
-    sum(window(m).map((map) => name("share", map)))
-  })); }`);
   const sink = context.sink();
-  context.dispatch({
+  emit(context, {
     bindings: [read("dy", dy!), read("x", x!), read("scale", scale!), ...sink.bindings],
-    params: { ...params, ...sink.params },
+    params: sink.params,
     floats: { beta, factor: 2 * alpha * beta },
     functions: `${power(beta)}\n${sink.functions}`,
-    body: [PLACE, ...lines, ...stores].join(""),
-    invocations,
+    reversed: true,
+    load: [
+      ["inverse", "1.0 / f32(scale(at))"],
+      ["x_at", "f32(x(at))"],
+      // dy scale^-beta, and what the map sends to its neighbours.
+      ["direct", "f32(dy(at)) * power(inverse)"],
+      ["share", "direct * x_at * inverse"],
+    ],
+    term: (map) => name("share", map),
+    store: (map, sum) => `store(at, ${name("direct", map)} - p.factor * ${name("x_at", map)} * (${sum}));`,
   });
 }
 
