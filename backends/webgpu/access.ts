@@ -28,8 +28,8 @@ export interface Code {
   readonly bindings: Binding[];
   readonly params: Record<string, number>;
   readonly functions: string[];
-  /** Lines that do not depend on the element. */
-  readonly constants: string[];
+  /** What does not depend on the element. */
+  readonly constants: { readonly name: string; readonly type: string; readonly value: string }[];
   readonly lines: string[];
 }
 
@@ -68,8 +68,8 @@ export class Loader {
     return this.#once(view, "x", (name) => {
       const [width, code, { value }] = [this.#width, this.#code, view];
       if (value.home.kind === "scalar") {
-        const constant = this.#constant(value, value.home.index);
-        code.constants.push(`  let ${name} = ${vector(COMPUTED[value.dtype], width)}(${constant});`);
+        const type = vector(COMPUTED[value.dtype], width);
+        code.constants.push({ name, type, value: `${type}(${this.#constant(value, value.home.index)})` });
         return;
       }
       const inPlace = isWhole(view) ? inPlaceOf(value, this.#group, this.#stores) : null;

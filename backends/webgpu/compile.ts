@@ -134,6 +134,7 @@ function emitStep(
   dispatches: Dispatch[],
 ): void {
   const label = [step.label, ...new Set(group?.steps.map((each) => each.label))].join("+");
+  let stored: ReturnType<typeof sinkOf> | undefined;
   const context: KernelContext<never> = {
     attributes: step.attributes,
     inputs: step.inputs,
@@ -148,8 +149,14 @@ function emitStep(
       emitGroup(copyGroup(view, copy), scalars, limits, dispatches);
       return copy;
     },
-    sink: (width = 1) => sinkOf(step.outputs[0]!, group, scalars, width),
-    dispatch: (dispatch) => dispatches.push({ label, ...dispatch }),
+    sink(width = 1) {
+      stored = sinkOf(step.outputs[0]!, group, scalars, width);
+      return stored.sink;
+    },
+    dispatch(dispatch) {
+      const stores = stored?.sink.bindings.every((binding) => dispatch.bindings.includes(binding));
+      dispatches.push({ label, ...dispatch, body: (stores ? stored!.start : "") + dispatch.body });
+    },
   };
   step.kernel.emit(context);
 }

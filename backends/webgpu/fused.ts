@@ -51,7 +51,7 @@ export function groupDispatches(
       bindings,
       params: { base, last: group.length - 1, vectors, run, ...code.params },
       functions: code.functions.join("\n"),
-      body: `${code.constants.join("\n")}
+      body: `${code.constants.map(({ name, value }) => `  let ${name} = ${value};`).join("\n")}
   let first = i * p.run;
   for (var n = first; n < min(first + p.run, p.vectors); n++) {
     let i = n;
@@ -65,19 +65,29 @@ export function groupDispatches(
   return dispatches;
 }
 
-/** The store of a kernel that a group was fused behind, so many elements at a time; `group` null: a plain store. */
-export function sinkOf(output: PlanValue, group: Group | null, scalars: PlanValue, width: Width): Sink {
+/**
+ * The store of a kernel that a group was fused behind, so many elements at a time; `group` null: a plain store. `start`
+ * belongs before the kernel's body: constants are loaded once, however much it stores.
+ */
+export function sinkOf(
+  output: PlanValue,
+  group: Group | null,
+  scalars: PlanValue,
+  width: Width,
+): { readonly sink: Sink; readonly start: string } {
   const code: Code = { bindings: [], params: {}, functions: [], constants: [], lines: [] };
   if (group) writeGroup(group, scalars, width, code, output);
   else writeStore(output, "head", "out0", width, code);
   const signature = width === 1 ? "store(e: u32, head: f32)" : "store_four(i: u32, head: vec4<f32>)";
-  const lines = [...(width === 1 ? [] : ["  let e = 4u * i;"]), ...code.constants, ...code.lines];
-  return {
+  const lines = width === 1 ? code.lines : ["  let e = 4u * i;", ...code.lines];
+  const constants = code.constants.map(({ name, type }) => `var<private> ${name}: ${type};`);
+  const sink = {
     // A kernel that gathers has its arrays whole.
     bindings: code.bindings.map(({ part: _, ...binding }) => binding),
     params: group ? { last: group.length - 1, ...code.params } : {},
-    functions: [...code.functions, `fn ${signature} {\n${lines.join("\n")}\n}`].join("\n"),
+    functions: [...constants, ...code.functions, `fn ${signature} {\n${lines.join("\n")}\n}`].join("\n"),
   };
+  return { sink, start: code.constants.map(({ name, value }) => `  ${name} = ${value};\n`).join("") };
 }
 
 /** Writes loads, expressions and stores; element `e` (the first of `width`) is computed by invocation `i`. */
