@@ -1,11 +1,12 @@
 /**
- * Cross-entropy and its gradient, where the composition would take ten small kernels: each row in some parts, since rows
- * are few.
+ * Cross-entropy and its gradient, where the composition would take ten small kernels. Rows are few: on a GPU each is done in
+ * parts.
  *
  * @module
  */
 
 import type { NoAttributes } from "../../../tensor/mod.ts";
+import { onCores } from "../cores.ts";
 import type { Element } from "../shader.ts";
 import type { PlanValue } from "../values.ts";
 import type { DispatchKernel, KernelContext, KernelsOf } from "./types.ts";
@@ -25,55 +26,62 @@ const MOST_PARTS = 32;
 /** Not -infinity, so that a part with nothing above it, exp(-infinity - largest) being 0 then, counts for nothing. */
 const LOWEST = "-3.4028234663852886e38";
 
-/** A row's largest logit, and the sum of the exponentials below it, from those of its parts. */
-const ROW = `
+/** The largest logit among some, and the sum of the exponentials below it. */
+const over = (first: string, step: string) => `
+  let end = (row + 1u) * p.classes;
+  var largest = ${LOWEST};
+  for (var at = ${first}; at < end; at += ${step}) { largest = max(largest, f32(logits(at))); }
+  var sum = 0.0;
+  for (var at = ${first}; at < end; at += ${step}) { sum += exp(f32(logits(at)) - largest); }`;
+
+/** The same of a row, from its parts. */
+const FROM_PARTS = `
   var largest = ${LOWEST};
   for (var n = row * p.parts; n < (row + 1u) * p.parts; n++) { largest = max(largest, largests(n)); }
   var sum = 0.0;
-  for (var n = row * p.parts; n < (row + 1u) * p.parts; n++) { sum += sums(n) * exp(largests(n) - largest); }
-  let label = labels(row);`;
+  for (var n = row * p.parts; n < (row + 1u) * p.parts; n++) { sum += sums(n) * exp(largests(n) - largest); }`;
 
-/** Emits the parts of all rows; neighbouring lanes read neighbours. */
-function emitParts(context: Context) {
+/** What both kernels start with: code that knows `largest`, `sum` and `label` of `row`. A GPU does rows in parts before. */
+function emitRows(context: Context) {
   const [logits, labels] = context.inputs.map((view) => context.contiguous(view));
   const [batch, classes] = context.inputs[0]!.shape as readonly [number, number];
-  const wanted = Math.ceil(context.parallelism / Math.max(1, batch));
+  const { parallelism } = context;
+  const wanted = onCores(parallelism) ? 1 : Math.ceil(parallelism / Math.max(1, batch));
   const parts = Math.max(1, Math.min(wanted, Math.floor(classes / LEAST_CLASSES), MOST_PARTS));
-  const largests = context.temporary("f32", batch * parts);
-  const sums = context.temporary("f32", batch * parts);
   const params = { batch, classes, parts };
+  const bindings = [read("logits", logits!), read("labels", labels!, "i32")];
+  const label = "\n  let label = labels(row);";
+  if (parts === 1) return { params, bindings, code: over("row * p.classes", "1u") + label };
+  const [largests, sums] = [0, 1].map(() => context.temporary("f32", batch * parts)) as [
+    PlanValue,
+    PlanValue,
+  ];
   context.dispatch({
     bindings: [read("logits", logits!), write("largests", largests), write("sums", sums)],
     params,
+    // Neighbouring lanes read neighbours.
     body: `
-  let first = i / p.parts * p.classes;
-  let end = first + p.classes;
-  var largest = ${LOWEST};
-  for (var at = first + i % p.parts; at < end; at += p.parts) { largest = max(largest, f32(logits(at))); }
-  var sum = 0.0;
-  for (var at = first + i % p.parts; at < end; at += p.parts) { sum += exp(f32(logits(at)) - largest); }
+  let row = i / p.parts;${over("row * p.classes + i % p.parts", "p.parts")}
   set_largests(i, largest);
   set_sums(i, sum);`,
     invocations: batch * parts,
   });
-  const bindings = [
-    read("logits", logits!),
-    read("labels", labels!, "i32"),
-    read("largests", largests),
-    read("sums", sums),
-  ];
-  return { params, bindings };
+  return {
+    params,
+    bindings: [...bindings, read("largests", largests), read("sums", sums)],
+    code: FROM_PARTS + label,
+  };
 }
 
 function emitLoss(context: Context): void {
-  const { params, bindings } = emitParts(context);
+  const { params, bindings, code } = emitRows(context);
   const { batch } = params;
   const losses = context.temporary("f32", batch);
   context.dispatch({
     bindings: [...bindings, write("losses", losses)],
     params: { ...params, nan: 0x7fc00000 },
     body: `
-  let row = i;${ROW}
+  let row = i;${code}
   var loss = bitcast<f32>(p.nan);
   if (label >= 0 && u32(label) < p.classes) {
     loss = log(sum) - (f32(logits(row * p.classes + u32(label))) - largest);
@@ -96,12 +104,12 @@ function emitLoss(context: Context): void {
 function emitGradient(context: Context): void {
   const cotangent = context.contiguous(context.inputs[2]!);
   const output = context.outputs[0]!;
-  const { params, bindings } = emitParts(context);
+  const { params, bindings, code } = emitRows(context);
   context.dispatch({
     bindings: [...bindings, read("cotangent", cotangent), write("gradient", output)],
     params,
     body: `
-  let row = i / p.parts;${ROW}
+  let row = i / p.parts;${code}
   let factor = f32(cotangent(0u)) / f32(p.batch);
   for (var c = i % p.parts; c < p.classes; c += p.parts) {
     let at = row * p.classes + c;
