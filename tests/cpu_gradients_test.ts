@@ -8,7 +8,6 @@ import { checkGradients, device, gradients, type Tensor, tensor } from "../mod.t
 import { apply, applyOne, definitionOf } from "../tensor/declare.ts";
 import { postorder } from "../tensor/graph.ts";
 import { gatherInRangeOp, scatterAddOp } from "../tensor/ops/indexing.ts";
-import { localResponseNormOp } from "../tensor/ops/normalize.ts";
 import { padOp } from "../tensor/ops/movement/mod.ts";
 import { maxPool2dOp, maxPool2dPickOp } from "../tensor/ops/pool2d.ts";
 import { ops } from "../tensor/ops/registry.ts";
@@ -109,10 +108,6 @@ const samples: Readonly<Record<string, Sample>> = {
     [numbers(1, 6, 1, 2)],
     (x) => fermi.localResponseNorm(x, { ...lrn, size: 4 }),
   ),
-  "localResponseNorm's scale": sample([numbers(1, 6, 1, 2)], (x) => {
-    const [y, scale] = apply(localResponseNormOp, [x], { ...lrn, size: 4 });
-    return y!.mul(scale!.log());
-  }),
   softmax: sample([numbers(2, 3)], (x) => x.softmax({ axis: 0 })),
   logSoftmax: sample([numbers(2, 3)], (x) => x.logSoftmax()),
   crossEntropy: sample([numbers(3, 4)], (x) => fermi.crossEntropy(x, integers(3, 0, 1))),

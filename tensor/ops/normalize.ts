@@ -5,7 +5,7 @@
  * @module
  */
 
-import { apply, applyOne, type Composite, expectDType, expectRank } from "../declare.ts";
+import { applyOne, type Composite, expectDType, expectRank } from "../declare.ts";
 import { FLOATS } from "../dtype.ts";
 import { pair, type Shape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
@@ -32,23 +32,18 @@ export const localResponseNormOp: Composite<"localResponseNorm", LocalResponseNo
     if (x!.shape[1]! % groups !== 0) {
       throw new TypeError(`localResponseNorm: ${x!.shape[1]} channels do not divide into ${groups} groups`);
     }
-    return [x!, x!].map(({ shape, dtype }) => ({ shape, dtype }));
+    return [{ shape: x!.shape, dtype: x!.dtype }];
   },
-  decompose([x], attributes) {
-    const { alpha, beta, k } = attributes;
-    const scale = add(mul(neighbourSum(square(x!), attributes, "before"), alpha), k);
-    return [mul(x!, pow(scale, -beta)), scale];
-  },
-  gradient: ({ inputs: [x], outputs: [, scale], attributes, cotangents: [dy, dScale] }) => {
-    // Only y is public; the scale has a gradient of its own all the same, for gradients of gradients.
-    const throughY = dy && applyOne(localResponseNormGradientOp, [dy, x!, scale!], attributes);
-    const throughScale = dScale &&
-      mul(mul(x!, 2 * attributes.alpha), neighbourSum(dScale, attributes, "after"));
-    return [throughY && throughScale ? add(throughY, throughScale) : throughY ?? throughScale ?? null];
-  },
+  decompose: ([x], attributes) => [mul(x!, pow(scaleOf(x!, attributes), -attributes.beta))],
+  gradient: ({ inputs: [x], attributes, cotangent }) => [
+    applyOne(localResponseNormGradientOp, [cotangent, x!], attributes),
+  ],
 };
 
-/** The gradient of `localResponseNorm`. */
+/**
+ * The gradient of `localResponseNorm`. The scale is made again: that is a few sums, and to keep it would take as much
+ * memory as the images until then.
+ */
 export const localResponseNormGradientOp: Composite<
   "localResponseNormGradient",
   LocalResponseNormAttributes
@@ -56,13 +51,18 @@ export const localResponseNormGradientOp: Composite<
   name: "localResponseNormGradient",
   doc: "dx = dy scale^-beta - 2 alpha beta x * sum over the neighbours of dy x scale^-(beta + 1)",
   infer: ([, x]) => [{ shape: x!.shape, dtype: x!.dtype }],
-  decompose([dy, x, scale], attributes) {
+  decompose([dy, x], attributes) {
     const { alpha, beta } = attributes;
-    const direct = mul(dy!, pow(scale!, -beta));
-    const shares = mul(mul(dy!, x!), pow(scale!, -beta - 1));
+    const scale = scaleOf(x!, attributes);
+    const direct = mul(dy!, pow(scale, -beta));
+    const shares = mul(mul(dy!, x!), pow(scale, -beta - 1));
     return [sub(direct, mul(mul(x!, 2 * alpha * beta), neighbourSum(shares, attributes, "after")))];
   },
 };
+
+function scaleOf(x: Tensor, attributes: LocalResponseNormAttributes): Tensor {
+  return add(mul(neighbourSum(square(x), attributes, "before"), attributes.alpha), attributes.k);
+}
 
 /**
  * The sum over the maps i - floor(size / 2) ... of `size` maps; for an even size the window reaches one further
@@ -141,5 +141,5 @@ export function localResponseNorm(x: Tensor, options: LocalResponseNormOptions =
   const { size = 5, alpha = 1e-4, beta = 0.75, k = 2, groups = 1 } = options;
   pair("localResponseNorm", "size", size, 1);
   pair("localResponseNorm", "groups", groups, 1);
-  return apply(localResponseNormOp, [x], { size, alpha, beta, k, groups })[0]!;
+  return applyOne(localResponseNormOp, [x], { size, alpha, beta, k, groups });
 }

@@ -203,9 +203,8 @@ const normalising = norms.chain(({ shape, attributes, dtype }) =>
   }))
 );
 
-/** The scale is what the op itself would have made: positive. */
 const denormalising = norms.chain(({ shape, attributes, dtype }) =>
-  fc.tuple(input(shape, dtype, real), input(shape, dtype, real), input(shape, dtype, "positive")).map((
+  fc.tuple(input(shape, dtype, real), input(shape, dtype, real)).map((
     inputs,
   ): Sample<LocalResponseNormAttributes> => ({ inputs, options: attributes }))
 );
@@ -214,7 +213,7 @@ const denormalising = norms.chain(({ shape, attributes, dtype }) =>
 export const normalizeSamples: { readonly [Name in keyof NormalizeFamily]: OpSamples } = {
   localResponseNorm: samplesOf(
     normalising,
-    ([x], attributes) => apply(localResponseNormOp, [x!], attributes),
+    ([x], attributes) => applyOne(localResponseNormOp, [x!], attributes),
     [
       wrong(
         (make) => fermi.localResponseNorm(make([1, 3, 1, 1]), { groups: 2 }),
@@ -232,10 +231,10 @@ export const normalizeSamples: { readonly [Name in keyof NormalizeFamily]: OpSam
   ),
   localResponseNormGradient: samplesOf(
     denormalising,
-    ([dy, x, scale], attributes) => applyOne(localResponseNormGradientOp, [dy!, x!, scale!], attributes),
+    ([dy, x], attributes) => applyOne(localResponseNormGradientOp, [dy!, x!], attributes),
     [apart((make) => {
       const [x, y] = [make([1, 1, 1, 1]), make([1, 1, 1, 1], "f32", "elsewhere")];
-      return applyOne(localResponseNormGradientOp, [x, y, x], {
+      return applyOne(localResponseNormGradientOp, [x, y], {
         size: 1,
         alpha: 1,
         beta: 1,

@@ -8,7 +8,6 @@
 
 import type { LocalResponseNormAttributes } from "../../../tensor/ops/normalize.ts";
 import { onCores } from "../cores.ts";
-import type { Binding } from "../shader.ts";
 import type { PlanValue } from "../values.ts";
 import type { DispatchKernel, KernelContext, KernelsOf } from "./types.ts";
 
@@ -26,22 +25,6 @@ function power(beta: number): string {
 const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
 const name = (prefix: string, map: number) => `${prefix}${map < 0 ? `_${-map}` : map}`;
 
-/** What differs between the passes. */
-interface Pass {
-  readonly bindings: readonly Binding[];
-  readonly params?: Readonly<Record<string, number>>;
-  readonly floats: Readonly<Record<string, number>>;
-  readonly functions: string;
-  /** Whether windows are reversed, as a gradient's are. */
-  readonly reversed: boolean;
-  /** What is kept of a map while windows hold it; the element is `at`. */
-  readonly load: readonly (readonly [variable: string, value: string])[];
-  /** What a window sums of a map. */
-  readonly term: (map: number) => string;
-  /** Stores a map's element `at`, given the sum of its window. */
-  readonly store: (map: number, sum: string) => string;
-}
-
 /** How many maps an invocation slides over: all of a tower, if that leaves enough invocations. */
 function runOf(maps: number, lanes: number, parallelism: number): number {
   const turns = Math.ceil(maps / TURN);
@@ -49,50 +32,74 @@ function runOf(maps: number, lanes: number, parallelism: number): number {
   return Math.ceil(turns / Math.max(1, runs)) * TURN;
 }
 
+/** What the passes share. */
+interface Frame {
+  readonly params: Readonly<Record<string, number>>;
+  readonly invocations: number;
+  /** A window has so many maps before its own, and after it. */
+  readonly long: number;
+  readonly short: number;
+  /** Declares variables of a map: made of its element `at`, 0 where there is no such map. */
+  readonly declare: (map: number, prefixes: readonly string[], lines: string) => string;
+  /** The scale of a map, from the variables x of its window. */
+  readonly scale: (map: number) => string;
+  /** The body: what is known before the first turn, a turn, and which variables the next one knows by another name. */
+  readonly body: (
+    before: readonly string[],
+    turn: readonly string[],
+    known: Readonly<Record<string, readonly number[]>>,
+  ) => string;
+}
+
 /** Neighbouring lanes take neighbouring pixels. Maps are numbered from the first one that a turn stores. */
-function emit({ attributes: { size, groups }, shapes, parallelism, dispatch }: Context, pass: Pass): void {
+function frame({ attributes: { size, groups }, shapes, parallelism }: Context): Frame {
   const [batch, channels, height, width] = shapes[0]! as readonly [number, number, number, number];
-  const [long, short] = [Math.floor(size / 2), size - 1 - Math.floor(size / 2)];
-  const [before, after] = pass.reversed ? [short, long] : [long, short];
   const [pixels, maps] = [height * width, channels / groups];
   const run = runOf(maps, batch * groups * pixels, parallelism);
   const runs = Math.ceil(maps / run);
-  const kept = pass.load.map(([variable]) => variable);
-  // Before the tower's first map, the number wraps round to a large one.
-  const load = (map: number) => `
-    ${kept.map((variable) => `var ${name(variable, map)} = 0.0;`).join(" ")}
+  const [long, short] = [Math.floor(size / 2), size - 1 - Math.floor(size / 2)];
+  return {
+    params: { pixels, maps, run, runs },
+    invocations: batch * groups * runs * pixels,
+    long,
+    short,
+    // Before the tower's first map, the number wraps round to a large one.
+    declare: (map, prefixes, lines) => `
+    ${prefixes.map((prefix) => `var ${name(prefix, map)} = 0.0;`).join(" ")}
     if (map + ${map >>> 0}u < p.maps) {
       let at = origin + (map + ${map >>> 0}u) * p.pixels;
-      ${pass.load.map(([variable, value]) => `let ${variable} = ${value};`).join("\n      ")}
-      ${kept.map((variable) => `${name(variable, map)} = ${variable};`).join(" ")}
-    }`;
-  const store = (map: number) => `
-    if (map + ${map}u < end) {
-      let at = origin + (map + ${map}u) * p.pixels;
-      ${pass.store(map, range(map - before, map + after + 1).map(pass.term).join(" + "))}
-    }`;
-  const slide = (map: number) =>
-    kept.map((variable) => `${name(variable, map)} = ${name(variable, map + TURN)};`).join(" ");
-  dispatch({
-    bindings: pass.bindings,
-    params: { pixels, maps, run, runs, ...pass.params },
-    floats: pass.floats,
-    functions: pass.functions,
-    body: `
+      ${lines}
+    }`,
+    scale: (map) =>
+      `p.k + p.alpha * (${
+        range(map - long, map + short + 1).map((other) => `${name("x", other)} * ${name("x", other)}`).join(
+          " + ",
+        )
+      })`,
+    body: (before, turn, known) => `
   let line = i / p.pixels;
   let tower = line / p.runs;
   let origin = tower * p.maps * p.pixels + i - line * p.pixels;
   var map = (line - tower * p.runs) * p.run;
   let end = min(map + p.run, p.maps);
-  ${range(-before, after).map(load).join("")}
+  ${before.join("")}
   for (; map < end; map += ${TURN}u) {
-    ${range(after, after + TURN).map(load).join("")}
-    ${range(0, TURN).map(store).join("")}
-    ${range(-before, after).map(slide).join("\n    ")}
+    ${turn.join("")}
+    ${
+      Object.entries(known).flatMap(([prefix, maps]) =>
+        maps.map((map) => `${name(prefix, map)} = ${name(prefix, map + TURN)};`)
+      ).join("\n    ")
+    }
   }`,
-    invocations: batch * groups * runs * pixels,
-  });
+  };
 }
+
+/** Stores map m of a turn, if the run has it. */
+const store = (m: number, lines: string) => `
+    if (map + ${m}u < end) {
+      let at = origin + (map + ${m}u) * p.pixels;
+      ${lines}
+    }`;
 
 const read = (binding: string, value: PlanValue) =>
   ({ name: binding, value, element: elementOf(value), access: "read" }) as const;
@@ -100,45 +107,58 @@ const read = (binding: string, value: PlanValue) =>
 function emitForward(context: Context): void {
   const { alpha, beta, k } = context.attributes;
   const x = context.contiguous(context.inputs[0]!);
-  const [y, scale] = context.outputs;
+  const y = context.outputs[0]!;
   const element = elementOf(x);
-  emit(context, {
-    bindings: [
-      read("x", x),
-      { name: "y", value: y!, element, access: "write" },
-      { name: "scale", value: scale!, element, access: "write" },
-    ],
+  const { params, invocations, long, short, declare, scale, body } = frame(context);
+  const load = (map: number) => declare(map, ["x"], `${name("x", map)} = f32(images(at));`);
+  const known = range(-long, short);
+  context.dispatch({
+    bindings: [read("images", x), { name: "y", value: y, element, access: "write" }],
+    params,
     floats: { alpha, beta, k },
     functions: power(beta),
-    reversed: false,
-    load: [["x_at", "f32(x(at))"]],
-    term: (map) => `${name("x_at", map)} * ${name("x_at", map)}`,
-    store: (map, sum) => `
-      let scale = p.k + p.alpha * (${sum});
-      set_scale(at, ${element}(scale));
-      set_y(at, ${element}(${name("x_at", map)} / power(scale)));`,
+    body: body(known.map(load), [
+      ...range(short, short + TURN).map(load),
+      ...range(0, TURN).map((m) => store(m, `set_y(at, ${element}(${name("x", m)} / power(${scale(m)})));`)),
+    ], { x: known }),
+    invocations,
   });
 }
 
 function emitGradient(context: Context): void {
-  const { alpha, beta } = context.attributes;
-  const [dy, x, scale] = context.inputs.map((view) => context.contiguous(view));
+  const { alpha, beta, k } = context.attributes;
+  const [dy, x] = context.inputs.map((view) => context.contiguous(view));
+  const { params, invocations, long, short, declare, scale, body } = frame(context);
   const sink = context.sink();
-  emit(context, {
-    bindings: [read("dy", dy!), read("x", x!), read("scale", scale!), ...sink.bindings],
-    params: sink.params,
-    floats: { beta, factor: 2 * alpha * beta },
+  const load = (map: number) => declare(map, ["x"], `${name("x", map)} = f32(images(at));`);
+  // direct: dy scale^-beta; share: what the map sends to its neighbours, direct x / scale.
+  const send = (map: number) => {
+    const [direct, share, x] = ["direct", "share", "x"].map((prefix) => name(prefix, map));
+    return declare(
+      map,
+      ["direct", "share"],
+      `let inverse = 1.0 / (${scale(map)});
+      ${direct} = f32(dy(at)) * power(inverse);
+      ${share} = ${direct} * ${x} * inverse;`,
+    );
+  };
+  // The windows of a gradient are reversed.
+  const shares = range(-short, long);
+  const reach = long + short;
+  context.dispatch({
+    bindings: [read("dy", dy!), read("images", x!), ...sink.bindings],
+    params: { ...params, ...sink.params },
+    floats: { alpha, beta, k, factor: 2 * alpha * beta },
     functions: `${power(beta)}\n${sink.functions}`,
-    reversed: true,
-    load: [
-      ["inverse", "1.0 / f32(scale(at))"],
-      ["x_at", "f32(x(at))"],
-      // dy scale^-beta, and what the map sends to its neighbours.
-      ["direct", "f32(dy(at)) * power(inverse)"],
-      ["share", "direct * x_at * inverse"],
-    ],
-    term: (map) => name("share", map),
-    store: (map, sum) => `store(at, ${name("direct", map)} - p.factor * ${name("x_at", map)} * (${sum}));`,
+    body: body([...range(-reach, reach).map(load), ...shares.map(send)], [
+      ...range(reach, reach + TURN).map(load),
+      ...range(long, long + TURN).map(send),
+      ...range(0, TURN).map((m) => {
+        const sum = range(m - short, m + long + 1).map((map) => name("share", map)).join(" + ");
+        return store(m, `store(at, ${name("direct", m)} - p.factor * ${name("x", m)} * (${sum}));`);
+      }),
+    ], { x: range(0, reach), direct: range(0, long), share: shares }),
+    invocations,
   });
 }
 
