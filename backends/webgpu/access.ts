@@ -28,6 +28,8 @@ export interface Code {
   readonly bindings: Binding[];
   readonly params: Record<string, number>;
   readonly functions: string[];
+  /** What does not depend on the element. */
+  readonly constants: { readonly name: string; readonly type: string; readonly value: string }[];
   readonly lines: string[];
 }
 
@@ -64,12 +66,14 @@ export class Loader {
   /** A variable that holds the view's elements at `e`. */
   load(view: View): string {
     return this.#once(view, "x", (name) => {
-      const width = this.#width;
-      const inPlace = isWhole(view) ? inPlaceOf(view.value, this.#group, this.#stores) : null;
-      const text = view.value.home.kind === "scalar"
-        ? `${vector(COMPUTED[view.value.dtype], width)}(${this.#constant(view.value, view.value.home.index)})`
-        : writeLoad(view, `in_${name}`, width, this.#code, inPlace);
-      this.#code.lines.push(`  let ${name} = ${text};`);
+      const [width, code, { value }] = [this.#width, this.#code, view];
+      if (value.home.kind === "scalar") {
+        const type = vector(COMPUTED[value.dtype], width);
+        code.constants.push({ name, type, value: `${type}(${this.#constant(value, value.home.index)})` });
+        return;
+      }
+      const inPlace = isWhole(view) ? inPlaceOf(value, this.#group, this.#stores) : null;
+      code.lines.push(`  let ${name} = ${writeLoad(view, `in_${name}`, width, code, inPlace)};`);
     });
   }
 

@@ -96,7 +96,7 @@ function readsElementwise(item: Item, buffer: GPUBuffer): boolean {
 
 function emitGroup(group: Group, scalars: PlanValue, limits: Limits, dispatches: Dispatch[]): void {
   const names = namesOf(group.steps);
-  for (const dispatch of groupDispatches(group, scalars, limits.windowBytes)) {
+  for (const dispatch of groupDispatches(group, scalars, limits)) {
     dispatches.push({ ...names, ...dispatch });
   }
 }
@@ -149,6 +149,7 @@ function emitStep(
   dispatches: Dispatch[],
 ): void {
   const names = namesOf([step, ...group?.steps ?? []]);
+  let stored: ReturnType<typeof sinkOf> | undefined;
   const context: KernelContext<never> = {
     attributes: step.attributes,
     inputs: step.inputs,
@@ -171,8 +172,14 @@ function emitStep(
       emitGroup(copyGroup(view, copy), scalars, limits, dispatches);
       return copy;
     },
-    sink: (width = 1) => sinkOf(step.outputs[0]!, group, scalars, width),
-    dispatch: (dispatch) => dispatches.push({ ...names, ...dispatch }),
+    sink(width = 1) {
+      stored = sinkOf(step.outputs[0]!, group, scalars, width);
+      return stored.sink;
+    },
+    dispatch(dispatch) {
+      const stores = stored?.sink.bindings.every((binding) => dispatch.bindings.includes(binding));
+      dispatches.push({ ...names, ...dispatch, body: (stores ? stored!.start : "") + dispatch.body });
+    },
   };
   step.kernel.emit(context);
   const last = dispatches.at(-1);

@@ -7,6 +7,7 @@
 
 import type { DType } from "../../tensor/mod.ts";
 import { type Code, COMPUTED, Loader, vector, type Width, writeStore } from "./access.ts";
+import { onCores } from "./cores.ts";
 import type { Group } from "./fuse.ts";
 import { elementwiseLibrary } from "./kernels/elementwise.ts";
 import { randomLibrary } from "./kernels/random.ts";
@@ -15,13 +16,21 @@ import type { ElementwiseStep } from "./lower.ts";
 import type { Dispatch } from "./shader.ts";
 import { BYTES, type PlanValue } from "./values.ts";
 
+/**
+ * How many vectors an invocation computes. Lanes of a GPU take neighbours; a lane of a processor's few takes a run, since
+ * starting a lane costs as much there as a load, and constants are then loaded once.
+ */
+function runOf(vectors: number, parallelism: number): number {
+  return onCores(parallelism) ? Math.max(1, Math.min(8, Math.floor(vectors / parallelism / 4))) : 1;
+}
+
 /** The dispatches of a group without a head: one, or one a window where a value is larger than a binding. */
 export function groupDispatches(
   group: Group,
   scalars: PlanValue,
-  windowBytes: number,
+  { windowBytes, parallelism }: { readonly windowBytes: number; readonly parallelism: number },
 ): Omit<Dispatch, "label">[] {
-  const code: Code = { bindings: [], params: {}, functions: [], lines: [] };
+  const code: Code = { bindings: [], params: {}, functions: [], constants: [], lines: [] };
   writeGroup(group, scalars, 4, code, null);
   const whole = code.bindings.filter((binding) => binding.part);
   // Pieces of the same number of elements in every array, the widest of which fills a window.
@@ -36,32 +45,50 @@ export function groupDispatches(
       const byteLength = Math.ceil(elements * bytes / 16) * 16;
       return { ...binding, part: { byteOffset: base * bytes, byteLength } };
     });
+    const vectors = Math.ceil(elements / 4);
+    const run = runOf(vectors, parallelism);
     dispatches.push({
       flops: group.steps.length * elements,
       bindings,
-      params: { base, last: group.length - 1, ...code.params },
+      params: { base, last: group.length - 1, vectors, run, ...code.params },
       functions: code.functions.join("\n"),
-      body: ["  let e = p.base + 4u * i;", ...code.lines].join("\n"),
-      invocations: Math.ceil(elements / 4),
+      body: `${code.constants.map(({ name, value }) => `  let ${name} = ${value};`).join("\n")}
+  let first = i * p.run;
+  for (var n = first; n < min(first + p.run, p.vectors); n++) {
+    let i = n;
+    let e = p.base + 4u * i;
+  ${code.lines.join("\n  ")}
+  }`,
+      invocations: Math.ceil(vectors / run),
       workgroupSize: 128,
     });
   }
   return dispatches;
 }
 
-/** The store of a kernel that a group was fused behind, so many elements at a time; `group` null: a plain store. */
-export function sinkOf(output: PlanValue, group: Group | null, scalars: PlanValue, width: Width): Sink {
-  const code: Code = { bindings: [], params: {}, functions: [], lines: [] };
+/**
+ * The store of a kernel that a group was fused behind, so many elements at a time; `group` null: a plain store. `start`
+ * belongs before the kernel's body: constants are loaded once, however much it stores.
+ */
+export function sinkOf(
+  output: PlanValue,
+  group: Group | null,
+  scalars: PlanValue,
+  width: Width,
+): { readonly sink: Sink; readonly start: string } {
+  const code: Code = { bindings: [], params: {}, functions: [], constants: [], lines: [] };
   if (group) writeGroup(group, scalars, width, code, output);
   else writeStore(output, "head", "out0", width, code);
   const signature = width === 1 ? "store(e: u32, head: f32)" : "store_four(i: u32, head: vec4<f32>)";
   const lines = width === 1 ? code.lines : ["  let e = 4u * i;", ...code.lines];
-  return {
+  const constants = code.constants.map(({ name, type }) => `var<private> ${name}: ${type};`);
+  const sink = {
     // A kernel that gathers has its arrays whole.
     bindings: code.bindings.map(({ part: _, ...binding }) => binding),
     params: group ? { last: group.length - 1, ...code.params } : {},
-    functions: [...code.functions, `fn ${signature} {\n${lines.join("\n")}\n}`].join("\n"),
+    functions: [...constants, ...code.functions, `fn ${signature} {\n${lines.join("\n")}\n}`].join("\n"),
   };
+  return { sink, start: code.constants.map(({ name, value }) => `  ${name} = ${value};\n`).join("") };
 }
 
 /** Writes loads, expressions and stores; element `e` (the first of `width`) is computed by invocation `i`. */

@@ -38,7 +38,7 @@ function workload(given: Given, prepare: (scope: Scope) => Describe): Workload {
 /** The paper's constants; windows stay in a tower. */
 const LRN = { size: 5, alpha: 1e-4, beta: 0.75, k: 2, groups: 2 };
 
-/** Local response normalisation. */
+/** Local response normalisation; the gradient makes the scales again. */
 function normalisation({ name, input }: MapsShape): Workload[] {
   const given = { family: "localResponseNorm", size: `batch ${input[0]}` } as const;
   return [
@@ -51,7 +51,7 @@ function normalisation({ name, input }: MapsShape): Workload[] {
       },
       (scope) => {
         const x = scope.random(...input);
-        return () => [applyOne(localResponseNormOp, [x], LRN)];
+        return () => apply(localResponseNormOp, [x], LRN);
       },
     ),
     workload(

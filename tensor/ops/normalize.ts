@@ -24,7 +24,8 @@ export interface LocalResponseNormAttributes {
 /** Local response normalisation. */
 export const localResponseNormOp: Composite<"localResponseNorm", LocalResponseNormAttributes> = {
   name: "localResponseNorm",
-  doc: "a / scale^beta, where scale = k + alpha * sum of a^2 over `size` neighbouring maps of the same group",
+  doc:
+    "y = a / scale^beta, and scale = k + alpha * sum of a^2 over `size` neighbouring maps of the same group",
   infer([x], { groups }) {
     expectDType("localResponseNorm", x!, FLOATS, "images");
     expectRank("localResponseNorm", x!, 4, "images [N, channels, height, width]");
@@ -34,12 +35,15 @@ export const localResponseNormOp: Composite<"localResponseNorm", LocalResponseNo
     return [{ shape: x!.shape, dtype: x!.dtype }];
   },
   decompose: ([x], attributes) => [mul(x!, pow(scaleOf(x!, attributes), -attributes.beta))],
-  gradient: ({ inputs: [x], attributes, cotangents: [dy] }) => [
-    applyOne(localResponseNormGradientOp, [dy!, x!], attributes),
+  gradient: ({ inputs: [x], attributes, cotangent }) => [
+    applyOne(localResponseNormGradientOp, [cotangent, x!], attributes),
   ],
 };
 
-/** The gradient of `localResponseNorm`. It makes the scale again: kept, that would be as large as the activations. */
+/**
+ * The gradient of `localResponseNorm`. The scale is made again: that is a few sums, and to keep it would take as much
+ * memory as the images until then.
+ */
 export const localResponseNormGradientOp: Composite<
   "localResponseNormGradient",
   LocalResponseNormAttributes

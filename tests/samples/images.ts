@@ -57,6 +57,16 @@ const side = sideOf([1, 2, 3, 4, 7], [1, 2, 2, 3, 5]);
 /** For maps that are longer than a window of 4 KiB also after pooling. */
 const long = sideOf([9, 12, 13], [1, 1, 2]);
 
+/** Windows that are too large to be written out in a shader, and of which a byte cannot number all places. */
+const large = (window: number, stride: number) =>
+  fc.record({
+    window: fc.constant(window),
+    stride: fc.constant(stride),
+    before: fc.constantFrom(0, 1, 5),
+    after: fc.constantFrom(0, 2),
+    outputs: fc.constantFrom(1, 2),
+  }).map((side) => ({ ...side, size: side.outputs * stride + window - stride - side.before - side.after }));
+
 const problems: fc.Arbitrary<Problem> = fc.oneof(
   {
     arbitrary: fc.record({
@@ -73,6 +83,15 @@ const problems: fc.Arbitrary<Problem> = fc.oneof(
       channels: fc.constantFrom(3, 4, 5),
       y: long,
       x: long,
+    }),
+    weight: 1,
+  },
+  {
+    arbitrary: fc.record({
+      batch: fc.constant(1),
+      channels: fc.constantFrom(1, 2),
+      y: fc.constantFrom(large(9, 4), large(17, 16)).chain((side) => side),
+      x: large(16, 5),
     }),
     weight: 1,
   },

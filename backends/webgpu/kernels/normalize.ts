@@ -1,18 +1,20 @@
 /**
  * Local response normalisation in one pass forward and one backward, where the composition would take dozens. An
- * invocation takes a run of maps at one pixel: each value is loaded once for all the windows that it is in.
+ * invocation slides over a run of maps at one pixel, some maps a turn: each value is loaded once for all the windows that
+ * it is in.
  *
  * @module
  */
 
 import type { LocalResponseNormAttributes } from "../../../tensor/ops/normalize.ts";
+import { onCores } from "../cores.ts";
 import type { PlanValue } from "../values.ts";
 import type { DispatchKernel, KernelContext, KernelsOf } from "./types.ts";
 
 type Context = KernelContext<LocalResponseNormAttributes>;
 
-/** How many maps an invocation normalises. */
-const RUN = 8;
+/** How many maps a turn of the loop normalises. */
+const TURN = 8;
 
 /** x^beta for positive x; the paper's 3/4 from two roots, which are exact within rounding where a power is not. */
 function power(beta: number): string {
@@ -20,77 +22,105 @@ function power(beta: number): string {
   return `fn power(x: f32) -> f32 {\n  ${body}\n}`;
 }
 
-interface Plan {
-  readonly params: Record<string, number>;
-  readonly invocations: number;
-  /** Maps that are loaded: the run and its neighbours, numbered from -before. */
-  readonly loaded: readonly number[];
-  /** The maps of the window of map m of the run. */
-  readonly window: (m: number) => readonly number[];
+const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
+const name = (prefix: string, map: number) => `${prefix}${map < 0 ? `_${-map}` : map}`;
+
+/** How many maps an invocation slides over: all of a tower, if that leaves enough invocations. */
+function runOf(maps: number, lanes: number, parallelism: number): number {
+  const turns = Math.ceil(maps / TURN);
+  const runs = Math.min(turns, Math.ceil((onCores(parallelism) ? 4 : 1) * parallelism / Math.max(1, lanes)));
+  return Math.ceil(turns / Math.max(1, runs)) * TURN;
 }
 
-const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
+/** What the passes share. */
+interface Frame {
+  readonly params: Readonly<Record<string, number>>;
+  readonly invocations: number;
+  /** A window has so many maps before its own, and after it. */
+  readonly long: number;
+  readonly short: number;
+  /** Declares variables of a map: made of its element `at`, 0 where there is no such map. */
+  readonly declare: (map: number, prefixes: readonly string[], lines: string) => string;
+  /** The scale of a map, from the variables x of its window. */
+  readonly scale: (map: number) => string;
+  /** The body: what is known before the first turn, a turn, and which variables the next one knows by another name. */
+  readonly body: (
+    before: readonly string[],
+    turn: readonly string[],
+    known: Readonly<Record<string, readonly number[]>>,
+  ) => string;
+}
 
-/** Lays out the runs; for the gradient the window is reversed. */
-function plan({ attributes: { size, groups }, shapes }: Context, reversed: boolean): Plan {
+/** Neighbouring lanes take neighbouring pixels. Maps are numbered from the first one that a turn stores. */
+function frame({ attributes: { size, groups }, shapes, parallelism }: Context): Frame {
   const [batch, channels, height, width] = shapes[0]! as readonly [number, number, number, number];
+  const [pixels, maps] = [height * width, channels / groups];
+  const run = runOf(maps, batch * groups * pixels, parallelism);
+  const runs = Math.ceil(maps / run);
   const [long, short] = [Math.floor(size / 2), size - 1 - Math.floor(size / 2)];
-  const [before, after] = reversed ? [short, long] : [long, short];
-  const maps = channels / groups;
-  const runs = Math.ceil(maps / RUN);
   return {
-    params: { pixels: height * width, maps, runs },
-    invocations: batch * groups * runs * height * width,
-    loaded: range(-before, RUN + after),
-    window: (m) => range(m - before, m + after + 1),
+    params: { pixels, maps, run, runs },
+    invocations: batch * groups * runs * pixels,
+    long,
+    short,
+    // Before the tower's first map, the number wraps round to a large one.
+    declare: (map, prefixes, lines) => `
+    ${prefixes.map((prefix) => `var ${name(prefix, map)} = 0.0;`).join(" ")}
+    if (map + ${map >>> 0}u < p.maps) {
+      let at = origin + (map + ${map >>> 0}u) * p.pixels;
+      ${lines}
+    }`,
+    scale: (map) =>
+      `p.k + p.alpha * (${
+        range(map - long, map + short + 1).map((other) => `${name("x", other)} * ${name("x", other)}`).join(
+          " + ",
+        )
+      })`,
+    body: (before, turn, known) => `
+  let line = i / p.pixels;
+  let tower = line / p.runs;
+  let origin = tower * p.maps * p.pixels + i - line * p.pixels;
+  var map = (line - tower * p.runs) * p.run;
+  let end = min(map + p.run, p.maps);
+  ${before.join("")}
+  for (; map < end; map += ${TURN}u) {
+    ${turn.join("")}
+    ${
+      Object.entries(known).flatMap(([prefix, maps]) =>
+        maps.map((map) => `${name(prefix, map)} = ${name(prefix, map + TURN)};`)
+      ).join("\n    ")
+    }
+  }`,
   };
 }
 
-/** Which maps an invocation has; neighbouring lanes take neighbouring pixels. */
-const PLACE = `
-  let pixel = i % p.pixels;
-  let run = i / p.pixels;
-  let first = run % p.runs * ${RUN}u;
-  let tower = run / p.runs * p.maps * p.pixels;
-  let base = tower + first * p.pixels + pixel;`;
+/** Stores map m of a turn, if the run has it. */
+const store = (m: number, lines: string) => `
+    if (map + ${m}u < end) {
+      let at = origin + (map + ${m}u) * p.pixels;
+      ${lines}
+    }`;
 
-/** Whether a map is in the tower; before its first map, the number wraps round to a large one. */
-const exists = (map: number) => `first + ${map >>> 0}u < p.maps`;
-const at = (map: number) => `base + ${map >>> 0}u * p.pixels`;
-const name = (prefix: string, map: number) => `${prefix}${map < 0 ? `_${-map}` : map}`;
-const sum = (terms: readonly string[]) => terms.join(" + ");
-
-/** Loads a map and squares it; what is not there is 0. */
-function loadSquare(map: number): string {
-  const [x, square] = [name("x", map), name("s", map)];
-  return `
-  var ${x} = 0.0;
-  if (${exists(map)}) { ${x} = f32(x(${at(map)})); }
-  let ${square} = ${x} * ${x};`;
-}
-
-/** The scale of the map with this window. */
-function scaleOf(window: readonly number[]): string {
-  return `(p.k + p.alpha * (${sum(window.map((map) => name("s", map)))}))`;
-}
+const read = (binding: string, value: PlanValue) =>
+  ({ name: binding, value, element: elementOf(value), access: "read" }) as const;
 
 function emitForward(context: Context): void {
   const { alpha, beta, k } = context.attributes;
   const x = context.contiguous(context.inputs[0]!);
   const y = context.outputs[0]!;
-  const { params, invocations, loaded, window } = plan(context, false);
   const element = elementOf(x);
-  const stores = range(0, RUN).map((m) => `
-  if (${exists(m)}) { set_y(${at(m)}, ${element}(${name("x", m)} / power(${scaleOf(window(m))}))); }`);
+  const { params, invocations, long, short, declare, scale, body } = frame(context);
+  const load = (map: number) => declare(map, ["x"], `${name("x", map)} = f32(images(at));`);
+  const known = range(-long, short);
   context.dispatch({
-    bindings: [
-      { name: "x", value: x, element, access: "read" },
-      { name: "y", value: y, element, access: "write" },
-    ],
+    bindings: [read("images", x), { name: "y", value: y, element, access: "write" }],
     params,
     floats: { alpha, beta, k },
     functions: power(beta),
-    body: [PLACE, ...loaded.map(loadSquare), ...stores].join(""),
+    body: body(known.map(load), [
+      ...range(short, short + TURN).map(load),
+      ...range(0, TURN).map((m) => store(m, `set_y(at, ${element}(${name("x", m)} / power(${scale(m)})));`)),
+    ], { x: known }),
     invocations,
   });
 }
@@ -98,35 +128,36 @@ function emitForward(context: Context): void {
 function emitGradient(context: Context): void {
   const { alpha, beta, k } = context.attributes;
   const [dy, x] = context.inputs.map((view) => context.contiguous(view));
-  const { params, invocations, loaded, window } = plan(context, true);
-  const read = (binding: string, value: PlanValue) =>
-    ({ name: binding, value, element: elementOf(value), access: "read" }) as const;
-  // The scales of the neighbours are made again, from their own neighbours: loading them would take longer.
-  const { window: scaled } = plan(context, false);
-  const squares = range(scaled(loaded[0]!)[0]!, scaled(loaded.at(-1)!).at(-1)! + 1).map(loadSquare);
-  // direct: dy scale^-beta; share: what the map sends to its neighbours, direct x / scale.
-  const lines = loaded.map((map) => {
-    const [a, direct, share] = ["x", "direct", "share"].map((prefix) => name(prefix, map));
-    return `
-  var ${direct} = 0.0;
-  var ${share} = 0.0;
-  if (${exists(map)}) {
-    let scale = ${scaleOf(scaled(map))};
-    ${direct} = f32(dy(${at(map)})) / power(scale);
-    ${share} = ${direct} * ${a} / scale;
-  }`;
-  });
-  const stores = range(0, RUN).map((m) => `
-  if (${exists(m)}) { store(${at(m)}, ${name("direct", m)} - p.factor * ${name("x", m)} * (${
-    sum(window(m).map((map) => name("share", map)))
-  })); }`);
+  const { params, invocations, long, short, declare, scale, body } = frame(context);
   const sink = context.sink();
+  const load = (map: number) => declare(map, ["x"], `${name("x", map)} = f32(images(at));`);
+  // direct: dy scale^-beta; share: what the map sends to its neighbours, direct x / scale.
+  const send = (map: number) => {
+    const [direct, share, x] = ["direct", "share", "x"].map((prefix) => name(prefix, map));
+    return declare(
+      map,
+      ["direct", "share"],
+      `let inverse = 1.0 / (${scale(map)});
+      ${direct} = f32(dy(at)) * power(inverse);
+      ${share} = ${direct} * ${x} * inverse;`,
+    );
+  };
+  // The windows of a gradient are reversed.
+  const shares = range(-short, long);
+  const reach = long + short;
   context.dispatch({
-    bindings: [read("dy", dy!), read("x", x!), ...sink.bindings],
+    bindings: [read("dy", dy!), read("images", x!), ...sink.bindings],
     params: { ...params, ...sink.params },
     floats: { alpha, beta, k, factor: 2 * alpha * beta },
     functions: `${power(beta)}\n${sink.functions}`,
-    body: [PLACE, ...squares, ...lines, ...stores].join(""),
+    body: body([...range(-reach, reach).map(load), ...shares.map(send)], [
+      ...range(reach, reach + TURN).map(load),
+      ...range(long, long + TURN).map(send),
+      ...range(0, TURN).map((m) => {
+        const sum = range(m - short, m + long + 1).map((map) => name("share", map)).join(" + ");
+        return store(m, `store(at, ${name("direct", m)} - p.factor * ${name("x", m)} * (${sum}));`);
+      }),
+    ], { x: range(0, reach), direct: range(0, long), share: shares }),
     invocations,
   });
 }

@@ -5,15 +5,31 @@
  */
 
 import type { PoolGeometry, PoolGradientAttributes } from "../../../tensor/ops/pool2d.ts";
+import { onCores } from "../cores.ts";
 import type { DispatchKernel, IndexedContext, IndexedKernel, KernelContext, KernelsOf } from "./types.ts";
 
 type Four = readonly [number, number, number, number];
 
-/**
- * Division by a number that only the run knows takes software drivers some sixty operations; windows and strides are few
- * and small, so they are written into the shader.
- */
-const fixed = (value: number) => `${value}u`;
+/** Windows of up to so many elements are written out in the shader; larger ones are loops. */
+const MOST_TERMS = 64;
+
+const range = (n: number) => [...Array(n).keys()];
+const product = (a: readonly number[], b: readonly number[]) =>
+  a.flatMap((x) => b.map((y) => [x, y] as const));
+
+/** Code for each place (v, u) of a window. */
+function overWindow(
+  [tall, wide]: readonly [number, number],
+  visit: (v: string, u: string) => string,
+): string {
+  if (tall * wide <= MOST_TERMS) {
+    return product(range(tall), range(wide)).map(([v, u]) => `{${visit(`${v}u`, `${u}u`)}}`).join("\n");
+  }
+  return `
+    for (var v = 0u; v < ${tall}u; v++) {
+      for (var u = 0u; u < ${wide}u; u++) {${visit("v", "u")}}
+    }`;
+}
 
 function emitMaxPool(context: KernelContext<PoolGeometry>): void {
   const { window, stride, padding } = context.attributes;
@@ -26,6 +42,14 @@ function emitMaxPool(context: KernelContext<PoolGeometry>): void {
   const length = batch * channels * rows * columns;
   // Bytes are stored four at a time.
   const neighbours = asBytes ? 4 : 1;
+  const padded = padding.some((side) => side > 0);
+  const visit = (v: string, u: string) => `
+      ${padded ? `if (top + ${v} < p.height && left + ${u} < p.width) {` : "{"}
+        let value = f32(x(at + ${v} * p.lineStride + ${u} * p.pixelStride));
+        let better = place < 0 || value > best;
+        best = select(best, value, better);
+        place = select(place, i32(${v} * ${window[1]}u + ${u}), better);
+      }`;
   context.dispatch({
     bindings: [
       { name: "x", value: view.value, element, access: "read" },
@@ -40,38 +64,32 @@ function emitMaxPool(context: KernelContext<PoolGeometry>): void {
       width,
       rows,
       columns,
-      windowY: window[0],
-      windowX: window[1],
+      paddingTop: padding[0],
+      paddingLeft: padding[1],
       imageStride: view.strides[0]!,
       channelStride: view.strides[1]!,
       lineStride: view.strides[2]!,
       pixelStride: view.strides[3]!,
       offset: view.offset,
     },
+    functions: `fn image_at(plane: u32) -> u32 {
+  return p.offset + plane / p.channels * p.imageStride + plane % p.channels * p.channelStride;
+}`,
     body: `
   var column = i * p.neighbours % p.columns;
   let line_number = i * p.neighbours / p.columns;
   var row = line_number % p.rows;
   var plane = line_number / p.rows;
+  var image = image_at(plane);
   var places = 0u;
   for (var n = 0u; n < min(p.neighbours, p.length - i * p.neighbours); n++) {
-    let image = p.offset + plane / p.channels * p.imageStride + plane % p.channels * p.channelStride;
+    // Unsigned: above and left of the image wraps round to beyond it.
+    let top = row * ${stride[0]}u - p.paddingTop;
+    let left = column * ${stride[1]}u - p.paddingLeft;
+    let at = image + top * p.lineStride + left * p.pixelStride;
     var best = 0.0;
     var place = -1;
-    for (var v = 0u; v < p.windowY; v++) {
-      // Unsigned: above and left of the image wraps round to beyond it.
-      let line = row * ${fixed(stride[0])} + v - ${fixed(padding[0])};
-      for (var u = 0u; u < p.windowX; u++) {
-        let pixel = column * ${fixed(stride[1])} + u - ${fixed(padding[1])};
-        if (line < p.height && pixel < p.width) {
-          let value = f32(x(image + line * p.lineStride + pixel * p.pixelStride));
-          if (place < 0 || value > best) {
-            best = value;
-            place = i32(v * ${fixed(window[1])} + u);
-          }
-        }
-      }
-    }
+    ${overWindow(window, visit)}
     set_y(i * p.neighbours + n, ${element}(best));
     ${asBytes ? "places |= u32(place) << (8u * n);" : "set_index(i, place);"}
     column += 1u;
@@ -81,6 +99,7 @@ function emitMaxPool(context: KernelContext<PoolGeometry>): void {
       if (row == p.rows) {
         row = 0u;
         plane += 1u;
+        image = image_at(plane);
       }
     }
   }
@@ -89,78 +108,143 @@ function emitMaxPool(context: KernelContext<PoolGeometry>): void {
   });
 }
 
-type Gradient = IndexedContext<PoolGradientAttributes>;
+type Gradient = KernelContext<PoolGradientAttributes>;
 
-/** At a pixel (plane, line, pixel) of the images: sums `term` over the windows w that hold it, at (v, u) in each. */
-function overWindows({ attributes }: Gradient, size: readonly string[], term: string): string {
-  const { window, stride, padding } = attributes;
-  const axis = (name: string, i: 0 | 1, count: string) => `
-// Windows ${name}_first up to ${name}_last hold it.
-let ${name}_place = ${name} + ${fixed(padding[i])};
-let ${name}_first = select(0u, (${name}_place - ${fixed(window[i])}) / ${
-    fixed(stride[i])
-  } + 1u, ${name}_place >= ${fixed(window[i])});
-let ${name}_last = min(${name}_place / ${fixed(stride[i])} + 1u, ${count});`;
-  return `${axis("line", 0, size[2]!)}${axis("pixel", 1, size[3]!)}
-var sum = 0.0;
-for (var row = line_first; row < line_last; row++) {
-  for (var column = pixel_first; column < pixel_last; column++) {
-    let place = (line_place - row * ${fixed(stride[0])}) * ${fixed(window[1])} + pixel_place - column * ${
-    fixed(stride[1])
+/**
+ * The gradient of a pooling: what each pixel gets from the windows that hold it. `counts` says whether a window counts
+ * at a place in it.
+ *
+ * Cut into blocks of as many pixels as a stride has, the image repeats: which windows hold a block's pixels, and at which
+ * place, is the same for all blocks, and needs no arithmetic. A lane takes a block, on a processor some blocks of a row,
+ * and loads the windows of all their pixels once.
+ */
+function emitGradient(context: Gradient, maximum: boolean): void {
+  const { window, stride, padding, shape } = context.attributes;
+  const [height, width] = shape.slice(2) as [number, number];
+  const [dy, index] = context.inputs.map((view) => context.contiguous(view));
+  const [, , rows, columns] = context.inputs[0]!.shape as unknown as Four;
+  const sink = context.sink();
+  const asBytes = index?.dtype === "u8";
+  const terms = window[0] * window[1];
+  const cores = onCores(context.parallelism);
+  const run = cores ? Math.max(1, Math.min(4, Math.floor(8 / stride[1]), Math.floor(MOST_TERMS / terms))) : 1;
+  const written = terms <= MOST_TERMS;
+  const blocks = (axis: 0 | 1, extent: number, step: number) => {
+    const first = Math.floor(padding[axis] / step);
+    return { first, count: Math.ceil((extent + padding[axis]) / step) - first };
   };
-    let w = (plane * ${size[2]} + row) * ${size[3]} + column;
-    ${term}
-  }
-}`;
+  const down = blocks(0, height, stride[0]);
+  const across = blocks(1, width, stride[1]);
+  const runs = Math.ceil(across.count / run);
+  const planes = shape[0]! * shape[1]!;
+  context.dispatch({
+    bindings: [
+      { name: "dy", value: dy!, element: dy!.dtype === "f16" ? "f16" : "f32", access: "read" },
+      ...(maximum
+        ? [{ name: "index", value: index!, element: asBytes ? "u32" : "i32", access: "read" } as const]
+        : []),
+      ...sink.bindings,
+    ],
+    params: {
+      height,
+      width,
+      rows,
+      columns,
+      down: down.count,
+      runs,
+      firstDown: down.first,
+      firstAcross: across.first,
+      paddingTop: padding[0],
+      paddingLeft: padding[1],
+      ...(cores ? { one: 1 } : {}),
+      ...sink.params,
+    },
+    functions: `${sink.functions}
+fn place_at(w: u32) -> u32 { return ${
+      !maximum ? "0u" : asBytes ? "(index(w / 4u) >> (w % 4u * 8u)) & 255u" : "u32(index(w))"
+    }; }`,
+    body: written ? blockBody(context, maximum, run, cores) : pixelBody(context, maximum),
+    invocations: planes * (written ? down.count * runs : height * width),
+  });
 }
 
-/** The kernel of a gradient whose `term` adds to `sum`; four neighbours share the divisions that find them. */
-function gradientKernel(
-  term: (args: readonly string[]) => string,
-  scale: (attributes: PoolGradientAttributes) => string,
-): IndexedKernel<PoolGradientAttributes> {
-  const frame = (args: readonly string[], context: Gradient, neighbours: number) => {
-    const { attributes, inputs, param } = context;
-    const [, , height, width] = attributes.shape.map((extent) => param(extent));
-    const pooled = inputs[0]!.map((extent) => param(extent));
-    const steps = Array.from({ length: neighbours }, (_, k) => `
-{${overWindows(context, pooled, term(args))}
-  result[${k}] = sum * ${scale(attributes)};
-}
-pixel += 1u;
-if (pixel == ${width}) {
-  pixel = 0u;
-  line += 1u;
-  if (line == ${height}) {
-    line = 0u;
-    plane += 1u;
-  }
-}`);
+function blockBody(
+  { attributes: { window, stride } }: Gradient,
+  maximum: boolean,
+  run: number,
+  cores: boolean,
+): string {
+  // Windows 0, 1, ... along an axis, of which the last begins with the block, or with the last one of the run.
+  const [tall, wide] = [0, 1].map((axis) => Math.ceil(window[axis]! / stride[axis]!)) as [number, number];
+  const windows = product(range(tall), range(wide - 1 + run));
+  const loads = windows.map(([v, u]) => `
+  let in${v}_${u} = top + ${v}u < p.rows && left + ${u}u < p.columns;
+  let w${v}_${u} = select(0u, (plane * p.rows + top + ${v}u) * p.columns + left + ${u}u, in${v}_${u});
+  let dy${v}_${u} = select(0.0, f32(dy(w${v}_${u})), in${v}_${u});
+  let place${v}_${u} = place_at(w${v}_${u});`);
+  const sums = product(range(stride[0]), range(stride[1] * run)).map(([line, pixel], at) => {
+    const held = windows.flatMap(([v, u]) => {
+      const [y, x] = [line + (tall - 1 - v) * stride[0], pixel + (wide - 1 - u) * stride[1]];
+      if (y >= window[0] || x < 0 || x >= window[1]) return [];
+      return [
+        maximum ? `select(0.0, dy${v}_${u}, place${v}_${u} == ${y * window[1] + x}u)` : `dy${v}_${u}`,
+      ];
+    });
     return `
-var pixel = e % ${width};
-var line = e / ${width};
-var plane = line / ${height};
-line -= plane * ${height};
-var result = vec4<f32>();
-${steps.join("")}
-return ${neighbours === 1 ? "result.x" : "result"};`;
-  };
-  return {
-    kind: "indexed",
-    element: (args, context) => frame(args, context, 1),
-    four: (args, context) => frame(args, context, 4),
-  };
+  sums[${at}] = ${["0.0", ...held].join(" + ")};`;
+  });
+  return `
+  let across = i % p.runs * ${run}u + p.firstAcross;
+  let down = i / p.runs % p.down + p.firstDown;
+  let plane = i / p.runs / p.down;
+  // Unsigned: before the first window and pixel, numbers wrap round to large ones.
+  let top = down - ${tall - 1}u;
+  let left = across - ${wide - 1}u;
+  ${loads.join("")}
+  var sums: array<f32, ${sums.length}>;
+  ${sums.join("")}
+  // Mesa would take seconds to unroll the loop; a GPU should, to keep the sums in registers.
+  for (var n = 0u; n < ${sums.length}u${cores ? " * p.one" : ""}; n++) {
+    let line = down * ${stride[0]}u - p.paddingTop + n / ${stride[1] * run}u;
+    let pixel = across * ${stride[1]}u - p.paddingLeft + n % ${stride[1] * run}u;
+    if (line < p.height && pixel < p.width) {
+      store((plane * p.height + line) * p.width + pixel, sums[n]${maximum ? "" : ` * ${oneOver(window)}`});
+    }
+  }`;
 }
 
-const maxPool2dGradient: IndexedKernel<PoolGradientAttributes> = gradientKernel(
-  ([dy, index]) => `if (u32(${index}(w)) == place) { sum += ${dy}(w); }`,
-  () => "1.0",
-);
+const oneOver = (window: readonly [number, number]) => `(1.0 / ${window[0] * window[1]}.0)`;
 
-const avgPool2dGradient: IndexedKernel<PoolGradientAttributes> = gradientKernel(
-  ([dy]) => `sum += ${dy}(w);`,
-  ({ window }) => `(1.0 / ${window[0] * window[1]}.0)`,
-);
+/** For large windows: a pixel a lane, in loops. */
+function pixelBody({ attributes: { window, stride } }: Gradient, maximum: boolean): string {
+  const axis = (name: string, i: 0 | 1, count: string) => `
+  // Windows ${name}_first up to ${name}_last hold it.
+  let ${name}_place = ${name} + p.padding${i === 0 ? "Top" : "Left"};
+  let ${name}_first = select(0u, (${name}_place - ${window[i]}u) / ${stride[i]}u + 1u, ${name}_place >= ${
+    window[i]
+  }u);
+  let ${name}_last = min(${name}_place / ${stride[i]}u + 1u, ${count});`;
+  return `
+  let pixel = i % p.width;
+  let line = i / p.width % p.height;
+  let plane = i / p.width / p.height;${axis("line", 0, "p.rows")}${axis("pixel", 1, "p.columns")}
+  var sum = 0.0;
+  for (var row = line_first; row < line_last; row++) {
+    for (var column = pixel_first; column < pixel_last; column++) {
+      let w = (plane * p.rows + row) * p.columns + column;
+      let place = (line_place - row * ${stride[0]}u) * ${window[1]}u + pixel_place - column * ${stride[1]}u;
+      ${maximum ? "if (place_at(w) == place) { sum += f32(dy(w)); }" : "sum += f32(dy(w));"}
+    }
+  }
+  store(i, sum${maximum ? "" : ` * ${oneOver(window)}`});`;
+}
+
+const gradientKernel = (maximum: boolean): DispatchKernel<PoolGradientAttributes> => ({
+  kind: "dispatch",
+  fuses: true,
+  emit: (context) => emitGradient(context, maximum),
+});
+
 /** For window e: its plane and the image coordinates of its first element. */
 function atWindow({ attributes, inputs, shape, param }: IndexedContext<PoolGeometry>): string {
   const { stride, padding } = attributes;
@@ -201,8 +285,8 @@ return sum / f32(${windowY} * ${windowX});`;
 /** The table of the family. */
 export const pool2dKernels: KernelsOf<typeof import("../../../tensor/ops/pool2d.ts")> = {
   maxPool2d: { kind: "dispatch", emit: emitMaxPool } as DispatchKernel<PoolGeometry>,
-  maxPool2dGradient,
+  maxPool2dGradient: gradientKernel(true),
   maxPool2dPick,
   avgPool2d,
-  avgPool2dGradient,
+  avgPool2dGradient: gradientKernel(false),
 };

@@ -1,12 +1,13 @@
 /**
- * Reductions in two stages: partial results over interleaved elements, so that neighbouring lanes read neighbours, then
- * the partials in their order. No atomics: the same bits every time.
+ * Reductions in stages: partial results, then those of the partial results, in their order. No atomics: the same bits
+ * every time.
  *
  * @module
  */
 
 import type { ReduceAttributes } from "../../../tensor/ops/reduction.ts";
 import { sizeOf } from "../../../tensor/shape.ts";
+import { onCores } from "../cores.ts";
 import { ELEMENT } from "../shader.ts";
 import { type PlanValue, simplify, type View } from "../values.ts";
 import type { DispatchKernel, KernelContext, KernelsOf } from "./types.ts";
@@ -43,119 +44,168 @@ const LEAST_ELEMENTS = 32;
  * Mesa before 23 leaves a loop after 65,535 turns.
  */
 const LONG = 1024;
+/** A processor's core adds up so many partials sooner than it starts another dispatch, a GPU only few. */
+const FEW = 64;
+
+/** What is left to reduce. */
+interface Stage {
+  readonly value: PlanValue;
+  readonly offset: number;
+  /** The axes of the results, and those that are reduced. */
+  readonly outer: View;
+  readonly inner: View;
+  /** Where partial winners stood, from the stage before. */
+  readonly places?: PlanValue;
+}
 
 function emitReduction(context: KernelContext<ReduceAttributes>, rule: Rule): void {
-  const { axes } = context.attributes;
   const input = context.inputs[0]!;
-  const { shape, strides } = input;
-  const part = (wanted: (axis: number) => boolean): View => {
-    const kept = [...shape.keys()].filter(wanted);
+  const { shape, strides, value, offset } = input;
+  const part = (reduced: boolean): View => {
+    const kept = [...shape.keys()].filter((axis) => context.attributes.axes.includes(axis) === reduced);
     return { ...input, shape: kept.map((axis) => shape[axis]!), strides: kept.map((axis) => strides[axis]!) };
   };
-  const outer = part((axis) => !axes.includes(axis));
-  const inner = part((axis) => axes.includes(axis));
-  const outputs = context.outputs[0]!.length;
-  const elements = sizeOf(inner.shape);
-  const wanted = Math.ceil(context.parallelism / Math.max(1, outputs));
-  const useful = Math.min(wanted, Math.floor(elements / LEAST_ELEMENTS), 256);
-  const partials = Math.max(useful, elements > LONG ? Math.ceil(Math.sqrt(elements)) : 1);
-  const { dtype } = input.value;
+  emitStages(context, rule, { value, offset, outer: part(false), inner: part(true) });
+}
 
+/** Emits a stage, and those that reduce its partial results. */
+function emitStages(context: KernelContext<ReduceAttributes>, rule: Rule, stage: Stage): void {
+  const { parallelism } = context;
+  const cores = onCores(parallelism);
+  const outputs = context.outputs[0]!.length;
+  const elements = sizeOf(stage.inner.shape);
+  const first = stage.value === context.inputs[0]!.value;
+  const useful = Math.min(
+    Math.ceil(parallelism / Math.max(1, outputs)),
+    Math.floor(elements / LEAST_ELEMENTS),
+    cores ? 256 : Infinity,
+  );
+  const wanted = first || (!cores && elements > FEW)
+    ? Math.max(1, useful, elements > LONG ? Math.ceil(Math.sqrt(elements)) : 1)
+    : 1;
+  // Neighbouring lanes read neighbours: of one result, or of results beside each other where those are closer.
+  const step = (view: View) => Math.abs(simplify(view).strides.at(-1) ?? Infinity);
+  const beside = step(stage.outer) < step(stage.inner);
+  // A lane of a core is alone with its cache lines, and has a part of its own.
+  const chunked = cores || beside;
+  const chunk = Math.max(1, Math.ceil(elements / wanted));
+  const partials = chunked ? Math.max(1, Math.ceil(elements / chunk)) : wanted;
+  const spread = { outputs, elements, partials, chunk, beside, chunked };
   if (partials === 1) {
-    emitStage(context, rule, {
-      input,
-      outer,
-      inner,
-      outputs,
-      elements,
-      partials,
-      target: context.outputs[0]!,
-      final: true,
-    });
+    emitStage(context, rule, stage, spread, context.outputs[0]!);
     return;
   }
-  const values = context.temporary(dtype === "f16" ? "f32" : dtype, outputs * partials);
+  const { dtype } = stage.value;
+  const value = context.temporary(dtype === "f16" ? "f32" : dtype, outputs * partials);
   const places = rule.index ? context.temporary("i32", outputs * partials) : undefined;
-  emitStage(context, rule, {
-    input,
-    outer,
-    inner,
-    outputs,
-    elements,
-    partials,
-    target: values,
-    places,
-    final: false,
-  });
-  const row = (value: PlanValue, offset: number): View => ({
+  emitStage(context, rule, stage, spread, value, places);
+  emitStages(context, rule, {
     value,
-    shape: [partials],
-    strides: [1],
-    offset,
-  });
-  const rows: View = { value: values, shape: [outputs], strides: [partials], offset: 0 };
-  emitStage(context, rule, {
-    input: row(values, 0),
-    outer: rows,
-    inner: row(values, 0),
-    outputs,
-    elements: partials,
-    partials: 1,
-    target: context.outputs[0]!,
-    from: places,
-    final: true,
+    offset: 0,
+    outer: { value, shape: [outputs], strides: [1], offset: 0 },
+    inner: { value, shape: [partials], strides: [outputs], offset: 0 },
+    ...(places && { places }),
   });
 }
 
-interface Stage {
-  readonly input: View;
-  readonly outer: View;
-  readonly inner: View;
+/** How a stage's elements are spread over lanes. */
+interface Spread {
   readonly outputs: number;
   readonly elements: number;
   readonly partials: number;
-  readonly target: PlanValue;
-  /** Where partial winners stood: written by the first stage, read by the second. */
-  readonly places?: PlanValue | undefined;
-  readonly from?: PlanValue | undefined;
-  readonly final: boolean;
+  /** Elements of a partial result. */
+  readonly chunk: number;
+  /** Whether neighbouring lanes work for neighbouring results, or for parts of one. */
+  readonly beside: boolean;
+  /** Whether a part's elements are neighbours, or one from each row of as many as there are parts. */
+  readonly chunked: boolean;
 }
 
-function emitStage(context: KernelContext<ReduceAttributes>, rule: Rule, stage: Stage): void {
-  const { input, outputs, elements, partials, target, places, from, final } = stage;
-  const element = ELEMENT[input.value.dtype];
+function emitStage(
+  context: KernelContext<ReduceAttributes>,
+  rule: Rule,
+  stage: Stage,
+  { outputs, elements, partials, chunk, beside, chunked }: Spread,
+  target: PlanValue,
+  places?: PlanValue,
+): void {
+  const { value, offset } = stage;
+  const element = ELEMENT[value.dtype];
   const type = element === "f16" ? "f32" : element;
-  const params: Record<string, number> = { elements, partials, offset: input.offset };
-  const functions = [
-    indexFunction("outer_at", stage.outer, params),
-    indexFunction("inner_at", stage.inner, params),
-  ];
-  const place = from ? "from_place(from_at + n)" : "i32(n)";
-  const result = final && rule.index ? "place" : "result";
+  const [start, span, step] = chunked ? [chunk, chunk, 1] : [1, elements, partials];
+  const params: Record<string, number> = { elements, outputs, partials, offset, start, span, step };
+  const outer = indexFunction("outer_at", stage.outer, params);
+  const walk = walkOver(stage.inner, step, params);
+  const from = stage.places;
+  const result = rule.index && target === context.outputs[0] ? "place" : "result";
   context.dispatch({
     bindings: [
-      { name: "x", value: input.value, element, access: "read" },
+      { name: "x", value, element, access: "read" },
       { name: "y", value: target, element: ELEMENT[target.dtype], access: "write" },
       ...(places ? [{ name: "places", value: places, element: "i32", access: "write" } as const] : []),
       ...(from ? [{ name: "from_place", value: from, element: "i32", access: "read" } as const] : []),
     ],
     params,
-    functions: functions.join("\n"),
+    functions: outer,
     body: `
-  let output = i / p.partials;
-  let base = p.offset + outer_at(output);
-  let from_at = output * p.elements;
+  let whole = i / ${beside ? "p.outputs" : "p.partials"};
+  let rest_of_i = i - whole * ${beside ? "p.outputs" : "p.partials"};
+  let output = ${beside ? "rest_of_i" : "whole"};
+  let part = ${beside ? "whole" : "rest_of_i"};
   var result = ${rule.start(type)};
   var place = -1;
-  for (var n = i % p.partials; n < p.elements; n += p.partials) {
-    let value = ${type}(x(base + inner_at(n)));
-    let at = ${place};
+  var n = part * p.start;
+  var element = p.offset + outer_at(output);
+  ${walk.start}
+  for (let end = min(n + p.span, p.elements); n < end; n += p.step) {
+    let value = ${type}(x(element));
+    let at = ${from ? "from_place(element)" : "i32(n)"};
     ${rule.combine(type)}
+    ${walk.step}
   }
-  set_y(i, ${ELEMENT[target.dtype]}(${result}));
-  ${places ? "set_places(i, place);" : ""}`,
+  set_y(part * p.outputs + output, ${ELEMENT[target.dtype]}(${result}));
+  ${places ? "set_places(part * p.outputs + output, place);" : ""}`,
     invocations: outputs * partials,
   });
+}
+
+/**
+ * Code that walks `element` over a view from number `n` on, so many numbers a step: a division an element would cost more
+ * than the element. The step is added axis by axis, and what leaves an axis is carried to the one outside of it.
+ */
+function walkOver(
+  view: View,
+  step: number,
+  params: Record<string, number>,
+): { readonly start: string; readonly step: string } {
+  const { shape, strides } = simplify(view);
+  const start = ["var rest = n;"];
+  const lines = ["var carry = 0u;"];
+  let rest = step;
+  for (let axis = shape.length - 1; axis > 0; axis--) {
+    const [extent, stride, move] = ["extent", "stride", "move"].map((name) => `${name}${axis}`);
+    params[extent!] = shape[axis]!;
+    params[stride!] = strides[axis]!;
+    params[move!] = rest % shape[axis]!;
+    rest = Math.floor(rest / shape[axis]!);
+    start.push(
+      `var c${axis} = rest % p.${extent};`,
+      `rest /= p.${extent};`,
+      `element += c${axis} * p.${stride};`,
+    );
+    lines.push(
+      `let was${axis} = c${axis};`,
+      `c${axis} += p.${move} + carry;`,
+      `carry = select(0u, 1u, c${axis} >= p.${extent});`,
+      `c${axis} -= carry * p.${extent};`,
+      `element += (c${axis} - was${axis}) * p.${stride};`,
+    );
+  }
+  params.stride0 = strides[0] ?? 0;
+  params.move0 = rest;
+  start.push("element += rest * p.stride0;");
+  lines.push("element += (p.move0 + carry) * p.stride0;");
+  return { start: start.join("\n  "), step: lines.join("\n    ") };
 }
 
 /** Declares the function from a row-major number to the place in memory, the offset left out. */
