@@ -123,7 +123,7 @@ const GUARDED = { guarded: true, parallelism: 65536 };
 const ALL = { products, convolutions, fused };
 const WORK: Readonly<Record<string, Readonly<Record<string, (make: Make) => Tensor[]>>>> = {
   "registers": ALL,
-  "32x32": ALL,
+  "32x32 by 4x4": ALL,
   "subgroup 8x4": ALL,
 };
 

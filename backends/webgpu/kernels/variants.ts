@@ -24,19 +24,27 @@ export interface Variant {
   readonly stages: 1 | 2;
 }
 
+const by = (extents: readonly number[]) => extents.join("x");
+
 const shared = (
-  name: string,
   tile: Variant["tile"],
   part: Variant["part"],
   kStep: number,
   stages: 1 | 2,
-): Variant => ({ name, shares: "workgroup", tile, part, kStep, stages });
-
-const broadcast = (name: string, tile: Variant["tile"]): Variant => ({
-  name,
-  shares: "subgroup",
+): Variant => ({
+  name: `${by(tile)} by ${by(part)}${stages === 2 ? " twice" : ""}`,
+  shares: "workgroup",
   tile,
-  part: [tile[0], 4],
+  part,
+  kStep,
+  stages,
+});
+
+const broadcast = (rows: number): Variant => ({
+  name: `subgroup ${rows}x4`,
+  shares: "subgroup",
+  tile: [rows, 256],
+  part: [rows, 4],
   kStep: 0,
   stages: 1,
 });
@@ -54,17 +62,18 @@ export const REGISTERS: Variant = {
 /** All variants. */
 export const VARIANTS: readonly Variant[] = [
   REGISTERS,
-  shared("128x128", [128, 128], [8, 8], 16, 1),
-  shared("128x128 twice", [128, 128], [8, 8], 8, 2),
-  shared("128x64", [128, 64], [8, 4], 16, 1),
-  shared("64x128", [64, 128], [4, 8], 16, 1),
-  shared("64x64", [64, 64], [4, 8], 16, 1),
-  shared("64x64 twice", [64, 64], [4, 8], 8, 2),
-  shared("32x128", [32, 128], [4, 8], 16, 1),
-  shared("16x128", [16, 128], [4, 4], 16, 1),
-  shared("32x32", [32, 32], [4, 4], 16, 1),
-  broadcast("subgroup 16x4", [16, 256]),
-  broadcast("subgroup 8x4", [8, 256]),
+  shared([128, 128], [8, 8], 16, 1),
+  shared([128, 128], [8, 8], 8, 2),
+  shared([128, 64], [8, 8], 16, 1),
+  shared([128, 64], [8, 4], 16, 1),
+  shared([64, 128], [4, 8], 16, 1),
+  shared([64, 64], [8, 8], 8, 2),
+  shared([64, 64], [4, 8], 16, 1),
+  shared([32, 128], [4, 8], 16, 1),
+  shared([16, 128], [4, 4], 16, 1),
+  shared([32, 32], [4, 4], 16, 1),
+  broadcast(16),
+  broadcast(8),
 ];
 
 /** How many lanes work on a tile. */
@@ -134,27 +143,29 @@ export function usefulSplits(
   return Math.max(1, Math.min(Math.ceil(lanes / Math.max(1, own)), Math.floor(depth / LEAST_K)));
 }
 
-/**
- * The variant that is asked for; else registers for a few cores, and for a GPU the tile whose lanes have the least to do.
- * Against large tiles speak the rows and columns that hang over the edge and processors that get none, against small
- * ones how often each number is loaded.
- */
+/** How dear it is to read a number from the memory of the workgroup, and from the cache of the GPU, in multiply-adds. */
+const [SHARED, CACHED] = [1, 12];
+/** A GPU that has few of its lanes at work is slowed down less than that: those have the memory for themselves. */
+const MOST_IDLE = 8;
+
+/** A guess at the time a GPU takes. */
+function cost(extents: Extents, variant: Variant, parallelism: number): number {
+  const { tile: [m, n], part: [tall, wide] } = variant;
+  // Rows and columns that hang over the edge take as long as others.
+  const tiles = extents.groups * Math.ceil(extents.rows / m) * Math.ceil(extents.columns / n);
+  const lanes = tiles * lanesOf(variant) * usefulSplits(extents, variant, parallelism);
+  const idle = Math.min(Math.ceil(lanes / parallelism) * parallelism / lanes, MOST_IDLE);
+  return tiles * m * n * (1 + SHARED * (1 / tall + 1 / wide) + CACHED * (1 / m + 1 / n)) * idle;
+}
+
+/** The variant that is asked for; else registers for a few cores, and for a GPU what is guessed to be fastest. */
 export function pick(
   { variant, abilities, parallelism }: Pick<Emitter, "variant" | "abilities" | "parallelism">,
   extents: Extents,
 ): Variant {
   if (variant) return variant;
   if (parallelism < MANY_LANES) return REGISTERS;
-  const cost = (tile: Variant): number => {
-    const [m, n] = tile.tile;
-    const tiles = extents.groups * Math.ceil(extents.rows / m) * Math.ceil(extents.columns / n);
-    const lanes = tiles * lanesOf(tile) * usefulSplits(extents, tile, parallelism);
-    const idle = Math.ceil(lanes / parallelism) * parallelism / lanes;
-    return tiles * m * n * (1 + 1 / tile.part[0] + 1 / tile.part[1]) * Math.min(idle, MOST_IDLE);
-  };
-  return candidates(abilities).filter(({ shares }) => shares === "workgroup")
-    .reduce((best, each) => cost(each) < cost(best) ? each : best);
+  return candidates(abilities).filter(({ shares }) => shares === "workgroup").reduce((best, each) =>
+    cost(extents, each, parallelism) < cost(extents, best, parallelism) ? each : best
+  );
 }
-
-/** A GPU that has a tenth of its lanes at work is slowed down by less than ten times: those have the memory for themselves. */
-const MOST_IDLE = 8;
