@@ -1,0 +1,83 @@
+// What a page does not need is taken out of the sources before they are bundled: the sentences that say what an op means,
+// and the comments and the indentation of shaders. And what `device` imports on demand is imported at once: in one file
+// nothing is spared by waiting, and a bundler has to wrap every module that is to run later.
+
+import { parse } from "@babel/parser";
+
+/** A node of the syntax tree, of which only what all have in common is known. */
+interface Node {
+  readonly type: string;
+  readonly start: number;
+  readonly end: number;
+  readonly [key: string]: unknown;
+}
+
+/** Replaces text[start, end). */
+interface Edit {
+  readonly start: number;
+  readonly end: number;
+  readonly text: string;
+}
+
+/** What goes at a node of a file. */
+type Rule = (node: Node, source: string) => readonly Edit[];
+
+const isNode = (value: unknown): value is Node =>
+  typeof value === "object" && value !== null && typeof (value as Node).type === "string";
+
+function* nodesOf(node: Node): Generator<Node> {
+  yield node;
+  for (const [key, value] of Object.entries(node)) {
+    if (key === "loc" || key.endsWith("Comments")) continue;
+    for (const child of Array.isArray(value) ? value : [value]) if (isNode(child)) yield* nodesOf(child);
+  }
+}
+
+/** Functions whose parameter of this number is an op's sentence. */
+const SENTENCE_AT: Readonly<Record<string, number>> = { elementwise: 1, reduction: 1, fromBits: 1 };
+
+/** `doc: "..."` in a declaration, or as the argument of a function that makes one. */
+const sentences: Rule = (node) => {
+  const value = node.type === "ObjectProperty" && (node.key as Node).name === "doc"
+    ? node.value as Node
+    : node.type === "CallExpression"
+    ? (node.arguments as Node[])[SENTENCE_AT[String((node.callee as Node).name)] ?? -1]
+    : undefined;
+  return value?.type === "StringLiteral" ? [{ start: value.start, end: value.end, text: '""' }] : [];
+};
+
+/** A shader's text between two insertions. Its first and its last line may go on there: they stay lines of their own. */
+const shaders: Rule = ({ type, start, end }, source) => {
+  const text = source.slice(start, end);
+  if (type !== "TemplateElement" || !text.includes("\n")) return [];
+  const bare = text.replaceAll(/ *\/\/[^\n]*(?=\n)/g, "").replaceAll(/\n\s+/g, "\n");
+  return [{ start, end, text: bare.replaceAll(/(?<=[{};,(])\n(?!$)/g, "") }];
+};
+
+const PLACES: readonly (readonly [RegExp, Rule])[] = [
+  [/^tensor\/ops\//, sentences],
+  [/^backends\/webgpu\/(kernels\/|(access|fused|shader)\.ts$)/, shaders],
+];
+
+/** The source of a file, made compact. `file` is its path in the repository, with slashes. */
+export function compact(file: string, source: string): string {
+  const rules = PLACES.filter(([place]) => place.test(file)).map(([, rule]) => rule);
+  if (rules.length === 0) return file === "backends/mod.ts" ? importedAtOnce(source) : source;
+  const tree = parse(source, { sourceType: "module", plugins: ["typescript"] }).program as unknown as Node;
+  const edits = [...nodesOf(tree)].flatMap((node) => rules.flatMap((rule) => rule(node, source)));
+  return edits.sort((a, b) => b.start - a.start).reduce(
+    (text, edit) => text.slice(0, edit.start) + edit.text + text.slice(edit.end),
+    source,
+  );
+}
+
+/** `(await import("./cpu/mod.ts")).cpuDevice(...)` with a static import. */
+function importedAtOnce(source: string): string {
+  const imports: string[] = [];
+  const text = source.replaceAll(/\(await import\(("[^"]+")\)\)/g, (_, path) => {
+    imports.push(`import * as backend${imports.length} from ${path};\n`);
+    return `backend${imports.length - 1}`;
+  });
+  if (imports.length !== 2) throw new Error(`backends/mod.ts imports ${imports.length} backends on demand`);
+  return imports.join("") + text;
+}
