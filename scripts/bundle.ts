@@ -38,8 +38,8 @@ export async function bundle(): Promise<Bundle> {
     format: "esm",
     platform: "browser",
     target: "es2022",
-    // Imported on demand where there is no `navigator.gpu`, which is not so in a page that can compute on a GPU.
-    external: ["webgpu"],
+    // Imported on demand where there is no `navigator.gpu`, or are files: not in a page that can compute on a GPU.
+    external: ["webgpu", "node:*"],
     plugins: [compacting],
     logLevel: "warning",
   });

@@ -19,8 +19,8 @@ interface Edit {
   readonly text: string;
 }
 
-/** What goes at a node of a file. */
-type Rule = (node: Node, source: string) => readonly Edit[];
+/** What goes from a file, given all of its nodes. */
+type Rule = (nodes: readonly Node[], source: string) => readonly Edit[];
 
 const isNode = (value: unknown): value is Node =>
   typeof value === "object" && value !== null && typeof (value as Node).type === "string";
@@ -37,34 +37,52 @@ function* nodesOf(node: Node): Generator<Node> {
 const SENTENCE_AT: Readonly<Record<string, number>> = { elementwise: 1, reduction: 1, fromBits: 1 };
 
 /** `doc: "..."` in a declaration, or as the argument of a function that makes one. */
-const sentences: Rule = (node) => {
-  const value = node.type === "ObjectProperty" && (node.key as Node).name === "doc"
-    ? node.value as Node
-    : node.type === "CallExpression"
-    ? (node.arguments as Node[])[SENTENCE_AT[String((node.callee as Node).name)] ?? -1]
-    : undefined;
-  return value?.type === "StringLiteral" ? [{ start: value.start, end: value.end, text: '""' }] : [];
-};
+const sentences: Rule = (nodes) =>
+  nodes.flatMap((node) => {
+    const value = node.type === "ObjectProperty" && (node.key as Node).name === "doc"
+      ? node.value as Node
+      : node.type === "CallExpression"
+      ? (node.arguments as Node[])[SENTENCE_AT[String((node.callee as Node).name)] ?? -1]
+      : undefined;
+    if (value === undefined || value.type === "Identifier") return [];
+    return [{ start: value.start, end: value.end, text: '""' }];
+  });
 
 /** A shader's text between two insertions. Its first and its last line may go on there: they stay lines of their own. */
-const shaders: Rule = ({ type, start, end }, source) => {
-  const text = source.slice(start, end);
-  if (type !== "TemplateElement" || !text.includes("\n")) return [];
-  const bare = text.replaceAll(/ *\/\/[^\n]*(?=\n)/g, "").replaceAll(/\n\s+/g, "\n");
-  return [{ start, end, text: bare.replaceAll(/(?<=[{};,(])\n(?!$)/g, "") }];
+const shaders: Rule = (nodes, source) =>
+  nodes.flatMap(({ type, start, end }) => {
+    const text = source.slice(start, end);
+    if (type !== "TemplateElement" || !text.includes("\n")) return [];
+    const bare = text.replaceAll(/ *\/\/[^\n]*(?=\n)/g, "").replaceAll(/\n\s+/g, "\n");
+    return [{ start, end, text: bare.replaceAll(/(?<=[{};,(])\n(?!$)/g, "") }];
+  });
+
+/** The minifier gives a private name one short name in all classes: where all call theirs the same, there are few. */
+const privates: Rule = (nodes) => {
+  const found = nodes.filter(({ type }) => type === "PrivateName");
+  const nameOf = (node: Node) => String((node.id as Node).name);
+  const counts = new Map<string, number>();
+  for (const node of found) counts.set(nameOf(node), (counts.get(nameOf(node)) ?? 0) + 1);
+  const order = [...counts].sort(([, a], [, b]) => b - a).map(([name]) => name);
+  return found.map((node) => ({
+    start: node.start,
+    end: node.end,
+    text: `#private${order.indexOf(nameOf(node))}`,
+  }));
 };
 
 const PLACES: readonly (readonly [RegExp, Rule])[] = [
+  [/^/, privates],
   [/^tensor\/ops\//, sentences],
   [/^backends\/webgpu\/(kernels\/|(access|fused|shader)\.ts$)/, shaders],
 ];
 
 /** The source of a file, made compact. `file` is its path in the repository, with slashes. */
 export function compact(file: string, source: string): string {
-  const rules = PLACES.filter(([place]) => place.test(file)).map(([, rule]) => rule);
-  if (rules.length === 0) return file === "backends/mod.ts" ? importedAtOnce(source) : source;
+  if (file === "backends/mod.ts") return importedAtOnce(source);
   const tree = parse(source, { sourceType: "module", plugins: ["typescript"] }).program as unknown as Node;
-  const edits = [...nodesOf(tree)].flatMap((node) => rules.flatMap((rule) => rule(node, source)));
+  const nodes = [...nodesOf(tree)];
+  const edits = PLACES.flatMap(([place, rule]) => place.test(file) ? rule(nodes, source) : []);
   return edits.sort((a, b) => b.start - a.start).reduce(
     (text, edit) => text.slice(0, edit.start) + edit.text + text.slice(edit.end),
     source,
