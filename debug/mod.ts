@@ -1,6 +1,6 @@
 /**
  * What finds the op that is wrong, for programs under development: an entry of its own (`@fermi/fermi/debug`), so that a
- * page which only computes does not load the bounds of every op.
+ * page which only computes does not load it.
  *
  * ```ts
  * import assert from "node:assert/strict";
@@ -14,4 +14,6 @@
  * @module
  */
 
+export * from "./check_gradients.ts";
 export * from "./compare.ts";
+export * from "./trace_non_finite.ts";
