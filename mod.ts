@@ -17,9 +17,6 @@
  */
 
 export { device, type DeviceOptions } from "./backends/mod.ts";
-export * from "./debug/check_gradients.ts";
-export * from "./debug/compare.ts";
-export * from "./debug/trace_non_finite.ts";
 export * as nn from "./nn/mod.ts";
 export * from "./tensor/mod.ts";
 export { SGD, type SGDOptions } from "./train/sgd.ts";

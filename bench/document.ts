@@ -32,14 +32,15 @@ function markdown(head: readonly string[], lines: readonly (readonly string[])[]
 
 function machines(all: readonly Named[]): string {
   return markdown(
-    ["machine", "adapter", "processor", "runtime", "GFLOP/s", "GB/s", "measured"],
-    all.map(({ name, result: { adapter, machine, ceilings, date } }) => [
+    ["machine", "adapter", "processor", "runtime", "GFLOP/s", "GB/s", "agreement suite", "measured"],
+    all.map(({ name, result: { adapter, machine, ceilings, date, agreement } }) => [
       name,
       adapter ?? "none",
       `${machine.cpu}, ${machine.cores} cores`,
       `${machine.runtime}, ${machine.system}`,
       ceilings ? digits(ceilings.gflops) : "",
       ceilings ? digits(ceilings.gbs) : "",
+      agreement ? `${agreement.passed} passed, ${agreement.failed} failed` : "",
       date.slice(0, 10) + (machine.commit ? `, ${machine.commit}` : ""),
     ]),
   );

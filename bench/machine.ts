@@ -30,7 +30,7 @@ export function describeMachine(): Machine {
     cores: cpus.length,
     memoryGiB: Math.round(os.totalmem() / 2 ** 30),
     runtime: runtime(),
-    commit: process.env["FERMI_COMMIT"] ?? commit(),
+    commit: process.env["FERMI_COMMIT"] ?? commitOf(import.meta.dirname),
   };
 }
 
@@ -39,10 +39,11 @@ function runtime(): string {
   return deno ? `Deno ${deno}` : bun ? `Bun ${bun}` : `Node ${node}`;
 }
 
-function commit(): string | null {
+/** What a clone is at, with a `+` when it was changed; null for a folder that is none. */
+export function commitOf(cwd: string | undefined): string | null {
   try {
     const git = (...args: string[]) =>
-      execFileSync("git", args, { cwd: import.meta.dirname, encoding: "utf8", stdio: "pipe" }).trim();
+      execFileSync("git", args, { cwd, encoding: "utf8", stdio: "pipe" }).trim();
     return git("rev-parse", "--short", "HEAD") + (git("status", "--porcelain", "-uno") === "" ? "" : "+");
   } catch {
     return null;

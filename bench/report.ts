@@ -187,9 +187,9 @@ function table({ rows }: Result): string {
   ]);
   const line = (cells: readonly string[], tag: string) =>
     `<tr>${cells.map((cell) => `<${tag}>${escape(cell)}</${tag}>`).join("")}</tr>`;
-  return `<div class="wide"><table><thead>${line(head, "th")}</thead>\n<tbody>${
+  return `<table><thead>${line(head, "th")}</thead>\n<tbody>${
     lines.map((cells) => line(cells, "td")).join("\n")
-  }</tbody></table></div>`;
+  }</tbody></table>`;
 }
 
 function leftOut({ leftOut }: Result): string {
@@ -207,17 +207,18 @@ const STYLE = `
   --line: #30343c; --webgpu: #6ba2f5; --cpu: #5b606c; --then: #e0a93f; --roof: #f0737d;
   --c1: #6ba2f5; --c2: #45c2b1; --c3: #ee9a68; --c4: #9a9faa; --c5: #bd8cf2; } }
 body { margin: 0; background: var(--page); color: var(--ink); font: 15px/1.55 system-ui, sans-serif; }
-main { max-width: 940px; margin: 0 auto; padding: 40px 20px 80px; }
+main { max-width: 1060px; margin: 0 auto; padding: 40px 20px 80px; }
 h1 { font-size: 27px; line-height: 1.2; margin: 0 0 6px; letter-spacing: -0.01em; }
 h2 { font-size: 18px; margin: 0 0 2px; }
 p { margin: 0 0 14px; max-width: 82ch; }
 .soft { color: var(--soft); font-size: 13.5px; }
-section { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 20px; margin: 18px 0; }
+section { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 20px; margin: 18px 0;
+  overflow-x: auto; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(170px, 1fr)); gap: 12px; margin: 20px 0; }
 .tiles div { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 14px 16px; }
 .tiles b { display: block; font-size: 25px; line-height: 1.2; font-variant-numeric: tabular-nums; }
 .tiles span { color: var(--soft); font-size: 13px; }
-svg { display: block; width: 100%; height: auto; overflow: visible; }
+svg { display: block; width: 100%; min-width: 640px; height: auto; overflow: visible; }
 svg text { fill: var(--ink); font-size: 12px; }
 svg text.soft, svg text.name { fill: var(--soft); font-size: 11.5px; }
 svg text.name { font-size: 10.5px; }
@@ -230,9 +231,8 @@ ${[1, 2, 3, 4, 5].map((i) => `.c${i} { fill: var(--c${i}); background: var(--c${
 circle { stroke: var(--card); stroke-width: 1; }
 .legend span { margin-right: 18px; font-size: 13px; white-space: nowrap; }
 .legend i { display: inline-block; width: 10px; height: 10px; border-radius: 5px; margin-right: 6px; }
-.wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; white-space: nowrap; }
-th, td { text-align: right; padding: 4px 9px; border-bottom: 1px solid var(--line); }
+th, td { text-align: right; padding: 4px 8px; border-bottom: 1px solid var(--line); }
 th { color: var(--soft); font-weight: 500; }
 th:nth-child(-n+3), td:nth-child(-n+3) { text-align: left; }
 ul { padding-left: 18px; margin: 6px 0 0; }

@@ -64,6 +64,8 @@ export interface Result {
   readonly leftOut: readonly LeftOut[];
   /** Empty unless a step of AlexNet was measured. */
   readonly clock: readonly ClockLine[];
+  /** Tests of the agreement suite on this machine, where the pack ran both. */
+  readonly agreement?: { readonly passed: number; readonly failed: number } | null;
 }
 
 /** The least that the ceilings let a workload take, in ms, and the ceiling that says so. */

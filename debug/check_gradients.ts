@@ -16,7 +16,8 @@ export type { GradientCheck };
  *
  * ```ts
  * import assert from "node:assert/strict";
- * import { checkGradients, type CheckGradientsOptions, device, normal, randomKey } from "@fermi/fermi";
+ * import { device, normal, randomKey } from "@fermi/fermi";
+ * import { checkGradients, type CheckGradientsOptions } from "@fermi/fermi/debug";
  *
  * const f64 = await device("cpu", { precision: "f64" });
  * const x = normal(randomKey(1, { device: f64 }), [100, 100]);
@@ -67,7 +68,8 @@ export interface CheckGradientsOptions {
  *
  * ```ts
  * import assert from "node:assert/strict";
- * import { checkGradients, device, Parameter, tensor, type Tensor } from "@fermi/fermi";
+ * import { device, Parameter, tensor, type Tensor } from "@fermi/fermi";
+ * import { checkGradients } from "@fermi/fermi/debug";
  *
  * const f64 = await device("cpu", { precision: "f64" });
  * const [x, w] = [tensor([[1, 2]], { device: f64 }), new Parameter(tensor([[3], [4]], { device: f64 }))];

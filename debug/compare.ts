@@ -19,7 +19,8 @@ import { readRoots } from "./reading.ts";
  *
  * ```ts
  * import assert from "node:assert/strict";
- * import { compareOps, device, type OutputComparison, tensor } from "@fermi/fermi";
+ * import { device, tensor } from "@fermi/fermi";
+ * import { compareOps, type OutputComparison } from "@fermi/fermi/debug";
  *
  * const x = tensor([1, 3], { device: await device("cpu") });
  * const { ops } = await compareOps([x.div(7)]);
@@ -70,7 +71,8 @@ export interface OutputComparison extends Spec {
  *
  * ```ts
  * import assert from "node:assert/strict";
- * import { compareOps, device, ones, type OpComparison, recordProvenance } from "@fermi/fermi";
+ * import { device, ones, recordProvenance } from "@fermi/fermi";
+ * import { compareOps, type OpComparison } from "@fermi/fermi/debug";
  *
  * const x = ones([2], { device: await device("cpu") });
  * const y = recordProvenance(() => x.exp());
@@ -96,7 +98,8 @@ export interface OpComparison {
  *
  * ```ts
  * import assert from "node:assert/strict";
- * import { type Comparison, compareOps, device, tensor } from "@fermi/fermi";
+ * import { device, tensor } from "@fermi/fermi";
+ * import { type Comparison, compareOps } from "@fermi/fermi/debug";
  *
  * const x = tensor([[1, 2]], { device: await device("cpu") });
  * const found: Comparison = await compareOps([x.exp().sum()]);
@@ -121,7 +124,8 @@ export interface Comparison {
  *
  * ```ts
  * import assert from "node:assert/strict";
- * import { type CompareOptions, compareOps, device, ones } from "@fermi/fermi";
+ * import { device, ones } from "@fermi/fermi";
+ * import { type CompareOptions, compareOps } from "@fermi/fermi/debug";
  *
  * const sparing: CompareOptions = { bytesAtOnce: 1 }; // one op at a time
  * const { ops } = await compareOps([ones([8], { device: await device("cpu") }).exp()], sparing);
@@ -147,7 +151,8 @@ export interface CompareOptions {
  *
  * ```ts
  * import assert from "node:assert/strict";
- * import { compareOps, device, gradients, nn, ones, randomKey, SGD } from "@fermi/fermi";
+ * import { device, gradients, nn, ones, randomKey, SGD } from "@fermi/fermi";
+ * import { compareOps } from "@fermi/fermi/debug";
  *
  * const key = randomKey(1, { device: await device("cpu") }); // or "webgpu": there it is of use
  * const layer = new nn.Linear(3, 2, { key });
@@ -221,7 +226,8 @@ export async function compareOps(
  *
  * ```ts
  * import assert from "node:assert/strict";
- * import { compareOps, describeOp, device, recordProvenance, tensor } from "@fermi/fermi";
+ * import { device, recordProvenance, tensor } from "@fermi/fermi";
+ * import { compareOps, describeOp } from "@fermi/fermi/debug";
  *
  * const x = tensor([1, 2], { device: await device("cpu") });
  * const { ops } = await compareOps([recordProvenance(() => x.div(3))]);

@@ -23,7 +23,8 @@ import { stridesOf } from "../tensor/shape.ts";
  *
  * ```ts
  * import assert from "node:assert/strict";
- * import { checkGradients, device, type GradientCheck, tensor } from "@fermi/fermi";
+ * import { device, tensor } from "@fermi/fermi";
+ * import { checkGradients, type GradientCheck } from "@fermi/fermi/debug";
  *
  * const x = tensor([[1, 2], [3, 4]], { device: await device("cpu", { precision: "f64" }) });
  * const [check]: GradientCheck[] = await checkGradients((x) => x.pow(3), [x]);

@@ -18,7 +18,8 @@ import { type Site, Survey, type Surveyed } from "./survey.ts";
  *
  * ```ts
  * import assert from "node:assert/strict";
- * import { device, type OperandRange, tensor, traceNonFinite } from "@fermi/fermi";
+ * import { device, tensor } from "@fermi/fermi";
+ * import { type OperandRange, traceNonFinite } from "@fermi/fermi/debug";
  *
  * const x = tensor([1, 0, 4], { device: await device("cpu") });
  * const operand: OperandRange = (await traceNonFinite(() => x.log()))!.operands[0]!;
@@ -37,7 +38,8 @@ export interface OperandRange extends Spec {
  *
  * ```ts
  * import assert from "node:assert/strict";
- * import { device, type NonFinite, tensor, traceNonFinite } from "@fermi/fermi";
+ * import { device, tensor } from "@fermi/fermi";
+ * import { type NonFinite, traceNonFinite } from "@fermi/fermi/debug";
  *
  * const x = tensor([[1, 100]], { device: await device("cpu") });
  * const found: NonFinite | null = await traceNonFinite(() => x.exp().sum().log());
@@ -78,7 +80,8 @@ export interface NonFinite {
  *
  * ```ts
  * import assert from "node:assert/strict";
- * import { device, gradients, nn, Parameter, tensor, type Tensor, traceNonFinite } from "@fermi/fermi";
+ * import { device, gradients, nn, Parameter, tensor, type Tensor } from "@fermi/fermi";
+ * import { traceNonFinite } from "@fermi/fermi/debug";
  *
  * const cpu = await device("cpu");
  * class Length extends nn.Module {

@@ -1,12 +1,12 @@
 // Builds what is published on npm: `dist/` has one JavaScript file and one declaration a source file, and `fermi.js`,
 // the whole library as one module for a page. Run by `npm run build`, and by npm before it packs.
 
-import { build } from "esbuild";
 import { execFileSync } from "node:child_process";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
+import { bundle } from "./bundle.ts";
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));
 rmSync("dist", { recursive: true, force: true });
@@ -28,20 +28,11 @@ writeFileSync(
   dawn.replace(imported, "import(/* webpackIgnore: true */ /* @vite-ignore */ `webgpu/${file}`)"),
 );
 
-await build({
-  entryPoints: ["mod.ts"],
-  outfile: "dist/fermi.js",
-  bundle: true,
-  minify: true,
-  sourcemap: true,
-  format: "esm",
-  platform: "browser",
-  target: "es2022",
-  // Imported on demand where there is no `navigator.gpu`, which is not so in a page that can compute on a GPU.
-  external: ["webgpu"],
-  logLevel: "warning",
-});
-const bundle = readFileSync("dist/fermi.js");
-const size = (bytes: number) => `${(bytes / 1024).toFixed(1)} KiB`;
+const { code, map } = await bundle();
+writeFileSync("dist/fermi.js", code);
+writeFileSync("dist/fermi.js.map", map);
+const kilobytes = (text: string | Uint8Array) => `${(text.length / 1000).toFixed(1)} kB`;
 // To stderr: what npm prints when it packs may be read by a program.
-console.error(`dist/fermi.js: ${size(bundle.length)} minified, ${size(gzipSync(bundle).length)} gzipped`);
+console.error(
+  `dist/fermi.js: ${kilobytes(code)} minified, ${kilobytes(gzipSync(code, { level: 9 }))} gzipped`,
+);

@@ -6,6 +6,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import * as debug from "../debug/mod.ts";
 import * as fermi from "../mod.ts";
 
 /** A symbol in the output of `deno doc --json`. */
@@ -17,6 +18,7 @@ interface DocSymbol {
 /** What is documented, what its symbols are called, and where their pages lie. */
 const entries = [
   { file: "mod.ts", prefix: "", pages: "~/" },
+  { file: "debug/mod.ts", prefix: "debug.", pages: "debug/~/" },
   { file: "nn/initialisers.ts", prefix: "nn.init.", pages: "nn/initialisers.ts/~/" },
 ];
 const complaints = new Set<string>();
@@ -53,7 +55,7 @@ const nodes: Record<string, { symbols: DocSymbol[] }> = JSON.parse(denoDoc("--js
 for (const { file, prefix, pages } of entries) {
   checkSymbols(Object.entries(nodes).find(([url]) => url.endsWith(`/${file}`))![1].symbols, prefix, pages);
 }
-for (const name of importable(fermi)) {
+for (const name of [...importable(fermi), ...importable(debug, "debug.")]) {
   if (!pageOf.has(name)) complaints.add(`${name}: deno doc leaves it out`);
 }
 if (complaints.size === 0) console.log(`${pageOf.size} public symbols, each with an example`);

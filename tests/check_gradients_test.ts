@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { checkGradients } from "../debug/mod.ts";
 import {
-  checkGradients,
   crossEntropy,
   device,
   InputSlot,

@@ -2,9 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { compareOps, describeOp } from "../debug/mod.ts";
 import {
-  compareOps,
-  describeOp,
   gradients,
   InputSlot,
   nn,

@@ -4,7 +4,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fermi from "../mod.ts";
-import { checkGradients, device, gradients, type Tensor, tensor } from "../mod.ts";
+import { checkGradients } from "../debug/mod.ts";
+import { device, gradients, type Tensor, tensor } from "../mod.ts";
 import { apply, applyOne, definitionOf } from "../tensor/declare.ts";
 import { postorder } from "../tensor/graph.ts";
 import { gatherInRangeOp, scatterAddOp } from "../tensor/ops/indexing.ts";

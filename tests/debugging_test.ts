@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { synthetic } from "../data/mod.ts";
+import { type NonFinite, traceNonFinite } from "../debug/mod.ts";
 import {
   crossEntropy,
   type Device,
@@ -11,14 +12,12 @@ import {
   gradients,
   InputSlot,
   nn,
-  type NonFinite,
   Parameter,
   randomKey,
   recordProvenance,
   SGD,
   type Tensor,
   tensor,
-  traceNonFinite,
 } from "../mod.ts";
 import { build, models } from "../nn/mod.ts";
 import { Evaluator, makeSchedule, train, type TrainEvent } from "../train/mod.ts";

@@ -1,5 +1,6 @@
 // The devices that the suite runs on; a test of what does not depend on the backend loops over them.
 
+import { Guard } from "../backends/webgpu/guard.ts";
 import { type WebGpuBackend, webgpuDevice, type WebGpuOptions } from "../backends/webgpu/mod.ts";
 import { type Device, device } from "../mod.ts";
 
@@ -24,7 +25,7 @@ export interface Variant {
 export async function webgpuVariants(): Promise<Variant[]> {
   const variant = async (name: string, options: WebGpuOptions): Promise<Variant> => ({
     name,
-    device: await webgpuDevice("auto", { guarded: true, ...options }),
+    device: await webgpuDevice("auto", { guard: Guard, ...options }),
   });
   const main = await variant("webgpu", {});
   const { maxStorageBuffersPerShaderStage } = (main.device.backend as WebGpuBackend).device.limits;

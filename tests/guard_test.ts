@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Guard } from "../backends/webgpu/guard.ts";
 import { kernels } from "../backends/webgpu/kernels/mod.ts";
 import type { DispatchKernel, KernelContext } from "../backends/webgpu/kernels/types.ts";
 import { webgpuDevice } from "../backends/webgpu/mod.ts";
@@ -33,7 +34,7 @@ async function maxBy(
   const table = kernels as { max: unknown };
   table.max = wrong;
   // A device of its own: plans are kept under the graph's structure, not under the kernels.
-  const guarded = await webgpuDevice("auto", { guarded: true });
+  const guarded = await webgpuDevice("auto", { guard: Guard });
   try {
     const x = tensor([[1, 2], [3, 4], [5, 6], [7, 8]], { dtype, device: guarded });
     return Array.from(await x.max({ axis: 1 }).data());

@@ -1,7 +1,8 @@
 // A device that gets something wrong.
 
 import assert from "node:assert/strict";
-import { type Comparison, describeOp, Device, type Tensor } from "../mod.ts";
+import { type Comparison, describeOp } from "../debug/mod.ts";
+import { Device, type Tensor } from "../mod.ts";
 
 /** The device, but what its ops of this name give is changed by `spoil`, which is told what else was asked for. */
 export function spoiled(

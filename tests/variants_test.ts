@@ -14,6 +14,7 @@ import {
   VARIANTS,
 } from "../backends/webgpu/kernels/variants.ts";
 import { type WebGpuBackend, webgpuDevice } from "../backends/webgpu/mod.ts";
+import { Guard } from "../backends/webgpu/guard.ts";
 import { analyse, compare } from "../debug/bounds.ts";
 import {
   conv2d,
@@ -118,7 +119,7 @@ function few(make: Make): Tensor[] {
   ];
 }
 
-const GUARDED = { guarded: true, parallelism: 65536 };
+const GUARDED = { guard: Guard, parallelism: 65536 };
 /** Variants that stand for all of their kind: workgroups, subgroups, and neither. */
 const ALL = { products, convolutions, fused };
 const WORK: Readonly<Record<string, Readonly<Record<string, (make: Make) => Tensor[]>>>> = {

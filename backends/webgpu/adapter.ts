@@ -39,9 +39,11 @@ export async function openGpu(which: "auto" | "dawn"): Promise<Gpu> {
     requiredFeatures: OPTIONAL_FEATURES.filter((feature) => adapter.features.has(feature)),
     requiredLimits: Object.fromEntries(LIMITS.map((limit) => [limit, adapter.limits[limit]])),
   });
-  const { vendor, architecture, description } = adapter.info;
-  const name = description || [vendor, architecture].filter(Boolean).join(" ") || "unnamed adapter";
-  const software = adapter.info.isFallbackAdapter || /llvmpipe|lavapipe|swiftshader/i.test(name);
+  const { vendor, architecture, device: model, description } = adapter.info;
+  const driver = description || [vendor, architecture].filter(Boolean).join(" ") || "unnamed adapter";
+  const software = adapter.info.isFallbackAdapter || /llvmpipe|lavapipe|swiftshader/i.test(driver);
+  // Dawn describes the driver; which GPU it is says `device`, in words with dashes, in a page nothing or a number.
+  const name = !software && model.includes("-") ? `${model}, ${driver}` : driver;
   const dawn = implementation === DAWN;
   const mappingBlocks = !dawn && "Deno" in globalThis;
   const subgroup = device.features.has("subgroups") ? adapter.info.subgroupMinSize : 0;

@@ -18,7 +18,7 @@ import { openGpu } from "./adapter.ts";
 import { compile, type Limits } from "./compile.ts";
 import { destroyAtExit } from "./dawn.ts";
 import { Failures } from "./failures.ts";
-import { BAND, Guard } from "./guard.ts";
+import type { Guard } from "./guard.ts";
 import { type Abilities, named } from "./kernels/variants.ts";
 import { lower, type Structure, structureOf } from "./lower.ts";
 import { bufferOfStorage, Memory } from "./memory.ts";
@@ -51,7 +51,7 @@ export interface WebGpuOptions {
   /** How many bytes plans may keep, or three times that of the one in use. */
   readonly planBytes?: number;
   /** Finds kernels that write beyond their arrays, read beyond them or leave elements out. */
-  readonly guarded?: boolean;
+  readonly guard?: typeof Guard;
 }
 
 /**
@@ -80,13 +80,13 @@ export async function webgpuDevice(gpu: "auto" | "dawn", options: WebGpuOptions 
     copyBelow: options.copyBelow ?? COPY_BELOW,
     abilities,
     variant: options.variant === undefined ? null : named(options.variant, abilities),
-    band: options.guarded ? BAND : 0,
+    band: options.guard?.BAND ?? 0,
   };
   const backend = new WebGpuBackend(
     device,
     limits,
     mappingBlocks,
-    options.guarded ? new Guard(device) : null,
+    options.guard ? new options.guard(device) : null,
     options.planBytes,
   );
   if (dawn) destroyAtExit(backend);
@@ -185,10 +185,10 @@ export class WebGpuBackend implements Backend {
   createState({ shape, dtype }: Spec): Storage {
     // A buffer that could not be made is met, as invalid, by the first evaluation that uses it.
     const bytes = byteLength({ dtype, length: sizeOf(shape) });
-    const { guard } = this.#gear;
+    const { guard, limits } = this.#gear;
     const make = () =>
       this.#failures.watch("a parameter", () => {
-        const storage = this.memory.state("state", bytes + (guard ? BAND : 0));
+        const storage = this.memory.state("state", bytes + limits.band);
         guard?.fillBand(bufferOfStorage(storage), bytes);
         return storage;
       });

@@ -25,6 +25,16 @@ console.log(JSON.stringify(await learn("cpu")));
 console.log(JSON.stringify(await learn("webgpu")));
 `;
 
+/** What finds a wrong op has an entry of its own. */
+const DEBUG = `import { device, tensor } from "@fermi/fermi";
+import { checkGradients, compareOps, type GradientCheck, traceNonFinite } from "@fermi/fermi/debug";
+const cpu = await device("cpu", { precision: "f64" });
+const checks: readonly GradientCheck[] = await checkGradients((x) => x.exp(), [tensor([1, 2], { device: cpu })]);
+const { first } = await compareOps([tensor([1, 2], { device: cpu }).exp()]);
+const found = await traceNonFinite(() => tensor([0], { device: cpu }).log());
+console.log(checks.length, first, found?.op);
+`;
+
 interface Learnt {
   readonly device: string;
   readonly first: number;
@@ -66,7 +76,10 @@ test("package: the tarball, in an empty folder, in Node without tsx, in Bun and 
   // Types as a careful user checks them, the library's declarations too; it also writes the plain JavaScript.
   await writeFile(join(path, "main.js"), MAIN("./network.js"));
   const strict = ["--strict", "--noUncheckedIndexedAccess", "--exactOptionalPropertyTypes", "--types", ""];
-  await run([...tsc, ...strict, "--target", "es2022", "--module", "nodenext", "network.ts"], { cwd: path });
+  await writeFile(join(path, "debug.ts"), DEBUG);
+  const files = ["network.ts", "debug.ts"];
+  await run([...tsc, ...strict, "--target", "es2022", "--module", "nodenext", ...files], { cwd: path });
+  assert.equal(await run([process.execPath, "debug.js"], { cwd: path }), "1 null log\n");
   await assert.rejects(
     run([process.execPath, "main.js"], { cwd: path }),
     /Error: webgpu: there is no navigator.gpu here, and the npm package "webgpu" .* is not installed: npm install webgpu/,

@@ -250,6 +250,7 @@ function madeUp(): Result {
     ],
     leftOut: [{ family: "matmul", name: "a b", size: "4096", backend: "webgpu", why: "a < b" }],
     clock: clock([{ who: "<i>", imagesPerSecond: 100 }]),
+    agreement: { passed: 183, failed: 0 },
   };
 }
 
@@ -269,7 +270,10 @@ test("bench: the page escapes what it is given, and has the drawings", () => {
 test("bench: docs/performance.md has its tables from the results", async () => {
   const page = await readFile(join(root, "docs/performance.md"), "utf8");
   const filled = withTables(page, [{ name: "here", result: madeUp() }]);
-  assert.match(filled, /\| here \| "GPU" &lt;script> \| &lt;b>\\\|CPU, 2 cores \|/);
+  assert.match(
+    filled,
+    /\| here \| "GPU" &lt;script> \| &lt;b>\\\|CPU, 2 cores \| .* \| 183 passed, 0 failed \|/,
+  );
   assert.match(filled, /\| conv2 forward, batch 8 \| 100 GFLOP\/s, 50% \(100x\) \|/);
   assert.match(filled, /\| here \| &lt;i> \| 100 \| 13 days \|/);
   assert.equal(withTables(filled, []).includes("conv2 forward, batch 8"), false);

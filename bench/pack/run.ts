@@ -1,0 +1,92 @@
+/**
+ * What `./run.sh` of the pack runs: the agreement suite, then the benchmark, each in a process of its own, and one JSON and
+ * one page about the machine.
+ *
+ * @module
+ */
+
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import process from "node:process";
+import { UsageError } from "../../train/mod.ts";
+import { HELP as BENCH_HELP, readFlags } from "../flags.ts";
+import type { Result } from "../results.ts";
+
+const HELP = `./run.sh [options]
+  --name=NAME         what the files in results/ are called, instead of the adapter's name
+  --agreement=100     samples of the agreement suite in percent of the usual; 0 leaves it out
+and those of the benchmark:
+${BENCH_HELP.split("\n").slice(1).filter((line) => !/--(json|report)/.test(line)).join("\n")}`;
+
+interface Flags {
+  readonly name: string | undefined;
+  readonly agreement: number;
+  /** For the benchmark. */
+  readonly rest: readonly string[];
+}
+
+function flagsOf(args: readonly string[]): Flags {
+  const valueOf = (flag: string) =>
+    args.findLast((arg) => arg.startsWith(`${flag}=`))?.slice(flag.length + 1);
+  const rest = args.filter((arg) => !/^--(name|agreement)=/.test(arg));
+  const read = readFlags(rest);
+  if (read?.json !== undefined || read?.report !== undefined) {
+    throw new UsageError("the results go to results/; --name says what they are called there");
+  }
+  const [name, agreement = "100"] = [valueOf("--name"), valueOf("--agreement")];
+  if (name !== undefined && !/^[\w.-]+$/.test(name)) {
+    throw new UsageError(`--name expects letters, digits, dots and dashes, got '${name}'`);
+  }
+  if (!/^\d+$/.test(agreement)) throw new UsageError(`--agreement expects a percentage, got '${agreement}'`);
+  return { name, agreement: Number(agreement), rest };
+}
+
+function node(args: readonly string[], env: Readonly<Record<string, string>> = {}): boolean {
+  const options = { env: { ...process.env, ...env }, stdio: "inherit" } as const;
+  return spawnSync(process.execPath, args, options).status === 0;
+}
+
+/** Holds every op to its definition; gives how many tests passed, and how many did not. */
+function agree(percent: number): { passed: number; failed: number } {
+  const log = "results/agreement.tap";
+  const reporters = ["spec", "tap"].map((reporter) => `--test-reporter=${reporter}`);
+  const to = ["stdout", log].map((where) => `--test-reporter-destination=${where}`);
+  const succeeded = node([...reporters, ...to, "agreement.mjs"], { FERMI_RUNS: `${percent}` });
+  const text = readFileSync(log, "utf8");
+  const count = (what: string) => Number(new RegExp(`^# ${what} (\\d+)$`, "m").exec(text)?.[1] ?? 0);
+  // A process that was killed has no last line.
+  return { passed: count("pass"), failed: succeeded ? 0 : Math.max(1, count("fail") + count("cancelled")) };
+}
+
+/** `nvidia-h100-pcie` for `nvidia-h100-pcie, NVIDIA: 570.86 (Dawn)`. */
+const nameFor = ({ adapter, machine, settings: { quick } }: Result) =>
+  (adapter ?? machine.cpu).split(/[,:(]/)[0]!.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-")
+    .replaceAll(/^-|-$/g, "") + (quick ? "-quick" : "");
+
+function main(): void {
+  const args = process.argv.slice(2);
+  if (args.includes("--help")) return console.log(HELP);
+  const flags = flagsOf(args);
+  mkdirSync("results", { recursive: true });
+  const agreement = flags.agreement > 0 ? agree(flags.agreement) : null;
+  const [json, page] = ["results/new.json", "results/new.html"];
+  if (!node(["bench.mjs", ...flags.rest, `--json=${json}`, `--report=${page}`])) {
+    throw new Error("the benchmark failed");
+  }
+  const result = JSON.parse(readFileSync(json, "utf8")) as Result;
+  const name = flags.name ?? nameFor(result);
+  writeFileSync(json, JSON.stringify({ ...result, agreement }, null, 1) + "\n");
+  renameSync(json, `results/${name}.json`);
+  renameSync(page, `results/${name}.html`);
+  console.log(`\nresults/${name}.json and results/${name}.html`);
+  if (agreement !== null && agreement.failed > 0) {
+    throw new Error(`${agreement.failed} tests of the agreement suite failed: results/agreement.tap`);
+  }
+}
+
+try {
+  main();
+} catch (error) {
+  console.error(`error: ${(error as Error).message}`);
+  process.exitCode = error instanceof UsageError ? 2 : 1;
+}

@@ -1,0 +1,87 @@
+// The bundle for a page is small, and what was taken out of it computes nothing: steps of training give the same bits with
+// it as with the sources.
+
+import assert from "node:assert/strict";
+import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { pathToFileURL } from "node:url";
+import { gzipSync } from "node:zlib";
+import * as sources from "../../mod.ts";
+import { bundle } from "../../scripts/bundle.ts";
+import { compact } from "../../scripts/compact.ts";
+import { root } from "./runtimes.ts";
+
+const MOST_BYTES = 45_000;
+
+const { code } = await bundle();
+
+test("bundle: everything in mod.ts, with both backends, takes less than 45 kB gzipped", () => {
+  const bytes = gzipSync(code, { level: 9 }).length;
+  console.log(`fermi.js: ${code.length} bytes minified, ${bytes} gzipped`);
+  assert(bytes < MOST_BYTES, `${bytes} bytes`);
+});
+
+/** Losses of a few steps of a network with convolutions, normalisation, both poolings, dropout and layers of all kinds. */
+async function losses(fermi: typeof sources, where: "cpu" | "webgpu"): Promise<number[]> {
+  const device = await fermi.device(where);
+  const { nn } = fermi;
+  const key = fermi.randomKey(3, { device });
+  const keys = [0, 1, 2].map((i) => fermi.foldIn(key, i));
+  const network = new nn.Sequential({
+    conv: new nn.Conv2d(2, 8, { window: 3, padding: 1, groups: 2, key: keys[0]! }),
+    relu: new nn.ReLU(),
+    norm: new nn.LocalResponseNorm(),
+    max: new nn.MaxPool2d({ window: 3, stride: 2 }),
+    wide: new nn.Conv2d(8, 8, { window: 3, key: keys[1]! }),
+    tanh: new nn.Tanh(),
+    average: new nn.AvgPool2d({ window: 2 }),
+    flatten: new nn.Flatten(),
+    dropout: new nn.Dropout(),
+    output: new nn.Linear(32, 5, { key: keys[2]! }),
+  });
+  const sgd = new fermi.SGD(network.parameters().values());
+  const images = fermi.normal(fermi.foldIn(key, 3), [6, 2, 13, 13]);
+  const labels = fermi.tensor(new Int32Array([0, 1, 2, 3, 4, 0]), { device });
+  const losses: number[] = [];
+  for (let step = 0; step < 4; step++) {
+    const logits = network.forward(images, nn.training(fermi.foldIn(key, 4 + step)));
+    const loss = fermi.crossEntropy(logits, labels);
+    sgd.step(fermi.gradients(loss, sgd.parameters), 0.1);
+    losses.push(await loss.item());
+  }
+  device.destroy();
+  return losses;
+}
+
+test("bundle: steps of training give the losses that the sources give, to the last bit", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "fermi-bundle-"));
+  try {
+    await symlink(join(root, "node_modules"), join(folder, "node_modules"), "junction");
+    await writeFile(join(folder, "fermi.mjs"), code);
+    const bundled = await import(pathToFileURL(join(folder, "fermi.mjs")).href) as typeof sources;
+    assert.deepEqual(Object.keys(bundled).sort(), Object.keys(sources).sort());
+    for (const where of ["cpu", "webgpu"] as const) {
+      const [got, want] = [await losses(bundled, where), await losses(sources, where)];
+      console.log(`${where}: ${want}`);
+      assert.deepEqual(got, want);
+      assert(new Set(want).size === want.length && want.every(Number.isFinite), `${want}`);
+    }
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
+test("bundle: of a shader, comments and indentation go; of a declaration, its sentence", () => {
+  const shader = "const a = `\n  let x = 1u; // one\n  // two ${n}\n}\n  let y = x;\n`;\n";
+  const bare = "const a = `\nlet x = 1u;// two ${n}\n}let y = x;\n`;\n";
+  assert.equal(compact("backends/webgpu/kernels/a.ts", shader), bare);
+  assert.equal(compact("backends/webgpu/plan.ts", shader), shader);
+  const declarations = 'const a = { name: "a", doc: "b" }; const c = elementwise("c", "d", e);\n';
+  assert.equal(
+    compact("tensor/ops/a.ts", declarations),
+    declarations.replace('"b"', '""').replace('"d"', '""'),
+  );
+  assert.throws(() => compact("backends/mod.ts", ""), /imports 0 backends on demand/);
+});
