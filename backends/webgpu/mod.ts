@@ -19,11 +19,12 @@ import { compile, type Limits } from "./compile.ts";
 import { destroyAtExit } from "./dawn.ts";
 import { Failures } from "./failures.ts";
 import { BAND, Guard } from "./guard.ts";
-import { lower, type Structure, structureOf } from "./lower.ts";
+import { type Leaf, lower, type Structure, structureOf } from "./lower.ts";
 import { bufferOfStorage, Memory } from "./memory.ts";
 import { Pipelines } from "./pipelines.ts";
-import { type Gear, Plan } from "./plan.ts";
+import { type Gear, Plan, type Prepared } from "./plan.ts";
 import { encode } from "./transfer.ts";
+import { Turns } from "./turns.ts";
 import { byteLength } from "./values.ts";
 
 /** How many plans are kept; the one that was not used for the longest goes first. */
@@ -97,6 +98,11 @@ export class WebGpuBackend implements Backend {
   readonly #gear: Gear;
   readonly #planBytes: number;
   readonly #plans: Map<string, Plan> = new Map();
+  /** By structure: what waits for its pipelines. */
+  readonly #preparing: Map<string, Promise<Prepared>> = new Map();
+  readonly #turns: Turns = new Turns();
+  /** States that an evaluation was to overwrite and could not, until something else overwrites them. */
+  readonly #spoiled: Map<GPUBuffer, Error> = new Map();
   readonly #ids: WeakMap<GPUBuffer, number> = new WeakMap();
   #lastId = 0;
 
@@ -111,8 +117,9 @@ export class WebGpuBackend implements Backend {
     this.device = device;
     this.#planBytes = planBytes;
     this.#failures = new Failures(device);
-    this.memory = new Memory(device);
+    this.memory = new Memory(device, this.#turns);
     this.memory.onStateGone = (buffer) => {
+      this.#spoiled.delete(buffer);
       for (const [key, plan] of this.#plans) if (plan.uses(buffer)) this.#forget(key, plan);
     };
     this.pipelines = new Pipelines(device, this.#failures, limits.windowBytes);
@@ -137,16 +144,60 @@ export class WebGpuBackend implements Backend {
     return dtype !== "f16" || this.device.features.has("shader-f16");
   }
 
-  /** Finds or makes the plan, and submits it before it returns. */
+  /**
+   * Finds the plan, and submits it before it returns. A structure that is met for the first time may want pipelines that
+   * are still to be made: then it is submitted when they are there, and what comes later waits behind it.
+   */
   evaluate(request: EvaluationRequest): Promise<(HostArray | Storage)[]> {
-    this.#failures.check();
+    const { free } = this.#turns;
+    if (free) this.#failures.check();
+    const structure = structureOf(request, (buffer) => this.#idOf(buffer));
+    const targets = request.updates.map(({ state }) => bufferOfStorage(state.storage));
+    const prepared = this.#prepare(request, structure);
+    if (free && !(prepared instanceof Promise)) return this.#submit(structure, targets, prepared);
+    const submitted = this.#turns.take(async () => {
+      try {
+        const ready = await prepared;
+        this.#failures.check();
+        return { results: this.#submit(structure, targets, ready) };
+      } catch (error) {
+        for (const buffer of targets) this.#spoiled.set(buffer, error as Error);
+        // As if the device had found out: what came before has its numbers first.
+        await this.device.queue.onSubmittedWorkDone().catch(() => {});
+        throw error;
+      }
+    });
+    return submitted.then(({ results }) => results);
+  }
+
+  /** What the plan of a structure is made of; a promise while pipelines are missing. */
+  #prepare(request: EvaluationRequest, structure: Structure): Prepared | Promise<Prepared> {
+    const { key } = structure;
+    const known = this.#plans.get(key)?.prepared ?? this.#preparing.get(key);
+    if (known) return known;
+    const compiled = compile(lower(request, structure), this.#gear.limits);
+    const pipelines = this.pipelines.for(compiled.dispatches);
+    if (!(pipelines instanceof Promise)) return { compiled, pipelines };
+    const prepared = pipelines.then((each) => ({ compiled, pipelines: each }));
+    this.#preparing.set(key, prepared);
+    prepared.catch(() => {/* The evaluation meets it in its turn. */}).then(() =>
+      this.#preparing.delete(key)
+    );
+    return prepared;
+  }
+
+  #submit(
+    { key, leaves, states }: Structure,
+    targets: readonly GPUBuffer[],
+    prepared: Prepared,
+  ): Promise<(HostArray | Storage)[]> {
+    this.#checkContents(states, targets);
     try {
       const { result, settled } = this.#failures.collect(() => {
-        const structure = structureOf(request, (buffer) => this.#idOf(buffer));
-        const plan = this.#planFor(request, structure);
-        return { plan, run: plan.run(structure.leaves) };
+        const plan = this.#planFor(key, leaves, prepared);
+        return { plan, run: plan.run(leaves) };
       });
-      return result.plan.results(request, result.run, settled).catch((error) => {
+      return result.plan.results(result.run, settled).catch((error) => {
         this.#forgetPlans();
         throw error;
       });
@@ -156,13 +207,20 @@ export class WebGpuBackend implements Backend {
     }
   }
 
-  #planFor(request: EvaluationRequest, structure: Structure): Plan {
-    const known = this.#plans.get(structure.key);
+  /** An evaluation may have been asked for before it was known that one that it builds on fails. */
+  #checkContents(read: readonly GPUBuffer[], written: readonly GPUBuffer[]): void {
+    if (this.#spoiled.size === 0) return;
+    const spoiled = read.find((buffer) => this.#spoiled.has(buffer));
+    if (spoiled) throw this.#spoiled.get(spoiled)!;
+    for (const buffer of written) this.#spoiled.delete(buffer);
+  }
+
+  #planFor(key: string, leaves: readonly Leaf[], prepared: Prepared): Plan {
+    const known = this.#plans.get(key);
     // Put back at the end: the map's order is the order of use.
-    if (known) this.#plans.delete(structure.key);
-    const plan = known ??
-      new Plan(compile(lower(request, structure), this.#gear.limits), structure.leaves, this.#gear);
-    this.#plans.set(structure.key, plan);
+    if (known) this.#plans.delete(key);
+    const plan = known ?? new Plan(prepared, leaves, this.#gear);
+    this.#plans.set(key, plan);
     if (!known) this.#evict(plan);
     return plan;
   }
@@ -181,13 +239,15 @@ export class WebGpuBackend implements Backend {
     return this.#failures.collect(make).result;
   }
 
-  /** Overwrites a state, after what was submitted so far. */
+  /** Overwrites a state, after what was asked for so far. */
   writeState(storage: Storage, data: HostArray, spec: Spec): void {
-    this.device.queue.writeBuffer(
-      bufferOfStorage(storage),
-      0,
-      encode(data, { dtype: spec.dtype, size: data.length }),
-    );
+    const buffer = bufferOfStorage(storage);
+    const own = this.#turns.free ? data : data.slice();
+    const bytes = encode(own, { dtype: spec.dtype, size: data.length });
+    this.#turns.do(() => {
+      this.#spoiled.delete(buffer);
+      this.device.queue.writeBuffer(buffer, 0, bytes);
+    });
   }
 
   /** Destroys the device and all its buffers. */

@@ -4,12 +4,12 @@
  * @module
  */
 
-import type { EvaluationRequest, HostArray, Storage, Tensor } from "../../tensor/mod.ts";
+import type { HostArray, Storage, Tensor } from "../../tensor/mod.ts";
 import type { Compiled, Limits } from "./compile.ts";
 import type { Failures } from "./failures.ts";
 import type { Guard } from "./guard.ts";
-import { isScalarLeaf } from "./lower.ts";
-import { bufferOfStorage, type BufferStorage, type Memory } from "./memory.ts";
+import { isHostData, isScalarLeaf, type Leaf } from "./lower.ts";
+import type { BufferStorage, Memory } from "./memory.ts";
 import type { Pipeline, Pipelines } from "./pipelines.ts";
 import { type Binding, gridOf, paramWords, windowCount } from "./shader.ts";
 import { decode, encode, scalarWord } from "./transfer.ts";
@@ -26,6 +26,13 @@ export interface Gear {
   readonly mappingBlocks: boolean;
   /** Watches the kernels, in tests. */
   readonly guard: Guard | null;
+}
+
+/** What a plan is made of. */
+export interface Prepared {
+  readonly compiled: Compiled;
+  /** Of each dispatch. */
+  readonly pipelines: readonly Pipeline[];
 }
 
 interface Bound {
@@ -57,6 +64,8 @@ const READS_IN_FLIGHT = 8;
 export class Plan {
   readonly #gear: Gear;
   readonly #compiled: Compiled;
+  /** What it was made of, for another like it. */
+  readonly prepared: Prepared;
   readonly #bound: Bound[];
   readonly #workspace: GPUBuffer[];
   readonly #scalars: GPUBuffer;
@@ -68,9 +77,11 @@ export class Plan {
   /** The buffers that go when the plan goes. */
   readonly #own: readonly GPUBuffer[];
 
-  /** Builds pipelines and takes memory. */
-  constructor(compiled: Compiled, leaves: readonly Tensor[], gear: Gear) {
+  /** Takes memory and binds it. */
+  constructor(prepared: Prepared, leaves: readonly Leaf[], gear: Gear) {
+    const { compiled } = prepared;
     this.#gear = gear;
+    this.prepared = prepared;
     this.#compiled = compiled;
     const { memory, failures, device, guard } = gear;
     const { band } = gear.limits;
@@ -83,11 +94,9 @@ export class Plan {
     this.#scalarWords = new Uint32Array(Math.max(4, scalarCount));
     this.#scalars = memory.create("scalars", this.#scalarWords.byteLength);
     this.#inputs = leaves.map((leaf) =>
-      isScalarLeaf(leaf) ? null : memory.create("input", byteLength(specOf(leaf)) + band)
+      isScalarLeaf(leaf) ? null : memory.create("input", bytesOf(leaf) + band)
     );
-    leaves.forEach((leaf, i) =>
-      this.#inputs[i] && guard?.fillBand(this.#inputs[i], byteLength(specOf(leaf)))
-    );
+    leaves.forEach((leaf, i) => this.#inputs[i] && guard?.fillBand(this.#inputs[i], bytesOf(leaf)));
     this.#uploaded = leaves.map(() => null);
 
     // All dispatches get as much room as the one with the most parameters.
@@ -99,7 +108,7 @@ export class Plan {
     this.#bound = compiled.dispatches.map((dispatch, i) => {
       const params = parameters[i]!;
       words.set(params, i * stride / 4);
-      const pipeline = gear.pipelines.for(dispatch);
+      const pipeline = prepared.pipelines[i]!;
       const uniform = {
         buffer: uniforms,
         offset: i * stride,
@@ -140,7 +149,7 @@ export class Plan {
   }
 
   /** Submits one evaluation of the plan's structure. */
-  run(leaves: readonly Tensor[]): Run {
+  run(leaves: readonly Leaf[]): Run {
     const { device, memory, failures } = this.#gear;
     const label = this.#compiled.dispatches.at(-1)?.label ?? "copy";
     const stagingBytes = this.#stagingBytes();
@@ -199,13 +208,9 @@ export class Plan {
   }
 
   /** Waits for the numbers of a run that was submitted; `settled` rejects when the device found fault with it. */
-  async results(
-    request: EvaluationRequest,
-    run: Run,
-    settled: Promise<void>,
-  ): Promise<(HostArray | Storage)[]> {
+  async results(run: Run, settled: Promise<void>): Promise<(HostArray | Storage)[]> {
     try {
-      const results = this.#results(request, run.kept, run.staging, settled);
+      const results = this.#results(run.kept, run.staging, settled);
       const [found] = await Promise.all([results, run.checked?.()]);
       return found;
     } catch (error) {
@@ -216,7 +221,6 @@ export class Plan {
   }
 
   async #results(
-    request: EvaluationRequest,
     kept: readonly (BufferStorage | null)[],
     staging: GPUBuffer | null,
     settled: Promise<void>,
@@ -238,7 +242,7 @@ export class Plan {
     let at = 0;
     const results = this.#compiled.outputs.map(({ value }, i) => {
       if (kept[i]) return kept[i];
-      const host = decode(bytes, at, request.outputs[i]!.tensor);
+      const host = decode(bytes, at, value);
       at += byteLength(value);
       return host;
     });
@@ -256,27 +260,23 @@ export class Plan {
   }
 
   /** Brings the leaves' numbers into the plan's own buffers, where they are not there from the last run. */
-  #upload(leaves: readonly Tensor[], encoder: GPUCommandEncoder): void {
+  #upload(leaves: readonly Leaf[], encoder: GPUCommandEncoder): void {
     const { queue } = this.#gear.device;
     let scalar = 0;
     let changed = !this.#scalarsWritten;
     leaves.forEach((leaf, i) => {
-      const { value } = leaf;
+      const { tensor, data } = leaf;
       if (isScalarLeaf(leaf)) {
-        const word = scalarWord(leaf);
+        const word = scalarWord((data as HostArray)[0]!, tensor.dtype);
         changed ||= this.#scalarWords[scalar] !== word;
         this.#scalarWords[scalar++] = word;
         return;
       }
-      if (this.#uploaded[i]?.deref() === leaf) return;
+      if (this.#uploaded[i]?.deref() === tensor) return;
       const buffer = this.#inputs[i]!;
-      if (value?.kind === "host") queue.writeBuffer(buffer, 0, encode(value.data, leaf));
-      else if (value?.kind === "resident") {
-        encoder.copyBufferToBuffer(bufferOfStorage(value.storage), 0, buffer, 0, byteLength(specOf(leaf)));
-      } else {throw new TypeError(
-          `a leaf of ${this.#compiled.dispatches[0]?.label ?? "the plan"} has no numbers`,
-        );}
-      this.#uploaded[i] = new WeakRef(leaf);
+      if (isHostData(data)) queue.writeBuffer(buffer, 0, encode(data, tensor));
+      else encoder.copyBufferToBuffer(data, 0, buffer, 0, bytesOf(leaf));
+      this.#uploaded[i] = new WeakRef(tensor);
     });
     if (changed) queue.writeBuffer(this.#scalars, 0, this.#scalarWords);
     this.#scalarsWritten = true;
@@ -345,6 +345,6 @@ function bindGroup(
   });
 }
 
-function specOf(tensor: Tensor): { dtype: Tensor["dtype"]; length: number } {
-  return { dtype: tensor.dtype, length: tensor.size };
+function bytesOf({ tensor: { dtype, size } }: Leaf): number {
+  return byteLength({ dtype, length: size });
 }
