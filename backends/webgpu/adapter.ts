@@ -11,6 +11,8 @@ export interface Gpu {
   readonly device: GPUDevice;
   /** Implementation, adapter and driver, for people. */
   readonly description: string;
+  /** All that is known of adapter and implementation: what was measured on one says nothing of another. */
+  readonly identity: string;
   /** Whether it is a driver that computes on the CPU's cores. */
   readonly software: boolean;
   /** Whether it is Dawn from the npm package. */
@@ -37,12 +39,13 @@ export async function openGpu(which: "auto" | "dawn"): Promise<Gpu> {
     requiredFeatures: OPTIONAL_FEATURES.filter((feature) => adapter.features.has(feature)),
     requiredLimits: Object.fromEntries(LIMITS.map((limit) => [limit, adapter.limits[limit]])),
   });
-  const { vendor, architecture, description } = adapter.info;
+  const { vendor, architecture, device: model, description } = adapter.info;
   const name = description || [vendor, architecture].filter(Boolean).join(" ") || "unnamed adapter";
   const software = adapter.info.isFallbackAdapter || /llvmpipe|lavapipe|swiftshader/i.test(name);
   const dawn = implementation === DAWN;
   const mappingBlocks = !dawn && "Deno" in globalThis;
-  return { device, description: `${name} (${implementation})`, software, dawn, mappingBlocks };
+  const identity = [implementation, vendor, architecture, model, description].join(" | ");
+  return { device, identity, description: `${name} (${implementation})`, software, dawn, mappingBlocks };
 }
 
 const OPTIONAL_FEATURES: readonly GPUFeatureName[] = ["shader-f16", "timestamp-query", "subgroups"];

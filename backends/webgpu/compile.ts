@@ -27,6 +27,18 @@ export interface Limits {
   readonly parallelism: number;
   /** Up to how many elements a matrix is packed rather than read where it lies. */
   readonly copyBelow: number;
+  /** Gives the name of a candidate; without it, or an answer, kernels go by their guess. */
+  readonly choose?: (question: Question) => string | undefined;
+}
+
+/** A choice that a kernel has. */
+export interface Question {
+  readonly family: string;
+  /** Names of the candidates. */
+  readonly candidates: readonly string[];
+  readonly guess: string;
+  /** The op that asks. */
+  readonly step: DispatchStep;
 }
 
 /** A plan without its memory. */
@@ -141,6 +153,11 @@ function emitStep(
     shapes: step.shapes,
     parallelism: limits.parallelism,
     copyBelow: limits.copyBelow,
+    choose(family, candidates, guess) {
+      const names = candidates.map(({ name }) => name);
+      const chosen = limits.choose?.({ family, candidates: names, guess: guess.name, step });
+      return candidates.find(({ name }) => name === chosen) ?? guess;
+    },
     temporary: (dtype: DType, length: number) => ({ dtype, length, label, home: { kind: "workspace" } }),
     contiguous(view: View): PlanValue {
       if (isWhole(view) || (view.offset === 0 && isContiguous(view))) return view.value;

@@ -99,7 +99,7 @@ export function isScalarLeaf({ tensor, data }: Leaf): boolean {
 }
 
 /** Attributes as text, different for different ones: JSON has no word for NaN and the infinities, and takes its time. */
-function textOf(value: unknown): string {
+export function textOf(value: unknown): string {
   if (typeof value === "number") return Object.is(value, -0) ? "-0" : `${value}`;
   if (Array.isArray(value)) return `[${value.map(textOf)}]`;
   if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? "";

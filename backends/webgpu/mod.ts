@@ -24,6 +24,7 @@ import { bufferOfStorage, Memory } from "./memory.ts";
 import { Pipelines } from "./pipelines.ts";
 import { type Gear, Plan, type Prepared } from "./plan.ts";
 import { encode } from "./transfer.ts";
+import { type Tune, Tuner } from "./tune.ts";
 import { Turns } from "./turns.ts";
 import { byteLength } from "./values.ts";
 
@@ -34,8 +35,12 @@ const MAX_PLAN_BYTES = 1 << 29;
 /** Matrices of up to this many elements are packed. */
 const COPY_BELOW = 1 << 18;
 
-/** What only tests ask for. */
+/** How a device is opened. All but `tune` is for tests. */
 export interface WebGpuOptions {
+  /** Whether kernels go by measurements. Default `off`. */
+  readonly tune?: Tune;
+  /** By family of kernels (`kernels/mod.ts`): the candidate that is taken wherever there is the choice. */
+  readonly variants?: Readonly<Record<string, string>>;
   /** A lower limit on bindings than the adapter's, so that windows are cheap to test. */
   readonly bindingLimit?: number;
   /** Pretends that so many invocations keep the adapter busy: chooses between the variants for cores and for GPUs. */
@@ -58,7 +63,8 @@ export interface WebGpuOptions {
  * @throws {Error} one sentence that says how to get an adapter, when there is none.
  */
 export async function webgpuDevice(gpu: "auto" | "dawn", options: WebGpuOptions = {}): Promise<Device> {
-  const { device, description, software, dawn, mappingBlocks } = await openGpu(gpu);
+  const { device, identity, description, software, dawn, mappingBlocks } = await openGpu(gpu);
+  const tuner = await Tuner.open(options.tune ?? "off", identity);
   const {
     maxStorageBufferBindingSize,
     maxBufferSize,
@@ -72,6 +78,7 @@ export async function webgpuDevice(gpu: "auto" | "dawn", options: WebGpuOptions 
     maxGroups: options.maxGroups ?? maxComputeWorkgroupsPerDimension,
     parallelism: options.parallelism ?? (software ? 256 : 65536),
     copyBelow: options.copyBelow ?? COPY_BELOW,
+    choose: (question) => options.variants?.[question.family] ?? tuner?.winner(question),
     band: options.guarded ? BAND : 0,
   };
   const backend = new WebGpuBackend(
@@ -80,6 +87,7 @@ export async function webgpuDevice(gpu: "auto" | "dawn", options: WebGpuOptions 
     mappingBlocks,
     options.guarded ? new Guard(device) : null,
     options.planBytes,
+    tuner,
   );
   if (dawn) destroyAtExit(backend);
   return new Device("webgpu", description, backend);
@@ -94,6 +102,8 @@ export class WebGpuBackend implements Backend {
   readonly memory: Memory;
   /** The device's pipelines. */
   readonly pipelines: Pipelines;
+  /** Answers what kernels ask; null where they go by guesses. */
+  readonly tuner: Tuner | null;
   readonly #failures: Failures;
   readonly #gear: Gear;
   readonly #planBytes: number;
@@ -113,7 +123,9 @@ export class WebGpuBackend implements Backend {
     mappingBlocks: boolean,
     guard: Guard | null,
     planBytes: number = MAX_PLAN_BYTES,
+    tuner: Tuner | null = null,
   ) {
+    this.tuner = tuner;
     this.device = device;
     this.#planBytes = planBytes;
     this.#failures = new Failures(device);
@@ -175,10 +187,21 @@ export class WebGpuBackend implements Backend {
     const { key } = structure;
     const known = this.#plans.get(key)?.prepared ?? this.#preparing.get(key);
     if (known) return known;
-    const compiled = compile(lower(request, structure), this.#gear.limits);
-    const pipelines = this.pipelines.for(compiled.dispatches);
-    if (!(pipelines instanceof Promise)) return { compiled, pipelines };
-    const prepared = pipelines.then((each) => ({ compiled, pipelines: each }));
+    const gear = this.#gear;
+    const { tuner } = this;
+    const open = tuner?.open(() => lower(request, structure), gear.limits) ?? [];
+    const program = lower(request, structure);
+    const build = (): Prepared | Promise<Prepared> => {
+      const compiled = compile(program, gear.limits);
+      const pipelines = this.pipelines.for(compiled.dispatches);
+      if (!(pipelines instanceof Promise)) return { compiled, pipelines };
+      return pipelines.then((each) => ({ compiled, pipelines: each }));
+    };
+    // What is measured is not to be disturbed, so that has its turn too.
+    const prepared = open.length > 0
+      ? this.#turns.take(() => tuner!.answer(open, gear)).then(build)
+      : build();
+    if (!(prepared instanceof Promise)) return prepared;
     this.#preparing.set(key, prepared);
     prepared.catch(() => {/* The evaluation meets it in its turn. */}).then(() =>
       this.#preparing.delete(key)

@@ -166,7 +166,7 @@ export class Plan {
       let at = 0;
       this.#compiled.outputs.forEach(({ value }, i) => {
         const bytes = byteLength(value);
-        const { buffer, offset } = this.#locate(value);
+        const { buffer, offset } = this.locate(value);
         encoder.copyBufferToBuffer(
           buffer,
           offset,
@@ -177,7 +177,7 @@ export class Plan {
         if (!kept[i]) at += bytes;
       });
       for (const { from, to } of this.#compiled.copies) {
-        const { buffer, offset } = this.#locate(from);
+        const { buffer, offset } = this.locate(from);
         encoder.copyBufferToBuffer(buffer, offset, to, 0, byteLength(from));
       }
       device.queue.submit([encoder.finish()]);
@@ -186,23 +186,28 @@ export class Plan {
     return { kept, staging, checked };
   }
 
+  /** Puts the dispatches into a pass. */
+  encode(pass: GPUComputePassEncoder): void {
+    for (const bound of this.#bound) encodeOne(pass, bound);
+  }
+
+  /** Empties the memory that is shared with other plans. */
+  clear(encoder: GPUCommandEncoder): void {
+    for (const buffer of this.#workspace) encoder.clearBuffer(buffer);
+  }
+
   /** Encodes the dispatches: in one pass, unless they are guarded. */
   #encode(encoder: GPUCommandEncoder): (() => Promise<void>) | null {
-    const encode = (pass: GPUComputePassEncoder, { pipeline, bindGroup, grid }: Bound) => {
-      pass.setPipeline(pipeline);
-      pass.setBindGroup(0, bindGroup);
-      pass.dispatchWorkgroups(grid[0], grid[1]);
-    };
     const { guard } = this.#gear;
     if (guard) {
       const guarded = this.#compiled.dispatches.map((dispatch, i) => ({
         dispatch,
-        encode: (pass: GPUComputePassEncoder) => encode(pass, this.#bound[i]!),
+        encode: (pass: GPUComputePassEncoder) => encodeOne(pass, this.#bound[i]!),
       }));
-      return guard.encode(encoder, guarded, (value) => this.#locate(value));
+      return guard.encode(encoder, guarded, (value) => this.locate(value));
     }
     const pass = encoder.beginComputePass();
-    for (const bound of this.#bound) encode(pass, bound);
+    this.encode(pass);
     pass.end();
     return null;
   }
@@ -289,7 +294,8 @@ export class Plan {
     );
   }
 
-  #locate(value: PlanValue): Location {
+  /** Where a value stands. */
+  locate(value: PlanValue): Location {
     const { home } = value;
     switch (home.kind) {
       case "workspace": {
@@ -311,7 +317,7 @@ export class Plan {
 
   /** The windows through which a binding is seen; the last shows what a guard watches behind the value. */
   #windows(binding: Binding): GPUBufferBinding[] {
-    const { buffer, offset } = this.#locate(binding.value);
+    const { buffer, offset } = this.locate(binding.value);
     if (binding.value.home.kind === "scalars") return [{ buffer, offset, size: buffer.size }];
     const { windowBytes, band } = this.#gear.limits;
     const bytes = byteLength(binding.value);
@@ -330,6 +336,12 @@ export class Plan {
       size: w < count - 1 ? windowBytes : bytes - w * windowBytes + band,
     }));
   }
+}
+
+function encodeOne(pass: GPUComputePassEncoder, { pipeline, bindGroup, grid }: Bound): void {
+  pass.setPipeline(pipeline);
+  pass.setBindGroup(0, bindGroup);
+  pass.dispatchWorkgroups(grid[0], grid[1]);
 }
 
 function bindGroup(

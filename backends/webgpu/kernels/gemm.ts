@@ -59,16 +59,37 @@ export interface GemmProblem {
   readonly outGroup: number;
 }
 
-/** How many columns a lane's tile has, by its rows: more accumulators need more registers than a GPU has to give. */
-function tileColumns(tileRows: number, alongK: boolean): number {
-  if (alongK) return 4;
-  return tileRows === 16 ? 12 : 8;
+/** What a lane computes at once: more accumulators need more registers than some adapter has to give. */
+interface Tile {
+  readonly name: string;
+  readonly rows: number;
+  readonly columns: number;
 }
 
-/** Rows of a lane's tile: measured on software Vulkan 16 x 12 is best, on a GPU 8 x 8 leaves registers to spare. */
+/** Tiles, by their rows. On software Vulkan 16 x 12 is best; on a GPU 8 x 8 leaves registers to spare. */
+export const TILES: readonly Tile[] = [
+  { name: "4x8", rows: 4, columns: 8 },
+  { name: "8x8", rows: 8, columns: 8 },
+  { name: "16x12", rows: 16, columns: 12 },
+  { name: "24x8", rows: 24, columns: 8 },
+];
+
+/** Tiles where an operand is read along k, four k at once. */
+export const TILES_ALONG_K: readonly Tile[] = [
+  { name: "4x4", rows: 4, columns: 4 },
+  { name: "8x4", rows: 8, columns: 4 },
+];
+
+function tileColumns(tileRows: number, alongK: boolean): number {
+  return (alongK ? TILES_ALONG_K : TILES).find(({ rows }) => rows === tileRows)!.columns;
+}
+
+/** Rows of a lane's tile. */
 export function tileRowsFor(rows: number, emitter: Emitter, alongK = false): number {
-  const largest = alongK ? 8 : emitter.parallelism > MANY_LANES ? 8 : 16;
-  return [4, 8, 16].find((size) => size >= rows && size <= largest) ?? largest;
+  const tiles = alongK ? TILES_ALONG_K : TILES;
+  const largest = alongK || emitter.parallelism > MANY_LANES ? 8 : 16;
+  const guess = tiles.find((tile) => tile.rows >= Math.min(rows, largest))!;
+  return emitter.choose(alongK ? "tile along k" : "tile", tiles, guess).rows;
 }
 
 /** Above this parallelism the adapter is a GPU, not a few cores. */

@@ -65,6 +65,11 @@ export interface Sink {
   readonly functions: string;
 }
 
+/** One of several ways to compute the same: data, and a name by which it is remembered and can be asked for. */
+export interface Candidate {
+  readonly name: string;
+}
+
 /** How a kernel asks for memory and dispatches. */
 export interface Emitter {
   readonly outputs: readonly PlanValue[];
@@ -72,6 +77,11 @@ export interface Emitter {
   readonly parallelism: number;
   /** Matrices of up to this many elements are cheaper to pack than to be read along the axis that is summed over. */
   readonly copyBelow: number;
+  /**
+   * The best of several ways for this op with these shapes: what was measured on this adapter, else the guess. Whatever
+   * comes out, the result has to be right.
+   */
+  choose<T extends Candidate>(family: string, candidates: readonly T[], guess: T): T;
   /** Memory for this op only. */
   temporary(dtype: DType, length: number): PlanValue;
   /** The view's elements in order in memory; copied if need be. */
