@@ -1,5 +1,6 @@
 // The devices that the suite runs on; a test of what does not depend on the backend loops over them.
 
+import { families } from "../backends/webgpu/kernels/mod.ts";
 import { type WebGpuBackend, webgpuDevice, type WebGpuOptions } from "../backends/webgpu/mod.ts";
 import { type Device, device } from "../mod.ts";
 
@@ -16,16 +17,29 @@ export interface Variant {
   readonly device: Device;
 }
 
+/** Guarded: `backends/webgpu/guard.ts`. */
+async function variant(name: string, options: WebGpuOptions): Promise<Variant> {
+  return { name, device: await webgpuDevice("auto", { guarded: true, ...options }) };
+}
+
+/** WebGPU devices on which kernels get a candidate wherever they may choose it, one device for each there is. */
+export function forcedVariants(): Promise<Variant[]> {
+  const all = Object.entries(families).flatMap(([family, candidates]) => {
+    // Of small matrices as the samples have them only then any is read along k.
+    const met = family === "tile along k" ? { copyBelow: 0 } : {};
+    return candidates.map(({ name }) =>
+      variant(`webgpu, ${family} ${name}`, { variants: { [family]: name }, ...met })
+    );
+  });
+  return Promise.all(all);
+}
+
 /**
- * WebGPU devices that take the other branches of the backend, guarded (`backends/webgpu/guard.ts`): bindings of only
+ * WebGPU devices that take the other branches of the backend, guarded: bindings of only
  * 4 KiB, so that small tensors are seen through several windows; the kernel variants of a large GPU, matrices read along
  * the axis that is summed over; and an adapter that is small in every way, whose grids are folded although they are short.
  */
 export async function webgpuVariants(): Promise<Variant[]> {
-  const variant = async (name: string, options: WebGpuOptions): Promise<Variant> => ({
-    name,
-    device: await webgpuDevice("auto", { guarded: true, ...options }),
-  });
   const main = await variant("webgpu", {});
   const { maxStorageBuffersPerShaderStage } = (main.device.backend as WebGpuBackend).device.limits;
   return [

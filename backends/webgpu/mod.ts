@@ -93,6 +93,12 @@ export async function webgpuDevice(gpu: "auto" | "dawn", options: WebGpuOptions 
   return new Device("webgpu", description, backend);
 }
 
+/** An evaluation on its way; `settled` rejects when the device finds fault with it, or with one that it builds on. */
+interface Submitted {
+  readonly results: Promise<(HostArray | Storage)[]>;
+  readonly settled: Promise<void>;
+}
+
 /** The backend of one device. */
 export class WebGpuBackend implements Backend {
   readonly precision = "f32";
@@ -111,8 +117,8 @@ export class WebGpuBackend implements Backend {
   /** By structure: what waits for its pipelines. */
   readonly #preparing: Map<string, Promise<Prepared>> = new Map();
   readonly #turns: Turns = new Turns();
-  /** States that an evaluation was to overwrite and could not, until something else overwrites them. */
-  readonly #spoiled: Map<GPUBuffer, Error> = new Map();
+  /** By state: settles when the evaluation that overwrites it has succeeded or failed. */
+  readonly #writes: WeakMap<GPUBuffer, Promise<void>> = new WeakMap();
   readonly #ids: WeakMap<GPUBuffer, number> = new WeakMap();
   #lastId = 0;
 
@@ -131,7 +137,6 @@ export class WebGpuBackend implements Backend {
     this.#failures = new Failures(device);
     this.memory = new Memory(device, this.#turns);
     this.memory.onStateGone = (buffer) => {
-      this.#spoiled.delete(buffer);
       for (const [key, plan] of this.#plans) if (plan.uses(buffer)) this.#forget(key, plan);
     };
     this.pipelines = new Pipelines(device, this.#failures, limits.windowBytes);
@@ -165,21 +170,34 @@ export class WebGpuBackend implements Backend {
     if (free) this.#failures.check();
     const structure = structureOf(request, (buffer) => this.#idOf(buffer));
     const targets = request.updates.map(({ state }) => bufferOfStorage(state.storage));
+    const earlier = new Set(structure.states.map((buffer) => this.#writes.get(buffer)));
     const prepared = this.#prepare(request, structure);
-    if (free && !(prepared instanceof Promise)) return this.#submit(structure, targets, prepared);
+    const { results, settled } = free && !(prepared instanceof Promise)
+      ? this.#submit(structure, prepared, earlier)
+      : this.#submitLater(structure, prepared, earlier);
+    for (const buffer of targets) this.#writes.set(buffer, settled);
+    return results;
+  }
+
+  #submitLater(
+    structure: Structure,
+    prepared: Prepared | Promise<Prepared>,
+    earlier: Iterable<unknown>,
+  ): Submitted {
     const submitted = this.#turns.take(async () => {
       try {
         const ready = await prepared;
         this.#failures.check();
-        return { results: this.#submit(structure, targets, ready) };
+        return this.#submit(structure, ready, earlier);
       } catch (error) {
-        for (const buffer of targets) this.#spoiled.set(buffer, error as Error);
         // As if the device had found out: what came before has its numbers first.
         await this.device.queue.onSubmittedWorkDone().catch(() => {});
         throw error;
       }
     });
-    return submitted.then(({ results }) => results);
+    const settled = submitted.then(({ settled }) => settled);
+    settled.catch(() => {/* Met with the results. */});
+    return { results: submitted.then(({ results }) => results), settled };
   }
 
   /** What the plan of a structure is made of; a promise while pipelines are missing. */
@@ -209,33 +227,24 @@ export class WebGpuBackend implements Backend {
     return prepared;
   }
 
-  #submit(
-    { key, leaves, states }: Structure,
-    targets: readonly GPUBuffer[],
-    prepared: Prepared,
-  ): Promise<(HostArray | Storage)[]> {
-    this.#checkContents(states, targets);
+  /** Submits; `earlier` are evaluations whose updates this one reads, which fails when one of them does. */
+  #submit({ key, leaves }: Structure, prepared: Prepared, earlier: Iterable<unknown>): Submitted {
     try {
-      const { result, settled } = this.#failures.collect(() => {
+      const { result: { plan, run }, settled: own } = this.#failures.collect(() => {
         const plan = this.#planFor(key, leaves, prepared);
         return { plan, run: plan.run(leaves) };
       });
-      return result.plan.results(result.run, settled).catch((error) => {
+      const settled = Promise.all([own, ...earlier]).then(() => {});
+      settled.catch(() => {/* Met with the results. */});
+      const results = plan.results(run, settled).catch((error) => {
         this.#forgetPlans();
         throw error;
       });
+      return { results, settled };
     } catch (error) {
       this.#forgetPlans();
       throw error;
     }
-  }
-
-  /** An evaluation may have been asked for before it was known that one that it builds on fails. */
-  #checkContents(read: readonly GPUBuffer[], written: readonly GPUBuffer[]): void {
-    if (this.#spoiled.size === 0) return;
-    const spoiled = read.find((buffer) => this.#spoiled.has(buffer));
-    if (spoiled) throw this.#spoiled.get(spoiled)!;
-    for (const buffer of written) this.#spoiled.delete(buffer);
   }
 
   #planFor(key: string, leaves: readonly Leaf[], prepared: Prepared): Plan {
@@ -267,10 +276,8 @@ export class WebGpuBackend implements Backend {
     const buffer = bufferOfStorage(storage);
     const own = this.#turns.free ? data : data.slice();
     const bytes = encode(own, { dtype: spec.dtype, size: data.length });
-    this.#turns.do(() => {
-      this.#spoiled.delete(buffer);
-      this.device.queue.writeBuffer(buffer, 0, bytes);
-    });
+    this.#turns.do(() => this.device.queue.writeBuffer(buffer, 0, bytes));
+    this.#writes.delete(buffer);
   }
 
   /** Destroys the device and all its buffers. */

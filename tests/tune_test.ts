@@ -1,0 +1,185 @@
+// The tuner: what is measured is right, and kept; nothing is measured, or looked up, that was not asked for.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { openGpu } from "../backends/webgpu/adapter.ts";
+import { families, kernels } from "../backends/webgpu/kernels/mod.ts";
+import type { DispatchKernel, KernelContext } from "../backends/webgpu/kernels/types.ts";
+import { type Device, device, InputSlot, ones, Parameter, type Tensor, tensor } from "../mod.ts";
+import { readKept, writeKept } from "./kept.ts";
+import { planOf } from "./plans.ts";
+
+const opened = await openGpu("auto");
+opened.device.destroy();
+const { identity } = opened;
+
+/** Ways to compute the larger of two neighbours. */
+const WAYS = {
+  "slow": `var y = x(2u * i);
+    for (var k = 0u; k < 20000u * p.one; k++) { y = max(y, x(2u * i + k % 2u)); }
+    set_y(i, y);`,
+  "fast": "set_y(i, max(x(2u * i), x(2u * i + 1u)));",
+  "wrong": "set_y(i, x(2u * i));",
+  "a half": "if (i % 2u == 0u) { set_y(i, max(x(2u * i), x(2u * i + 1u))); }",
+  "not a number": "set_y(i, bitcast<f32>(p.nan));",
+  "not WGSL": "set_y(i, nonsense);",
+} as const;
+type Way = keyof typeof WAYS;
+
+/** Puts a kernel in the place of max's that chooses between ways, the first its guess; `taken` has what it was given. */
+async function planted(ways: readonly Way[], work: (taken: Way[]) => Promise<void>): Promise<void> {
+  const taken: Way[] = [];
+  const table = kernels as { max: unknown };
+  const original = kernels.max as DispatchKernel<never>;
+  const candidates = ways.map((name) => ({ name }));
+  table.max = {
+    kind: "dispatch",
+    emit({ inputs: [x], outputs: [y], choose, dispatch }: KernelContext<never>) {
+      const { name } = choose("planted", candidates, candidates[0]!);
+      taken.push(name);
+      dispatch({
+        bindings: [
+          { name: "x", value: x!.value, element: "f32", access: "read" },
+          { name: "y", value: y!, element: "f32", access: "write" },
+        ],
+        params: { one: 1, nan: 0x7fc00000 },
+        body: WAYS[name],
+        invocations: y!.length,
+      });
+    },
+  };
+  await writeKept(identity, "");
+  try {
+    await work(taken);
+  } finally {
+    table.max = original;
+  }
+}
+
+const PAIRS = Float32Array.from({ length: 512 }, (_, i) => i * 37 % 101);
+const LARGER = Array.from({ length: 256 }, (_, i) => Math.max(PAIRS[2 * i]!, PAIRS[2 * i + 1]!));
+
+/** The way that a device with this setting takes; its result has to be right. */
+async function wayOf(tune: "off" | "cached" | "on", taken: readonly Way[]): Promise<Way> {
+  const gpu = await device("webgpu", { tune });
+  const x = tensor(PAIRS, { shape: [256, 2], device: gpu });
+  assert.deepEqual([...await x.max({ axis: 1 }).data()], LARGER);
+  // Once more: the answer is known.
+  const before = taken.length;
+  assert.deepEqual([...await x.max({ axis: 1 }).neg().neg().data()], LARGER);
+  assert.ok(taken.length <= before + 2);
+  gpu.destroy();
+  return taken.at(-1)!;
+}
+
+test("tune: the fastest of those that are right is taken, kept, and found by the next device", () =>
+  planted(["slow", "wrong", "a half", "not a number", "not WGSL", "fast"], async (taken) => {
+    assert.equal(await wayOf("cached", taken), "slow");
+    assert.equal(await wayOf("on", taken), "fast");
+    taken.length = 0;
+    assert.equal(await wayOf("cached", taken), "fast");
+    assert.deepEqual([...new Set(taken)], ["fast"]);
+    // Neither looked up nor measured.
+    taken.length = 0;
+    assert.equal(await wayOf("off", taken), "slow");
+    assert.deepEqual([...new Set(taken)], ["slow"]);
+  }));
+
+test("tune: where nothing else is right the guess stays, and that is kept too", () =>
+  planted(["slow", "wrong", "not WGSL"], async (taken) => {
+    assert.equal(await wayOf("on", taken), "slow");
+    taken.length = 0;
+    assert.equal(await wayOf("on", taken), "slow");
+    assert.deepEqual([...new Set(taken)], ["slow"]);
+  }));
+
+test("tune: what is kept is not believed when it is spoiled, old, of another adapter, or knows other candidates", () =>
+  planted(["slow", "fast"], async (taken) => {
+    await wayOf("on", taken);
+    const text = (await readKept(identity))!;
+    assert.equal(await wayOf("cached", taken), "fast");
+    const spoiled = [
+      text.slice(0, -3),
+      "null",
+      '{"winners":7}',
+      text.replace(/"kernels": \d+/, '"kernels": 0'),
+      text.replace(/"adapter": "/, "$&another "),
+      text.replace(/: "fast"/g, ': "faster"'),
+      text.replace(/: "fast"/g, ": 7"),
+      text.replaceAll("slow,fast", "slow,faster"),
+    ];
+    for (const other of spoiled) {
+      assert.notEqual(other, text);
+      await writeKept(identity, other);
+      assert.equal(await wayOf("cached", taken), "slow", other);
+    }
+    // And measured again, beside what is kept of other shapes.
+    await writeKept(identity, text.replace('"planted:', '"other": "x",\n  "planted:'));
+    await wayOf("on", taken);
+    assert.match((await readKept(identity))!, /"other": "x"/);
+  }));
+
+test("tune: what comes while there is measuring waits its turn", () =>
+  planted(["slow", "fast"], async () => {
+    const gpu: Device = await device("webgpu", { tune: "on" });
+    const slot = new InputSlot([1, 2], { device: gpu });
+    const w = new Parameter(ones([1], { device: gpu }));
+    slot.write([1, 2]);
+    w.assign(w.add(slot.max({ axis: 1 })));
+    const first = w.data();
+    slot.write([5, 4]);
+    const second = slot.max({ axis: 1 }).mul(w).data();
+    w.assign(w.mul(10));
+    assert.deepEqual([...await first, ...await second, ...await w.data()], [3, 15, 30]);
+    gpu.destroy();
+  }));
+
+test("tune: a device that is destroyed while it measures says so", () =>
+  planted(["slow", "fast"], async () => {
+    const gpu = await device("webgpu", { tune: "on" });
+    const reading = tensor(PAIRS, { shape: [256, 2], device: gpu }).max({ axis: 1 }).data();
+    gpu.destroy();
+    await assert.rejects(reading, /^Error: webgpu: the device was destroyed$/);
+  }));
+
+test("tune: real kernels are tuned, with results as without", async () => {
+  await writeKept(identity, "");
+  const product = async (tune: "off" | "on") => {
+    const gpu = await device("webgpu", { tune });
+    const x = tensor(Float32Array.from({ length: 1600 }, (_, i) => i % 7 - 3), {
+      shape: [40, 40],
+      device: gpu,
+    });
+    const y = await x.matmul(x).relu().data();
+    gpu.destroy();
+    return y;
+  };
+  assert.deepEqual(await product("on"), await product("off"));
+  assert.match((await readKept(identity))!, /"tile: [^"]*matmul[^"]*40[^"]*": "/);
+});
+
+/** Something of each family's to choose. */
+const CHOOSING: Readonly<Record<string, (on: Device) => Tensor>> = {
+  "tile": (on) => leaf(on, 64, 32).transpose().matmul(leaf(on, 64, 4)),
+  "tile along k": (on) => leaf(on, 32, 64).matmul(leaf(on, 64, 4)),
+};
+
+function leaf(device: Device, rows: number, columns: number): Tensor {
+  return tensor(new Float32Array(rows * columns), { shape: [rows, columns], device });
+}
+
+test("tune: a candidate that is asked for is taken wherever there is the choice", async () => {
+  const gpu = await device("webgpu");
+  for (const [family, candidates] of Object.entries(families)) {
+    const shadersOf = (wanted: string) => {
+      const choose = (question: { readonly family: string }) =>
+        question.family === family ? wanted : undefined;
+      const { dispatches } = planOf([CHOOSING[family]!(gpu)], [], { choose, copyBelow: 0 });
+      return dispatches.map(({ body }) => body).join();
+    };
+    const shaders = candidates.map(({ name }) => shadersOf(name));
+    assert.equal(new Set(shaders).size, candidates.length, family);
+    assert.ok(shaders.includes(shadersOf("no such candidate")));
+  }
+  gpu.destroy();
+});
