@@ -3,77 +3,24 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openGpu } from "../backends/webgpu/adapter.ts";
-import { families, kernels } from "../backends/webgpu/kernels/mod.ts";
-import type { DispatchKernel, KernelContext } from "../backends/webgpu/kernels/types.ts";
+import { families } from "../backends/webgpu/kernels/mod.ts";
 import { type Device, device, InputSlot, ones, Parameter, type Tensor, tensor } from "../mod.ts";
 import { readKept, writeKept } from "./kept.ts";
+import { PAIRS, planted, type Way, wayOf } from "./planted_ways.ts";
 import { planOf } from "./plans.ts";
 
 const opened = await openGpu("auto");
 opened.device.destroy();
 const { identity } = opened;
 
-/** Ways to compute the larger of two neighbours. */
-const WAYS = {
-  "slow": `var y = x(2u * i);
-    for (var k = 0u; k < 20000u * p.one; k++) { y = max(y, x(2u * i + k % 2u)); }
-    set_y(i, y);`,
-  "fast": "set_y(i, max(x(2u * i), x(2u * i + 1u)));",
-  "wrong": "set_y(i, x(2u * i));",
-  "a half": "if (i % 2u == 0u) { set_y(i, max(x(2u * i), x(2u * i + 1u))); }",
-  "not a number": "set_y(i, bitcast<f32>(p.nan));",
-  "not WGSL": "set_y(i, nonsense);",
-} as const;
-type Way = keyof typeof WAYS;
-
-/** Puts a kernel in the place of max's that chooses between ways, the first its guess; `taken` has what it was given. */
-async function planted(ways: readonly Way[], work: (taken: Way[]) => Promise<void>): Promise<void> {
-  const taken: Way[] = [];
-  const table = kernels as { max: unknown };
-  const original = kernels.max as DispatchKernel<never>;
-  const candidates = ways.map((name) => ({ name }));
-  table.max = {
-    kind: "dispatch",
-    emit({ inputs: [x], outputs: [y], choose, dispatch }: KernelContext<never>) {
-      const { name } = choose("planted", candidates, candidates[0]!);
-      taken.push(name);
-      dispatch({
-        bindings: [
-          { name: "x", value: x!.value, element: "f32", access: "read" },
-          { name: "y", value: y!, element: "f32", access: "write" },
-        ],
-        params: { one: 1, nan: 0x7fc00000 },
-        body: WAYS[name],
-        invocations: y!.length,
-      });
-    },
-  };
+/** With nothing kept of this adapter. */
+async function plantedHere(ways: readonly Way[], work: (taken: Way[]) => Promise<void>): Promise<void> {
   await writeKept(identity, "");
-  try {
-    await work(taken);
-  } finally {
-    table.max = original;
-  }
-}
-
-const PAIRS = Float32Array.from({ length: 512 }, (_, i) => i * 37 % 101);
-const LARGER = Array.from({ length: 256 }, (_, i) => Math.max(PAIRS[2 * i]!, PAIRS[2 * i + 1]!));
-
-/** The way that a device with this setting takes; its result has to be right. */
-async function wayOf(tune: "off" | "cached" | "on", taken: readonly Way[]): Promise<Way> {
-  const gpu = await device("webgpu", { tune });
-  const x = tensor(PAIRS, { shape: [256, 2], device: gpu });
-  assert.deepEqual([...await x.max({ axis: 1 }).data()], LARGER);
-  // Once more: the answer is known.
-  const before = taken.length;
-  assert.deepEqual([...await x.max({ axis: 1 }).neg().neg().data()], LARGER);
-  assert.ok(taken.length <= before + 2);
-  gpu.destroy();
-  return taken.at(-1)!;
+  await planted(ways, work);
 }
 
 test("tune: the fastest of those that are right is taken, kept, and found by the next device", () =>
-  planted(["slow", "wrong", "a half", "not a number", "not WGSL", "fast"], async (taken) => {
+  plantedHere(["slow", "wrong", "a half", "not a number", "not WGSL", "fast"], async (taken) => {
     assert.equal(await wayOf("cached", taken), "slow");
     assert.equal(await wayOf("on", taken), "fast");
     taken.length = 0;
@@ -86,7 +33,7 @@ test("tune: the fastest of those that are right is taken, kept, and found by the
   }));
 
 test("tune: where nothing else is right the guess stays, and that is kept too", () =>
-  planted(["slow", "wrong", "not WGSL"], async (taken) => {
+  plantedHere(["slow", "wrong", "not WGSL"], async (taken) => {
     assert.equal(await wayOf("on", taken), "slow");
     taken.length = 0;
     assert.equal(await wayOf("on", taken), "slow");
@@ -94,7 +41,7 @@ test("tune: where nothing else is right the guess stays, and that is kept too", 
   }));
 
 test("tune: what is kept is not believed when it is spoiled, old, of another adapter, or knows other candidates", () =>
-  planted(["slow", "fast"], async (taken) => {
+  plantedHere(["slow", "fast"], async (taken) => {
     await wayOf("on", taken);
     const text = (await readKept(identity))!;
     assert.equal(await wayOf("cached", taken), "fast");
@@ -120,7 +67,7 @@ test("tune: what is kept is not believed when it is spoiled, old, of another ada
   }));
 
 test("tune: what comes while there is measuring waits its turn", () =>
-  planted(["slow", "fast"], async () => {
+  plantedHere(["slow", "fast"], async () => {
     const gpu: Device = await device("webgpu", { tune: "on" });
     const slot = new InputSlot([1, 2], { device: gpu });
     const w = new Parameter(ones([1], { device: gpu }));
@@ -135,7 +82,7 @@ test("tune: what comes while there is measuring waits its turn", () =>
   }));
 
 test("tune: a device that is destroyed while it measures says so", () =>
-  planted(["slow", "fast"], async () => {
+  plantedHere(["slow", "fast"], async () => {
     const gpu = await device("webgpu", { tune: "on" });
     const reading = tensor(PAIRS, { shape: [256, 2], device: gpu }).max({ axis: 1 }).data();
     gpu.destroy();

@@ -57,12 +57,13 @@ export async function fastest(question: Question, gear: Gear): Promise<string> {
   try {
     const guess = await trial.enter(question.guess);
     const wanted = await trial.results(guess);
+    const names = question.candidates.filter((name) => name !== question.guess);
+    // Perhaps one wants more than this adapter has.
+    const others = await Promise.all(names.map((name) => trial.enter(name).catch(() => null)));
     const contenders = [guess];
-    for (const name of question.candidates) {
-      if (name === question.guess) continue;
-      // Perhaps it wants more than this adapter has.
-      const other = await trial.enter(name).catch(() => null);
-      if (other && agree(await trial.results(other), wanted)) contenders.push(other);
+    for (const other of others) {
+      const found = other && await trial.results(other).catch(() => null);
+      if (found && agree(found, wanted)) contenders.push(other!);
     }
     return await trial.race(contenders);
   } finally {
@@ -105,7 +106,13 @@ class Trial {
   async enter(name: string): Promise<Contender> {
     const { family, step } = this.#question;
     const { limits, pipelines, failures } = this.#gear;
-    const program = alone(step, (value) => ({ kind: "state", buffer: this.#operand(value) }));
+    const { result: program, settled: filled } = failures.collect(() =>
+      failures.watch(
+        step.label,
+        () => alone(step, (value) => ({ kind: "state", buffer: this.#operand(value) })),
+      )
+    );
+    await filled;
     const compiled = compile(program, {
       ...limits,
       choose: (other) => other.family === family ? name : limits.choose?.(other),
@@ -131,7 +138,7 @@ class Trial {
   /** Runs a candidate in memory that has nothing in it of what another left there, and reads its outputs. */
   async results({ plan, outputs }: Contender): Promise<Output[]> {
     const { device, memory, failures } = this.#gear;
-    const staging = outputs.map((value) => memory.create("tuning", byteLength(value), 0x01 | 0x08)); // MAP_READ | COPY_DST
+    const staging: GPUBuffer[] = [];
     try {
       const { settled } = failures.collect(() =>
         failures.watch(this.#question.step.label, () => {
@@ -140,14 +147,17 @@ class Trial {
           const pass = encoder.beginComputePass();
           plan.encode(pass);
           pass.end();
-          outputs.forEach((value, i) => {
+          for (const value of outputs) {
             const { buffer, offset } = plan.locate(value);
-            encoder.copyBufferToBuffer(buffer, offset, staging[i]!, 0, byteLength(value));
-          });
+            const to = memory.create("tuning", byteLength(value), 0x01 | 0x08); // MAP_READ | COPY_DST
+            staging.push(to);
+            encoder.copyBufferToBuffer(buffer, offset, to, 0, byteLength(value));
+          }
           device.queue.submit([encoder.finish()]);
         })
       );
-      await Promise.all([settled, ...staging.map((buffer) => buffer.mapAsync(1 /* READ */))]);
+      const mapped = staging.map((buffer) => failures.told(() => buffer.mapAsync(1 /* READ */)));
+      await Promise.all([settled, ...mapped]);
       return outputs.map((value, i) => ({
         dtype: value.dtype,
         data: decode(staging[i]!.getMappedRange(), 0, value),
