@@ -15,7 +15,8 @@ import { DataError } from "./dataset.ts";
  * @throws {DataError} when no variable says where the cache is.
  */
 export async function cacheFolder(name: string, platform?: Platform): Promise<string> {
-  const { folder, variable } = await userCache(name, platform);
+  const here = platform ?? (await import("node:process")).default;
+  const { folder, variable } = userCache(name, here, await import("node:path"));
   if (folder === null) {
     throw new DataError(
       `there is no cache folder: neither XDG_CACHE_HOME nor ${variable} is an absolute path, or they may not be read` +

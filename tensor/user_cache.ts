@@ -13,6 +13,17 @@ export interface Platform {
   readonly platform: string;
 }
 
+/** Joins paths; `node:path` has both. */
+export interface Paths {
+  readonly posix: PathStyle;
+  readonly win32: PathStyle;
+}
+
+interface PathStyle {
+  isAbsolute(path: string): boolean;
+  join(...parts: string[]): string;
+}
+
 /** The folder for `name` below Fermi's own, which is not made; and which variable says where the platform has it. */
 export interface CachePlace {
   /** Null when no variable says where the cache is. */
@@ -21,15 +32,13 @@ export interface CachePlace {
 }
 
 /** Finds the folder: below `XDG_CACHE_HOME` where it is set, else where the platform has it. */
-export async function userCache(name: string, platform?: Platform): Promise<CachePlace> {
-  const { env, platform: system } = platform ?? (await import("node:process")).default;
-  const { posix, win32 } = await import("node:path");
-  const path = system === "win32" ? win32 : posix;
+export function userCache(name: string, { env, platform }: Platform, { posix, win32 }: Paths): CachePlace {
+  const path = platform === "win32" ? win32 : posix;
   // The XDG specification says that a relative path is to be ignored.
   const absolute = (text: string | undefined) => text && path.isAbsolute(text) ? text : undefined;
-  const [variable, ...below] = system === "win32"
+  const [variable, ...below] = platform === "win32"
     ? ["LOCALAPPDATA"] as const
-    : system === "darwin"
+    : platform === "darwin"
     ? ["HOME", "Library", "Caches"] as const
     : ["HOME", ".cache"] as const;
   const own = absolute(env[variable]);

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { userCache } from "../../tensor/user_cache.ts";
+import { type Paths, type Platform, userCache } from "../../tensor/user_cache.ts";
 
 /** Which candidate is best, by question. */
 export type Winners = Readonly<Record<string, string>>;
@@ -53,20 +53,35 @@ function winnersIn(kept: Record<string, unknown>, adapter: string): Winners {
   return Object.fromEntries(entries.filter(([, name]) => typeof name === "string"));
 }
 
+/** The runtime's own modules, without `import`: bundlers for a page would look for them. */
+interface Runtime extends Platform {
+  getBuiltinModule(name: "node:path"): Paths & { join(...parts: string[]): string };
+  getBuiltinModule(name: "node:fs"): {
+    readonly promises: {
+      readFile(file: string, encoding: "utf8"): Promise<string>;
+      writeFile(file: string, text: string): Promise<void>;
+      mkdir(folder: string, options: { recursive: true }): Promise<unknown>;
+      rename(from: string, to: string): Promise<void>;
+    };
+  };
+}
+
 function inFile(adapter: string): Place {
-  const find = async () => {
-    const { folder } = await userCache("tuning");
+  const { process } = globalThis as unknown as { process: Runtime };
+  const find = () => {
+    const path = process.getBuiltinModule("node:path");
+    const { folder } = userCache("tuning", process, path);
     if (folder === null) throw new Error("there is no cache folder");
-    const { join } = await import("node:path");
-    return { folder, file: join(folder, `${adapter.replace(/[^\w.]+/g, "-")}.json`) };
+    const file = path.join(folder, `${adapter.replace(/[^\w.]+/g, "-")}.json`);
+    return { fs: process.getBuiltinModule("node:fs").promises, folder, file };
   };
   return {
     async read() {
-      const [{ file }, { readFile }] = await Promise.all([find(), import("node:fs/promises")]);
-      return await readFile(file, "utf8");
+      const { fs, file } = find();
+      return await fs.readFile(file, "utf8");
     },
     async write(text) {
-      const [{ folder, file }, fs] = await Promise.all([find(), import("node:fs/promises")]);
+      const { fs, folder, file } = find();
       await fs.mkdir(folder, { recursive: true });
       // Another process may read or write it meanwhile.
       const own = `${file}.${Math.random().toString(36).slice(2)}`;
