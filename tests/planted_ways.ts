@@ -5,16 +5,23 @@ import { kernels } from "../backends/webgpu/kernels/mod.ts";
 import type { DispatchKernel, KernelContext } from "../backends/webgpu/kernels/types.ts";
 import { device, tensor } from "../mod.ts";
 
+const often = (times: number) => `
+    var y = x(2u * i);
+    for (var k = 0u; k < ${times}u * p.one; k++) { y = max(y, x(2u * i + k % 2u)); }
+    set_y(i, y);`;
+
 /** Ways to compute the larger of two neighbours. */
 const WAYS = {
-  "slow": `var y = x(2u * i);
-    for (var k = 0u; k < 20000u * p.one; k++) { y = max(y, x(2u * i + k % 2u)); }
-    set_y(i, y);`,
+  "slow": often(20000),
+  "faster": often(2000),
   "fast": "set_y(i, max(x(2u * i), x(2u * i + 1u)));",
+  "rounded": "set_y(i, max(x(2u * i), x(2u * i + 1u)) + 1e-6);",
   "wrong": "set_y(i, x(2u * i));",
   "a half": "if (i % 2u == 0u) { set_y(i, max(x(2u * i), x(2u * i + 1u))); }",
   "not a number": "set_y(i, bitcast<f32>(p.nan));",
   "not WGSL": "set_y(i, nonsense);",
+  /** Has a choice of its own. */
+  "faster or fast": "",
 } as const;
 /** One of them. */
 export type Way = keyof typeof WAYS;
@@ -28,7 +35,9 @@ export async function planted(ways: readonly Way[], work: (taken: Way[]) => Prom
   table.max = {
     kind: "dispatch",
     emit({ inputs: [x], outputs: [y], choose, dispatch }: KernelContext<never>) {
-      const { name } = choose("planted", candidates, candidates[0]!);
+      const inner = [{ name: "faster" }, { name: "fast" }] as const;
+      const { name: outer } = choose("planted", candidates, candidates[0]!);
+      const { name } = outer === "faster or fast" ? choose("inner", inner, inner[0]) : { name: outer };
       taken.push(name);
       dispatch({
         bindings: [
@@ -56,10 +65,10 @@ const LARGER = Array.from({ length: 256 }, (_, i) => Math.max(PAIRS[2 * i]!, PAI
 export async function wayOf(tune: "off" | "cached" | "on", taken: readonly Way[]): Promise<Way> {
   const gpu = await device("webgpu", { tune });
   const x = tensor(PAIRS, { shape: [256, 2], device: gpu });
-  assert.deepEqual([...await x.max({ axis: 1 }).data()], LARGER);
+  assert.deepEqual([...await x.max({ axis: 1 }).data()].map(Math.round), LARGER);
   // Once more: the answer is known.
   const before = taken.length;
-  assert.deepEqual([...await x.max({ axis: 1 }).neg().neg().data()], LARGER);
+  assert.deepEqual([...await x.max({ axis: 1 }).neg().neg().data()].map(Math.round), LARGER);
   assert.ok(taken.length <= before + 2);
   gpu.destroy();
   return taken.at(-1)!;

@@ -32,8 +32,17 @@ test("tune: the fastest of those that are right is taken, kept, and found by the
     assert.deepEqual([...new Set(taken)], ["slow"]);
   }));
 
+test("tune: the winner may have a choice of its own", () =>
+  plantedHere(["slow", "faster or fast"], async (taken) => {
+    assert.equal(await wayOf("on", taken), "fast");
+    assert.match((await readKept(identity))!, /"planted: [^"]*": "faster or fast",\s*"inner: [^"]*": "fast"/);
+  }));
+
+test("tune: another rounding is not wrong", () =>
+  plantedHere(["slow", "rounded"], async (taken) => assert.equal(await wayOf("on", taken), "rounded")));
+
 test("tune: where nothing else is right the guess stays, and that is kept too", () =>
-  plantedHere(["slow", "wrong", "not WGSL"], async (taken) => {
+  plantedHere(["slow", "a half", "wrong", "not a number", "not WGSL"], async (taken) => {
     assert.equal(await wayOf("on", taken), "slow");
     taken.length = 0;
     assert.equal(await wayOf("on", taken), "slow");

@@ -277,7 +277,6 @@ export class WebGpuBackend implements Backend {
     const own = this.#turns.free ? data : data.slice();
     const bytes = encode(own, { dtype: spec.dtype, size: data.length });
     this.#turns.do(() => this.device.queue.writeBuffer(buffer, 0, bytes));
-    this.#writes.delete(buffer);
   }
 
   /** Destroys the device and all its buffers. */
