@@ -10,8 +10,20 @@ const often = (times: number) => `
     for (var k = 0u; k < ${times}u * p.one; k++) { y = max(y, x(2u * i + k % 2u)); }
     set_y(i, y);`;
 
+/** The names of what can be planted. */
+export type Way =
+  | "slow"
+  | "faster"
+  | "fast"
+  | "rounded"
+  | "wrong"
+  | "a half"
+  | "not a number"
+  | "not WGSL"
+  | "faster or fast";
+
 /** Ways to compute the larger of two neighbours. */
-const WAYS = {
+const WAYS: Readonly<Record<Way, string>> = {
   "slow": often(20000),
   "faster": often(2000),
   "fast": "set_y(i, max(x(2u * i), x(2u * i + 1u)));",
@@ -22,9 +34,7 @@ const WAYS = {
   "not WGSL": "set_y(i, nonsense);",
   /** Has a choice of its own. */
   "faster or fast": "",
-} as const;
-/** One of them. */
-export type Way = keyof typeof WAYS;
+};
 
 /** Puts a kernel in the place of max's that chooses between ways, the first its guess; `taken` has what it was given. */
 export async function planted(ways: readonly Way[], work: (taken: Way[]) => Promise<void>): Promise<void> {
