@@ -36,6 +36,7 @@ const FAILED = 1;
 interface Flags {
   readonly backend: "auto" | "cpu" | "webgpu";
   readonly gpu: "auto" | "dawn";
+  readonly tune: "off" | "cached" | "on";
   readonly model: ModelName;
   readonly dataset: DatasetName;
   readonly data?: string;
@@ -92,6 +93,10 @@ function command(): Command {
       option("--backend <name>", "where to compute").choices(["auto", "cpu", "webgpu"]).default("auto"),
     )
     .addOption(option("--gpu <name>", "which WebGPU").choices(["auto", "dawn"]).default("auto"))
+    .addOption(
+      option("--tune <when>", "choose WebGPU's kernels by guesses, by what is kept, or by measuring")
+        .choices(["off", "cached", "on"]).default("off"),
+    )
     .addOption(option("--model <name>", "the network").choices(Object.keys(models)).default("alexnet_mini"))
     .addOption(
       option("--dataset <name>", "the images").choices(["fashion-mnist", "synthetic"]).default(
@@ -212,7 +217,10 @@ async function prepare(flags: Flags, signal: AbortSignal): Promise<Job> {
 /** Trains on the device that was asked for; the signal ends it with what was learned. */
 async function train(job: Job, flags: Flags, signal: AbortSignal): Promise<void> {
   const log = flags.quiet ? () => {} : console.error;
-  const where = await device(flags.backend, { gpu: flags.gpu, log });
+  const where = await device(flags.backend, { gpu: flags.gpu, tune: flags.tune, log });
+  if (flags.tune === "on" && where.name === "webgpu") {
+    log("tuning: the first steps take longer, while kernels are measured that were not measured before");
+  }
   const makeReporter = flags.json ? jsonReporter : textReporter;
   try {
     await runJob(

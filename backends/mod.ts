@@ -25,6 +25,12 @@ export interface DeviceOptions {
   readonly precision?: Precision;
   /** For `webgpu`: which implementation; `auto` takes `navigator.gpu` if it is there, else Dawn from the npm package `webgpu`. */
   readonly gpu?: "auto" | "dawn";
+  /**
+   * For `webgpu`: which of several kernels an op gets on this adapter. `off`, the default, goes by fixed guesses, the same on
+   * every run; `on` measures what it meets for the first time, and keeps that in the user's cache folder (in a browser in
+   * IndexedDB); `cached` uses what was kept, and measures nothing. Results may differ in their last bits.
+   */
+  readonly tune?: "off" | "cached" | "on";
   /** For `auto`: where to say which device was taken and why; default `console.error`. */
   readonly log?: (line: string) => void;
 }
@@ -49,7 +55,9 @@ export async function device(name: "cpu" | "webgpu" | "auto", options: DeviceOpt
     case "cpu":
       return (await import("./cpu/mod.ts")).cpuDevice(options.precision ?? "f32");
     case "webgpu":
-      return await (await import("./webgpu/mod.ts")).webgpuDevice(options.gpu ?? "auto");
+      return await (await import("./webgpu/mod.ts")).webgpuDevice(options.gpu ?? "auto", {
+        tune: options.tune ?? "off",
+      });
     case "auto":
       return await autoDevice(options);
     default:

@@ -16,6 +16,7 @@ export const HELP = `deno task bench [options]
   --large             also what takes long on this adapter: batches of 128, products of 4096
   --cpu=on|off        whether to measure the CPU backend
   --gpu=auto|dawn|off which WebGPU
+  --tune=off|cached|on  choose kernels by guesses, by what is kept, or by measuring
   --json[=FILE]       the results as JSON, to a file, or to stdout and nothing else there
   --report=FILE.html  the results as a page`;
 
@@ -31,7 +32,7 @@ export interface Flags {
 export function readFlags(args: readonly string[]): Flags | null {
   const { values } = parse(args);
   if (values.help) return null;
-  const { only, batch, quick, large, cpu, gpu, json, report } = values;
+  const { only, batch, quick, large, cpu, gpu, tune, json, report } = values;
   const options: Options = {
     batch: number("--batch", batch),
     only: only === undefined ? null : expression(only),
@@ -39,6 +40,7 @@ export function readFlags(args: readonly string[]): Flags | null {
     large,
     cpu: choice("--cpu", cpu, ["on", "off"]) === "on",
     gpu: choice("--gpu", gpu, ["auto", "dawn", "off"]),
+    tune: choice("--tune", tune, ["off", "cached", "on"]),
   };
   if (options.gpu === "off" && !options.cpu) {
     throw new UsageError("--gpu=off and --cpu=off leave nothing to measure");
@@ -63,6 +65,7 @@ function parse(args: readonly string[]) {
         large: { type: "boolean", default: false },
         cpu: { type: "string", default: "on" },
         gpu: { type: "string", default: "auto" },
+        tune: { type: "string", default: "off" },
         json: { type: "string" },
         report: { type: "string" },
         help: { type: "boolean", default: false },

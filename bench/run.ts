@@ -27,6 +27,8 @@ export interface Options {
   readonly cpu: boolean;
   /** Which WebGPU, if any. */
   readonly gpu: "auto" | "dawn" | "off";
+  /** Whether kernels are chosen by guesses, by what is kept, or by measuring. */
+  readonly tune: "off" | "cached" | "on";
 }
 
 /** Is told how far the run has come. */
@@ -57,7 +59,7 @@ export function chosen({ batch, only }: Options): Entry[] {
 export async function run(options: Options, listener: Listener): Promise<Result> {
   const began = performance.now();
   const machine = describeMachine();
-  const gpu = options.gpu === "off" ? null : await device("webgpu", { gpu: options.gpu });
+  const gpu = options.gpu === "off" ? null : await device("webgpu", { gpu: options.gpu, tune: options.tune });
   const cpu = options.cpu ? await device("cpu") : null;
   try {
     const adapter = gpu && gpu.description;

@@ -12,7 +12,7 @@ import { type Agreement, analyse, compare, FUSED } from "../debug/bounds.ts";
 import { type Device, device, gradients, type Tensor, tensor, zeros } from "../mod.ts";
 import { ops } from "../tensor/ops/registry.ts";
 import { AgreementTable } from "./agreement_table.ts";
-import { type Variant, webgpuVariants } from "./devices.ts";
+import { forcedVariants, type Variant, webgpuVariants } from "./devices.ts";
 import { samples } from "./samples/mod.ts";
 import { type Case, cotangentFor, type Make, materialise } from "./samples/sample.ts";
 import { growth, hold, replay, runs } from "./seeds.ts";
@@ -39,6 +39,8 @@ const [main, windowed, ...others] = await webgpuVariants();
 if (main === undefined || windowed === undefined) throw new Error("no WebGPU device");
 
 const variants = [windowed, ...others];
+/** Those on which kernels with dispatches of their own get one candidate and no other. */
+const forced = await forcedVariants(growth > 1);
 /** On which variants: the product that a case is put behind does not fit into bindings of 4 KiB. */
 const ON_VARIANTS: Readonly<Record<Order, readonly Variant[]>> = {
   output: variants,
@@ -170,6 +172,7 @@ function checkShares(op: string): void {
 for (const [op, { cases, errors, gradient }] of Object.entries(samples)) {
   test(`agreement: ${op}`, async () => {
     const all = [{ name: "cpu", device: cpu }, main];
+    const choices = kernels[op as keyof typeof kernels]?.kind === "dispatch" ? forced : [];
     const real = cases.filter(({ wrt }) => wrt.length > 0);
     await together(ORDERS.flatMap((order, offset) => {
       const derived = order === "gradient" || order === "second";
@@ -182,7 +185,7 @@ for (const [op, { cases, errors, gradient }] of Object.entries(samples)) {
         property(op, drawn, {
           numRuns: VARIANT_RUNS[order],
           order,
-          on: ON_VARIANTS[order],
+          on: [...ON_VARIANTS[order], ...choices],
           offset: 10 + offset,
         }),
       ];
@@ -216,15 +219,17 @@ test("agreement: every op of the registry has samples", () => {
 const pipelinesOf = ({ device }: Variant) => (device.backend as WebGpuBackend).pipelines.count;
 
 test("agreement: one pipeline serves many shapes", () => {
-  for (const [i, each] of [main, ...variants].entries()) {
+  for (const [i, each] of [main, ...variants, ...forced].entries()) {
     const most = i === 0 ? MOST_PIPELINES : MOST_OF_A_VARIANT;
     assert(pipelinesOf(each) <= most, `${each.name}: ${pipelinesOf(each)} pipelines`);
   }
 });
 
 after(async () => {
-  const pipelines = [main, ...variants].map((each) => `${each.name}: ${pipelinesOf(each)} pipelines`);
-  for (const { device } of [main, ...variants]) device.destroy();
+  const pipelines = [main, ...variants, ...forced].map((each) =>
+    `${each.name}: ${pipelinesOf(each)} pipelines`
+  );
+  for (const { device } of [main, ...variants, ...forced]) device.destroy();
   console.log([table.text(), ...pipelines].join("\n"));
   await table.keep(main.device.description);
 });

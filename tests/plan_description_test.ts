@@ -20,7 +20,6 @@ const LIMITS: Limits = {
   copyBelow: 1 << 18,
   band: 0,
   abilities: { subgroup: 0, workgroupBytes: 32768, workgroupLanes: 256 },
-  variant: null,
 };
 
 /** A first step, in which parameters get their first values too, and the sizes of all states. */

@@ -12,7 +12,6 @@ const LIMITS: Limits = {
   copyBelow: 1 << 18,
   band: 0,
   abilities: { subgroup: 0, workgroupBytes: 32768, workgroupLanes: 256 },
-  variant: null,
 };
 
 /** The plan for reading `outputs` and carrying out `updates`. */

@@ -4,8 +4,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Compiled } from "../backends/webgpu/compile.ts";
-import { REGISTERS, type Variant } from "../backends/webgpu/kernels/variants.ts";
+import type { Compiled, Limits } from "../backends/webgpu/compile.ts";
 import { type WebGpuBackend, webgpuDevice } from "../backends/webgpu/mod.ts";
 import { byteLength, type PlanValue } from "../backends/webgpu/values.ts";
 import {
@@ -158,15 +157,20 @@ test("plans: an update is written in place, after all who read the old value", a
   assert.equal(planOf([], [[w, v.mul(1)], [v, w.mul(1)]]).copies.length, 1);
 });
 
+/** Each lane works on its own, on a GPU too. */
+const REGISTERS: Partial<Limits> = {
+  choose: ({ family }) => family === "product" ? "registers" : undefined,
+};
+
 test("plans: a product is cut into tiles for the adapter, and into splits while it is not busy", () => {
   const product = (
     m: number,
     k: number,
     n: number,
     parallelism: number,
-    variant: Variant | null = REGISTERS,
+    limits: Partial<Limits> = REGISTERS,
   ) => {
-    const { dispatches } = planOf([leaf(m, k).matmul(leaf(k, n))], [], { parallelism, variant });
+    const { dispatches } = planOf([leaf(m, k).matmul(leaf(k, n))], [], { parallelism, ...limits });
     return dispatches.filter(({ label }) => label === "matmul").slice(-2).map(({ invocations }) =>
       invocations
     );
@@ -179,8 +183,8 @@ test("plans: a product is cut into tiles for the adapter, and into splits while 
   assert.deepEqual(product(8, 4096, 8, 65536), [64, 64]);
   assert.deepEqual(product(8, 4096, 8, 16), [16, 64]);
   // Tiles of 128 x 128 for 256 lanes; of 32 x 32 for 64, in 32 splits, of which each has 128 k.
-  assert.deepEqual(product(2048, 64, 4096, 65536, null), [16 * 32 * 256]);
-  assert.deepEqual(product(32, 4096, 32, 65536, null), [32 * 64, 32 * 32]);
+  assert.deepEqual(product(2048, 64, 4096, 65536, {}), [16 * 32 * 256]);
+  assert.deepEqual(product(32, 4096, 32, 65536, {}), [32 * 64, 32 * 32]);
 });
 
 test("plans: for a GPU nothing is packed, and images are copied only to put zeros around them", () => {
@@ -229,7 +233,7 @@ test("plans: a large matrix is read along k where it lies, a small one is packed
 test("plans: packing has few long runs for cores, and many short ones for a GPU", () => {
   const [a, b] = [leaf(4, 64), leaf(64, 4)];
   const packed = (parallelism: number) =>
-    planOf([a.matmul(b)], [], { parallelism, variant: REGISTERS }).dispatches[0]!.invocations;
+    planOf([a.matmul(b)], [], { parallelism, ...REGISTERS }).dispatches[0]!.invocations;
   assert.deepEqual([256, 65536].map(packed), [2, 16]);
 });
 

@@ -17,7 +17,6 @@ const LIMITS: Limits = {
   copyBelow: 1 << 18,
   band: 0,
   abilities: { subgroup: 32, workgroupBytes: 49152, workgroupLanes: 1024 },
-  variant: null,
 };
 
 /** A step of AlexNet with all that belongs to it, on a device of its own. */

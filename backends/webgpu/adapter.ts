@@ -11,6 +11,8 @@ export interface Gpu {
   readonly device: GPUDevice;
   /** Implementation, adapter and driver, for people. */
   readonly description: string;
+  /** All that is known of adapter and implementation: what was measured on one says nothing of another. */
+  readonly identity: string;
   /** Whether it is a driver that computes on the CPU's cores. */
   readonly software: boolean;
   /** Whether it is Dawn from the npm package. */
@@ -47,7 +49,16 @@ export async function openGpu(which: "auto" | "dawn"): Promise<Gpu> {
   const dawn = implementation === DAWN;
   const mappingBlocks = !dawn && "Deno" in globalThis;
   const subgroup = device.features.has("subgroups") ? adapter.info.subgroupMinSize : 0;
-  return { device, description: `${name} (${implementation})`, software, dawn, mappingBlocks, subgroup };
+  const identity = [implementation, vendor, architecture, model, description].join(" | ");
+  return {
+    device,
+    identity,
+    description: `${name} (${implementation})`,
+    software,
+    dawn,
+    mappingBlocks,
+    subgroup,
+  };
 }
 
 const OPTIONAL_FEATURES: readonly GPUFeatureName[] = ["shader-f16", "timestamp-query", "subgroups"];

@@ -9,7 +9,7 @@ import type { DType } from "../../tensor/mod.ts";
 import { assign, type Assignment } from "./assign.ts";
 import { groupDispatches, sinkOf } from "./fused.ts";
 import { type Group, type Item, schedule, viewsOf } from "./fuse.ts";
-import type { Abilities, Variant } from "./kernels/variants.ts";
+import type { Abilities } from "./kernels/variants.ts";
 import type { KernelContext } from "./kernels/types.ts";
 import type { DispatchStep, Program, Step } from "./lower.ts";
 import { recompute } from "./recompute.ts";
@@ -31,8 +31,18 @@ export interface Limits {
   readonly copyBelow: number;
   /** What kernels may use of it. */
   readonly abilities: Abilities;
-  /** The variant of the matrix product that was asked for; null where kernels choose. */
-  readonly variant: Variant | null;
+  /** Gives the name of a candidate; without it, or an answer, kernels go by their guess. */
+  readonly choose?: (question: Question) => string | undefined;
+}
+
+/** A choice that a kernel has. */
+export interface Question {
+  readonly family: string;
+  /** Names of the candidates. */
+  readonly candidates: readonly string[];
+  readonly guess: string;
+  /** The op that asks. */
+  readonly step: DispatchStep;
 }
 
 /** A plan without its memory. */
@@ -158,7 +168,11 @@ function emitStep(
     parallelism: limits.parallelism,
     copyBelow: limits.copyBelow,
     abilities: limits.abilities,
-    variant: limits.variant,
+    choose(family, candidates, guess) {
+      const offered = candidates.map(({ name }) => name);
+      const chosen = limits.choose?.({ family, candidates: offered, guess: guess.name, step });
+      return candidates.find(({ name }) => name === chosen) ?? guess;
+    },
     temporary: (dtype: DType, length: number) => ({
       ...names,
       dtype,

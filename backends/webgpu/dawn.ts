@@ -15,7 +15,10 @@ let dawn: GPU | null = null;
  */
 export async function openDawn(): Promise<GPU> {
   try {
-    return dawn ??= (await importDawn("index.js")).create([]);
+    if (dawn) return dawn;
+    const { create, globals } = await importDawn("index.js");
+    waitPatiently(globals);
+    return dawn = create([]);
   } catch (error) {
     throw new Error(`webgpu: ${whyNot(error)}`, { cause: error });
   }
@@ -25,8 +28,55 @@ export async function openDawn(): Promise<GPU> {
  * The file comes as a variable: of a package with a constant name Deno would fetch a copy for everyone, and bundlers
  * would want it in the bundle. `scripts/build.ts` knows this line.
  */
-function importDawn(file: string): Promise<{ create: (options: readonly string[]) => GPU }> {
+function importDawn(
+  file: string,
+): Promise<{ create: (options: readonly string[]) => GPU; globals: Classes }> {
   return import(`webgpu/${file}`);
+}
+
+/** What the package calls the interfaces of WebGPU. */
+type Classes = Readonly<Record<string, { readonly prototype: object }>>;
+type Call = (...args: unknown[]) => unknown;
+
+/** The methods whose promises are waited for. */
+const WAITING: readonly (readonly [string, string])[] = [
+  ["GPUBuffer", "mapAsync"],
+  ["GPUDevice", "createComputePipelineAsync"],
+  ["GPUDevice", "popErrorScope"],
+  ["GPUQueue", "onSubmittedWorkDone"],
+];
+
+/** For so many ms Dawn is asked as often as it wants, so that short waits stay short; then once in a ms. */
+const EAGER = 1;
+
+/**
+ * While a promise is pending Dawn asks its device whether there is news, with the global `setImmediate`, again and again: a
+ * core is busy with nothing else, where a software driver would compute. So while Dawn is called, and only then, it finds
+ * a `setImmediate` that takes its time.
+ */
+function waitPatiently(classes: Classes): void {
+  const global = globalThis as unknown as { setImmediate: (work: () => void) => unknown };
+  let began = 0;
+  const within = (work: () => unknown) => {
+    const { setImmediate } = global;
+    global.setImmediate = (tick) => {
+      const look = () => within(tick);
+      return performance.now() < began + EAGER ? setImmediate(look) : setTimeout(look, 1);
+    };
+    try {
+      return work();
+    } finally {
+      global.setImmediate = setImmediate;
+    }
+  };
+  for (const [owner, name] of WAITING) {
+    const prototype = classes[owner]!.prototype as Record<string, Call>;
+    const call = prototype[name]!;
+    prototype[name] = function (this: unknown, ...args: unknown[]) {
+      began = performance.now();
+      return within(() => call.apply(this, args));
+    };
+  }
 }
 
 function whyNot(error: unknown): string {

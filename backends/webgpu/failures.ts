@@ -79,6 +79,16 @@ export class Failures {
     }
   }
 
+  /** Runs `work`, which asks for something of `op`'s that takes its time; rejects with the op's name. */
+  async request<T>(op: string, work: () => Promise<T>): Promise<T> {
+    const { result, settled } = this.collect(() => this.watch(op, work));
+    const outcome = result.then((value) => ({ value }), (error: GPUPipelineError) => ({ error }));
+    // What the scopes found comes first: it says what is wrong, and not only that something is.
+    const [found] = await Promise.all([outcome, settled]);
+    if ("error" in found) throw this.#lost ?? describe(op, found.error);
+    return found.value;
+  }
+
   /** Throws when the device is lost, and once for an error that nothing was watching for. */
   check(): void {
     const error = this.#lost ?? this.#uncaptured;
@@ -88,8 +98,10 @@ export class Failures {
   }
 }
 
-function describe(op: string, error: GPUError): Error {
-  const kind = error.constructor.name.replace(/^GPU|Error$/g, "").replace(/(?!^)[A-Z]/g, "-$&").toLowerCase();
+function describe(op: string, error: GPUError | GPUPipelineError): Error {
+  const kind = "reason" in error
+    ? error.reason
+    : error.constructor.name.replace(/^GPU|Error$/g, "").replace(/(?!^)[A-Z]/g, "-$&").toLowerCase();
   return new Error(`${op}: webgpu ${kind} error: ${oneLine(error.message)}`);
 }
 

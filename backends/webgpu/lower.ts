@@ -8,6 +8,7 @@
 import { type AnyOp, definitionOf, type GraphNode } from "../../tensor/declare.ts";
 import type { EvaluationRequest } from "../../tensor/device.ts";
 import { postorder, unevaluatedOperands } from "../../tensor/graph.ts";
+import type { HostArray } from "../../tensor/dtype.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import type { Provenance } from "../../tensor/provenance.ts";
@@ -50,12 +51,20 @@ export interface Program {
   readonly updates: readonly { readonly buffer: GPUBuffer; readonly value: PlanValue }[];
 }
 
+/** A tensor whose numbers are there, and where they were when it was asked: later it may be disposed of. */
+export interface Leaf {
+  readonly tensor: Tensor;
+  readonly data: HostArray | GPUBuffer;
+}
+
 /** The evaluation's tensors, numbered, and the text under which its plan is kept. */
 export interface Structure {
   readonly key: string;
   readonly order: readonly Tensor[];
   /** Those of `order` whose numbers are there already, on the host or in storage, states excepted. */
-  readonly leaves: readonly Tensor[];
+  readonly leaves: readonly Leaf[];
+  /** The states whose present content is read. */
+  readonly states: readonly GPUBuffer[];
 }
 
 /** The kernel of an op, if there is one. */
@@ -73,13 +82,25 @@ function definition(tensor: Tensor): Tensor {
   return definitionOf(tensor.node!)[tensor.node!.outputs.indexOf(tensor)]!;
 }
 
+function leafOf(tensor: Tensor): Leaf {
+  const { value } = tensor;
+  if (value?.kind === "host") return { tensor, data: value.data };
+  if (value?.kind === "resident") return { tensor, data: bufferOfStorage(value.storage) };
+  throw new TypeError("webgpu: a tensor that was to be computed with has no numbers");
+}
+
+/** Whether numbers are on the host. */
+export function isHostData(data: Leaf["data"]): data is HostArray {
+  return ArrayBuffer.isView(data);
+}
+
 /** Whether a leaf is passed as a word of the plan's scalars instead of a buffer. */
-export function isScalarLeaf(tensor: Tensor): boolean {
-  return tensor.value?.kind === "host" && tensor.size === 1;
+export function isScalarLeaf({ tensor, data }: Leaf): boolean {
+  return tensor.size === 1 && isHostData(data);
 }
 
 /** Attributes as text, different for different ones: JSON has no word for NaN and the infinities, and takes its time. */
-function textOf(value: unknown): string {
+export function textOf(value: unknown): string {
   if (typeof value === "number") return Object.is(value, -0) ? "-0" : `${value}`;
   if (Array.isArray(value)) return `[${value.map(textOf)}]`;
   if (typeof value !== "object" || value === null) return JSON.stringify(value) ?? "";
@@ -96,16 +117,20 @@ export function structureOf(request: EvaluationRequest, stateId: (buffer: GPUBuf
   ];
   const order = postorder(roots, operands);
   const number = new Map(order.map((tensor, i) => [tensor, i]));
-  const leaves: Tensor[] = [];
+  const leaves: Leaf[] = [];
+  const states: GPUBuffer[] = [];
   const words = order.map((tensor) => {
     const { value, node } = tensor;
-    if (value?.kind === "state") return `s${stateId(bufferOfStorage(value.state.storage))}`;
+    if (value?.kind === "state") {
+      const buffer = bufferOfStorage(value.state.storage);
+      states.push(buffer);
+      return `s${stateId(buffer)}`;
+    }
     const needed = operands(tensor);
     if (needed.length === 0 || node === null) {
-      leaves.push(tensor);
-      return `${
-        value?.kind === "resident" ? "r" : isScalarLeaf(tensor) ? "c" : "h"
-      }${tensor.dtype}${tensor.shape}`;
+      const leaf = leafOf(tensor);
+      leaves.push(leaf);
+      return `${!isHostData(leaf.data) ? "r" : isScalarLeaf(leaf) ? "c" : "h"}${tensor.dtype}${tensor.shape}`;
     }
     let inputs = "";
     for (const input of needed) inputs += `,${number.get(input)}`;
@@ -116,7 +141,7 @@ export function structureOf(request: EvaluationRequest, stateId: (buffer: GPUBuf
   const updates = request.updates.map(({ state, value }) =>
     `${stateId(bufferOfStorage(state.storage))}<${number.get(value)}`
   );
-  return { key: `${words.join(";")}|${outputs}|${updates}`, order, leaves };
+  return { key: `${words.join(";")}|${outputs}|${updates}`, order, leaves, states };
 }
 
 /** Lowers a numbered graph to steps. */
@@ -145,8 +170,10 @@ export function lower(request: EvaluationRequest, { order, leaves }: Structure):
       states.set(buffer, value);
       return value;
     }
-    const leaf = leaves.indexOf(tensor);
-    value.home = isScalarLeaf(tensor) ? { kind: "scalar", leaf, index: scalars++ } : { kind: "input", leaf };
+    const leaf = leaves.findIndex((each) => each.tensor === tensor);
+    value.home = isScalarLeaf(leaves[leaf]!)
+      ? { kind: "scalar", leaf, index: scalars++ }
+      : { kind: "input", leaf };
     return value;
   };
 

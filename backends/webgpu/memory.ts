@@ -6,6 +6,7 @@
  */
 
 import type { Storage } from "../../tensor/device.ts";
+import type { Turns } from "./turns.ts";
 
 const STORAGE = 0x80 | 0x08 | 0x04; // STORAGE | COPY_DST | COPY_SRC
 const STAGING = 0x01 | 0x08; // MAP_READ | COPY_DST
@@ -33,6 +34,7 @@ export class BufferStorage implements Storage {
 /** The buffers of one device. */
 export class Memory {
   readonly #device: GPUDevice;
+  readonly #turns: Turns;
   readonly #free: Map<string, GPUBuffer[]> = new Map();
   #freeBytes = 0;
   readonly #workspace: { readonly buffer: GPUBuffer; users: number }[] = [];
@@ -46,9 +48,11 @@ export class Memory {
   /** Called before a state's buffer is destroyed: plans that use it are of no use any more. */
   onStateGone: ((buffer: GPUBuffer) => void) | null = null;
 
-  constructor(device: GPUDevice) {
+  /** What waits in `turns` may still use what is given back. */
+  constructor(device: GPUDevice, turns: Turns) {
     this.#device = device;
-    this.#owners = new FinalizationRegistry((buffer) => this.#recycle(buffer, "storage"));
+    this.#turns = turns;
+    this.#owners = new FinalizationRegistry((buffer) => this.#returnStorage(buffer));
     this.#states = new FinalizationRegistry((buffer) => this.#destroyState(buffer));
   }
 
@@ -77,7 +81,7 @@ export class Memory {
     const buffer = this.#take(label, bytes, "storage", STORAGE);
     const storage = new BufferStorage(buffer, (each) => {
       this.#owners.unregister(storage);
-      this.#recycle(each, "storage");
+      this.#returnStorage(each);
     });
     this.#owners.register(storage, buffer, storage);
     return storage;
@@ -102,9 +106,15 @@ export class Memory {
     return storage;
   }
 
+  #returnStorage(buffer: GPUBuffer): void {
+    this.#turns.do(() => this.#recycle(buffer, "storage"));
+  }
+
   #destroyState(buffer: GPUBuffer): void {
-    this.onStateGone?.(buffer);
-    this.destroy(buffer);
+    this.#turns.do(() => {
+      this.onStateGone?.(buffer);
+      this.destroy(buffer);
+    });
   }
 
   /** Makes sure that `count` staging buffers of this size are there, small ones only. */

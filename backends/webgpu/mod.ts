@@ -20,11 +20,13 @@ import { destroyAtExit } from "./dawn.ts";
 import { Failures } from "./failures.ts";
 import type { Guard } from "./guard.ts";
 import { type Abilities, named } from "./kernels/variants.ts";
-import { lower, type Structure, structureOf } from "./lower.ts";
+import { type Leaf, lower, type Structure, structureOf } from "./lower.ts";
 import { bufferOfStorage, Memory } from "./memory.ts";
 import { Pipelines } from "./pipelines.ts";
-import { type Gear, Plan } from "./plan.ts";
+import { type Gear, Plan, type Prepared } from "./plan.ts";
 import { encode } from "./transfer.ts";
+import { type Tune, Tuner } from "./tune.ts";
+import { Turns } from "./turns.ts";
 import { byteLength } from "./values.ts";
 
 /** How many plans are kept; the one that was not used for the longest goes first. */
@@ -34,16 +36,18 @@ const MAX_PLAN_BYTES = 1 << 29;
 /** Matrices of up to this many elements are packed. */
 const COPY_BELOW = 1 << 18;
 
-/** What only tests ask for. */
+/** How a device is opened. All but `tune` is for tests. */
 export interface WebGpuOptions {
+  /** Whether kernels go by measurements. Default `off`. */
+  readonly tune?: Tune;
+  /** By family of kernels (`kernels/mod.ts`): the candidate that is taken wherever there is the choice. */
+  readonly variants?: Readonly<Record<string, string>>;
   /** A lower limit on bindings than the adapter's, so that windows are cheap to test. */
   readonly bindingLimit?: number;
   /** Pretends that so many invocations keep the adapter busy: chooses between the variants for cores and for GPUs. */
   readonly parallelism?: number;
   /** Reads matrices of more elements than this along the axis that is summed over, where they lie so. */
   readonly copyBelow?: number;
-  /** The variant of the matrix product, by its name in `kernels/variants.ts`. */
-  readonly variant?: string;
   /** Fewer storage buffers a kernel than the adapter has. */
   readonly maxBindings?: number;
   /** Fewer workgroups along an axis of the grid than WebGPU has, so that grids are folded. */
@@ -61,7 +65,8 @@ export interface WebGpuOptions {
  * @throws {RangeError} when the adapter cannot run the variant that was asked for.
  */
 export async function webgpuDevice(gpu: "auto" | "dawn", options: WebGpuOptions = {}): Promise<Device> {
-  const { device, description, software, dawn, mappingBlocks, subgroup } = await openGpu(gpu);
+  const { device, identity, description, software, dawn, mappingBlocks, subgroup } = await openGpu(gpu);
+  const tuner = await Tuner.open(options.tune ?? "off", identity);
   const {
     maxStorageBufferBindingSize,
     maxBufferSize,
@@ -72,6 +77,7 @@ export async function webgpuDevice(gpu: "auto" | "dawn", options: WebGpuOptions 
   } = device.limits;
   const abilities: Abilities = { subgroup, workgroupBytes, workgroupLanes };
   const binding = options.bindingLimit ?? Math.min(maxStorageBufferBindingSize, maxBufferSize);
+  if (options.variants?.product) named(options.variants.product, abilities);
   const limits: Limits = {
     windowBytes: Math.floor(binding / 4096) * 4096,
     maxBindings: options.maxBindings ?? Math.min(maxStorageBuffersPerShaderStage, 16),
@@ -79,7 +85,7 @@ export async function webgpuDevice(gpu: "auto" | "dawn", options: WebGpuOptions 
     parallelism: options.parallelism ?? (software ? 256 : 65536),
     copyBelow: options.copyBelow ?? COPY_BELOW,
     abilities,
-    variant: options.variant === undefined ? null : named(options.variant, abilities),
+    choose: (question) => options.variants?.[question.family] ?? tuner?.winner(question),
     band: options.guard?.BAND ?? 0,
   };
   const backend = new WebGpuBackend(
@@ -88,9 +94,16 @@ export async function webgpuDevice(gpu: "auto" | "dawn", options: WebGpuOptions 
     mappingBlocks,
     options.guard ? new options.guard(device) : null,
     options.planBytes,
+    tuner,
   );
   if (dawn) destroyAtExit(backend);
   return new Device("webgpu", description, backend);
+}
+
+/** An evaluation on its way; `settled` rejects when the device finds fault with it, or with one that it builds on. */
+interface Submitted {
+  readonly results: Promise<(HostArray | Storage)[]>;
+  readonly settled: Promise<void>;
 }
 
 /** The backend of one device. */
@@ -102,10 +115,17 @@ export class WebGpuBackend implements Backend {
   readonly memory: Memory;
   /** The device's pipelines. */
   readonly pipelines: Pipelines;
+  /** Answers what kernels ask; null where they go by guesses. */
+  readonly tuner: Tuner | null;
   readonly #failures: Failures;
   readonly #gear: Gear;
   readonly #planBytes: number;
   readonly #plans: Map<string, Plan> = new Map();
+  /** By structure: what waits for its pipelines. */
+  readonly #preparing: Map<string, Promise<Prepared>> = new Map();
+  readonly #turns: Turns = new Turns();
+  /** By state: settles when the evaluation that overwrites it has succeeded or failed. */
+  readonly #writes: WeakMap<GPUBuffer, Promise<void>> = new WeakMap();
   readonly #ids: WeakMap<GPUBuffer, number> = new WeakMap();
   #lastId = 0;
 
@@ -116,11 +136,13 @@ export class WebGpuBackend implements Backend {
     mappingBlocks: boolean,
     guard: Guard | null,
     planBytes: number = MAX_PLAN_BYTES,
+    tuner: Tuner | null = null,
   ) {
+    this.tuner = tuner;
     this.device = device;
     this.#planBytes = planBytes;
     this.#failures = new Failures(device);
-    this.memory = new Memory(device);
+    this.memory = new Memory(device, this.#turns);
     this.memory.onStateGone = (buffer) => {
       for (const [key, plan] of this.#plans) if (plan.uses(buffer)) this.#forget(key, plan);
     };
@@ -151,32 +173,98 @@ export class WebGpuBackend implements Backend {
     return dtype !== "f16" || this.device.features.has("shader-f16");
   }
 
-  /** Finds or makes the plan, and submits it before it returns. */
+  /**
+   * Finds the plan, and submits it before it returns. A structure that is met for the first time may want pipelines that
+   * are still to be made: then it is submitted when they are there, and what comes later waits behind it.
+   */
   evaluate(request: EvaluationRequest): Promise<(HostArray | Storage)[]> {
-    this.#failures.check();
+    const { free } = this.#turns;
+    if (free) this.#failures.check();
+    const structure = structureOf(request, (buffer) => this.#idOf(buffer));
+    const targets = request.updates.map(({ state }) => bufferOfStorage(state.storage));
+    const earlier = new Set(structure.states.map((buffer) => this.#writes.get(buffer)));
+    const prepared = this.#prepare(request, structure);
+    const { results, settled } = free && !(prepared instanceof Promise)
+      ? this.#submit(structure, prepared, earlier)
+      : this.#submitLater(structure, prepared, earlier);
+    for (const buffer of targets) this.#writes.set(buffer, settled);
+    return results;
+  }
+
+  #submitLater(
+    structure: Structure,
+    prepared: Prepared | Promise<Prepared>,
+    earlier: Iterable<unknown>,
+  ): Submitted {
+    const submitted = this.#turns.take(async () => {
+      try {
+        const ready = await prepared;
+        this.#failures.check();
+        return this.#submit(structure, ready, earlier);
+      } catch (error) {
+        // As if the device had found out: what came before has its numbers first.
+        await this.device.queue.onSubmittedWorkDone().catch(() => {});
+        throw error;
+      }
+    });
+    const settled = submitted.then(({ settled }) => settled);
+    settled.catch(() => {/* Met with the results. */});
+    return { results: submitted.then(({ results }) => results), settled };
+  }
+
+  /** What the plan of a structure is made of; a promise while pipelines are missing. */
+  #prepare(request: EvaluationRequest, structure: Structure): Prepared | Promise<Prepared> {
+    const { key } = structure;
+    const known = this.#plans.get(key)?.prepared ?? this.#preparing.get(key);
+    if (known) return known;
+    const gear = this.#gear;
+    const { tuner } = this;
+    const open = tuner?.open(() => lower(request, structure), gear.limits) ?? [];
+    const program = lower(request, structure);
+    const build = (): Prepared | Promise<Prepared> => {
+      const compiled = compile(program, gear.limits);
+      const pipelines = this.pipelines.for(compiled.dispatches);
+      if (!(pipelines instanceof Promise)) return { compiled, pipelines };
+      return pipelines.then((each) => ({ compiled, pipelines: each }));
+    };
+    // What is measured is not to be disturbed, so that has its turn too.
+    const prepared = open.length > 0
+      ? this.#turns.take(() => tuner!.answer(open, gear)).then(build)
+      : build();
+    if (!(prepared instanceof Promise)) return prepared;
+    this.#preparing.set(key, prepared);
+    prepared.catch(() => {/* The evaluation meets it in its turn. */}).then(() =>
+      this.#preparing.delete(key)
+    );
+    return prepared;
+  }
+
+  /** Submits; `earlier` are evaluations whose updates this one reads, which fails when one of them does. */
+  #submit({ key, leaves }: Structure, prepared: Prepared, earlier: Iterable<unknown>): Submitted {
     try {
-      const { result, settled } = this.#failures.collect(() => {
-        const structure = structureOf(request, (buffer) => this.#idOf(buffer));
-        const plan = this.#planFor(request, structure);
-        return { plan, run: plan.run(structure.leaves) };
+      const { result: { plan, run }, settled: own } = this.#failures.collect(() => {
+        const plan = this.#planFor(key, leaves, prepared);
+        return { plan, run: plan.run(leaves) };
       });
-      return result.plan.results(request, result.run, settled).catch((error) => {
+      const settled = Promise.all([own, ...earlier]).then(() => {});
+      settled.catch(() => {/* Met with the results. */});
+      const results = plan.results(run, settled).catch((error) => {
         this.#forgetPlans();
         throw error;
       });
+      return { results, settled };
     } catch (error) {
       this.#forgetPlans();
       throw error;
     }
   }
 
-  #planFor(request: EvaluationRequest, structure: Structure): Plan {
-    const known = this.#plans.get(structure.key);
+  #planFor(key: string, leaves: readonly Leaf[], prepared: Prepared): Plan {
+    const known = this.#plans.get(key);
     // Put back at the end: the map's order is the order of use.
-    if (known) this.#plans.delete(structure.key);
-    const plan = known ??
-      new Plan(compile(lower(request, structure), this.#gear.limits), structure.leaves, this.#gear);
-    this.#plans.set(structure.key, plan);
+    if (known) this.#plans.delete(key);
+    const plan = known ?? new Plan(prepared, leaves, this.#gear);
+    this.#plans.set(key, plan);
     if (!known) this.#evict(plan);
     return plan;
   }
@@ -195,13 +283,12 @@ export class WebGpuBackend implements Backend {
     return this.#failures.collect(make).result;
   }
 
-  /** Overwrites a state, after what was submitted so far. */
+  /** Overwrites a state, after what was asked for so far. */
   writeState(storage: Storage, data: HostArray, spec: Spec): void {
-    this.device.queue.writeBuffer(
-      bufferOfStorage(storage),
-      0,
-      encode(data, { dtype: spec.dtype, size: data.length }),
-    );
+    const buffer = bufferOfStorage(storage);
+    const own = this.#turns.free ? data : data.slice();
+    const bytes = encode(own, { dtype: spec.dtype, size: data.length });
+    this.#turns.do(() => this.device.queue.writeBuffer(buffer, 0, bytes));
   }
 
   /** Destroys the device and all its buffers. */

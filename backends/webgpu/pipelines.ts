@@ -1,5 +1,6 @@
 /**
- * Compute pipelines, kept by their WGSL text: kernels take sizes at run time, so a handful serves any shape.
+ * Compute pipelines, kept by their WGSL text: kernels take sizes at run time, so a handful serves any shape. They are
+ * requested asynchronously, those of a plan together, so that a driver that can compiles them side by side.
  *
  * @module
  */
@@ -18,7 +19,8 @@ export class Pipelines {
   readonly #device: GPUDevice;
   readonly #failures: Failures;
   readonly #windowBytes: number;
-  readonly #pipelines: Map<string, Pipeline> = new Map();
+  /** By their text; promises of those that are being made. */
+  readonly #pipelines: Map<string, Pipeline | Promise<Pipeline>> = new Map();
   readonly #layouts: Map<string, { bindings: GPUBindGroupLayout; pipeline: GPUPipelineLayout }> = new Map();
 
   constructor(device: GPUDevice, failures: Failures, windowBytes: number) {
@@ -27,25 +29,40 @@ export class Pipelines {
     this.#windowBytes = windowBytes;
   }
 
-  /** How many pipelines were built. */
+  /** How many pipelines were built, or are being built. */
   get count(): number {
     return this.#pipelines.size;
   }
 
-  /** The pipeline for a dispatch, built when it is not there yet. */
-  for(dispatch: Dispatch): Pipeline {
+  /** The pipelines of dispatches: at once when all are there, else those that are missing are requested together. */
+  for(dispatches: readonly Dispatch[]): Pipeline[] | Promise<Pipeline[]> {
+    const found = dispatches.map((dispatch) => this.#find(dispatch));
+    const made = found.filter((each) => !(each instanceof Promise)) as Pipeline[];
+    return made.length === found.length ? made : Promise.all(found);
+  }
+
+  #find(dispatch: Dispatch): Pipeline | Promise<Pipeline> {
     const code = shaderText(dispatch, this.#windowBytes);
     const known = this.#pipelines.get(code);
     if (known) return known;
+    const requested = this.#request(dispatch, code);
+    this.#pipelines.set(code, requested);
+    requested.then(
+      (pipeline) => this.#pipelines.set(code, pipeline),
+      () => this.#pipelines.delete(code),
+    );
+    return requested;
+  }
+
+  #request(dispatch: Dispatch, code: string): Promise<Pipeline> {
     const { label } = dispatch;
-    const { bindings, pipeline: layout } = this.#failures.watch(label, () => this.#layoutFor(dispatch));
-    const pipeline = this.#failures.watch(label, () => {
+    return this.#failures.request(label, async () => {
+      const { bindings, pipeline: layout } = this.#layoutFor(dispatch);
       const module = this.#device.createShaderModule({ label, code });
-      return this.#device.createComputePipeline({ label, layout, compute: { module, entryPoint: "main" } });
-    }, () => this.#pipelines.delete(code));
-    const made = { pipeline, layout: bindings };
-    this.#pipelines.set(code, made);
-    return made;
+      const compute = { module, entryPoint: "main" };
+      const pipeline = await this.#device.createComputePipelineAsync({ label, layout, compute });
+      return { pipeline, layout: bindings };
+    });
   }
 
   #layoutFor(dispatch: Dispatch): { bindings: GPUBindGroupLayout; pipeline: GPUPipelineLayout } {

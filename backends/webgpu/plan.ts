@@ -4,12 +4,12 @@
  * @module
  */
 
-import type { EvaluationRequest, HostArray, Storage, Tensor } from "../../tensor/mod.ts";
+import type { HostArray, Storage, Tensor } from "../../tensor/mod.ts";
 import type { Compiled, Limits } from "./compile.ts";
 import type { Failures } from "./failures.ts";
 import type { Guard } from "./guard.ts";
-import { isScalarLeaf } from "./lower.ts";
-import { bufferOfStorage, type BufferStorage, type Memory } from "./memory.ts";
+import { isHostData, isScalarLeaf, type Leaf } from "./lower.ts";
+import type { BufferStorage, Memory } from "./memory.ts";
 import type { Pipeline, Pipelines } from "./pipelines.ts";
 import { type Binding, gridOf, paramWords, windowCount } from "./shader.ts";
 import { decode, encode, scalarWord } from "./transfer.ts";
@@ -26,6 +26,13 @@ export interface Gear {
   readonly mappingBlocks: boolean;
   /** Watches the kernels, in tests. */
   readonly guard: Guard | null;
+}
+
+/** What a plan is made of. */
+export interface Prepared {
+  readonly compiled: Compiled;
+  /** Of each dispatch. */
+  readonly pipelines: readonly Pipeline[];
 }
 
 interface Bound {
@@ -57,6 +64,8 @@ const READS_IN_FLIGHT = 8;
 export class Plan {
   readonly #gear: Gear;
   readonly #compiled: Compiled;
+  /** What it was made of, for another like it. */
+  readonly prepared: Prepared;
   readonly #bound: Bound[];
   readonly #workspace: GPUBuffer[];
   readonly #scalars: GPUBuffer;
@@ -68,9 +77,11 @@ export class Plan {
   /** The buffers that go when the plan goes. */
   readonly #own: readonly GPUBuffer[];
 
-  /** Builds pipelines and takes memory. */
-  constructor(compiled: Compiled, leaves: readonly Tensor[], gear: Gear) {
+  /** Takes memory and binds it. */
+  constructor(prepared: Prepared, leaves: readonly Leaf[], gear: Gear) {
+    const { compiled } = prepared;
     this.#gear = gear;
+    this.prepared = prepared;
     this.#compiled = compiled;
     const { memory, failures, device, guard } = gear;
     const { band } = gear.limits;
@@ -83,11 +94,9 @@ export class Plan {
     this.#scalarWords = new Uint32Array(Math.max(4, scalarCount));
     this.#scalars = memory.create("scalars", this.#scalarWords.byteLength);
     this.#inputs = leaves.map((leaf) =>
-      isScalarLeaf(leaf) ? null : memory.create("input", byteLength(specOf(leaf)) + band)
+      isScalarLeaf(leaf) ? null : memory.create("input", bytesOf(leaf) + band)
     );
-    leaves.forEach((leaf, i) =>
-      this.#inputs[i] && guard?.fillBand(this.#inputs[i], byteLength(specOf(leaf)))
-    );
+    leaves.forEach((leaf, i) => this.#inputs[i] && guard?.fillBand(this.#inputs[i], bytesOf(leaf)));
     this.#uploaded = leaves.map(() => null);
 
     // All dispatches get as much room as the one with the most parameters.
@@ -99,7 +108,7 @@ export class Plan {
     this.#bound = compiled.dispatches.map((dispatch, i) => {
       const params = parameters[i]!;
       words.set(params, i * stride / 4);
-      const pipeline = gear.pipelines.for(dispatch);
+      const pipeline = prepared.pipelines[i]!;
       const uniform = {
         buffer: uniforms,
         offset: i * stride,
@@ -140,7 +149,7 @@ export class Plan {
   }
 
   /** Submits one evaluation of the plan's structure. */
-  run(leaves: readonly Tensor[]): Run {
+  run(leaves: readonly Leaf[]): Run {
     const { device, memory, failures } = this.#gear;
     const label = this.#compiled.dispatches.at(-1)?.label ?? "copy";
     const stagingBytes = this.#stagingBytes();
@@ -157,7 +166,7 @@ export class Plan {
       let at = 0;
       this.#compiled.outputs.forEach(({ value }, i) => {
         const bytes = byteLength(value);
-        const { buffer, offset } = this.#locate(value);
+        const { buffer, offset } = this.locate(value);
         encoder.copyBufferToBuffer(
           buffer,
           offset,
@@ -168,7 +177,7 @@ export class Plan {
         if (!kept[i]) at += bytes;
       });
       for (const { from, to } of this.#compiled.copies) {
-        const { buffer, offset } = this.#locate(from);
+        const { buffer, offset } = this.locate(from);
         encoder.copyBufferToBuffer(buffer, offset, to, 0, byteLength(from));
       }
       device.queue.submit([encoder.finish()]);
@@ -177,35 +186,36 @@ export class Plan {
     return { kept, staging, checked };
   }
 
+  /** Puts the dispatches into a pass. */
+  encode(pass: GPUComputePassEncoder): void {
+    for (const bound of this.#bound) encodeOne(pass, bound);
+  }
+
+  /** Empties the memory that is shared with other plans. */
+  clear(encoder: GPUCommandEncoder): void {
+    for (const buffer of this.#workspace) encoder.clearBuffer(buffer);
+  }
+
   /** Encodes the dispatches: in one pass, unless they are guarded. */
   #encode(encoder: GPUCommandEncoder): (() => Promise<void>) | null {
-    const encode = (pass: GPUComputePassEncoder, { pipeline, bindGroup, grid }: Bound) => {
-      pass.setPipeline(pipeline);
-      pass.setBindGroup(0, bindGroup);
-      pass.dispatchWorkgroups(grid[0], grid[1]);
-    };
     const { guard } = this.#gear;
     if (guard) {
       const guarded = this.#compiled.dispatches.map((dispatch, i) => ({
         dispatch,
-        encode: (pass: GPUComputePassEncoder) => encode(pass, this.#bound[i]!),
+        encode: (pass: GPUComputePassEncoder) => encodeOne(pass, this.#bound[i]!),
       }));
-      return guard.encode(encoder, guarded, (value) => this.#locate(value));
+      return guard.encode(encoder, guarded, (value) => this.locate(value));
     }
     const pass = encoder.beginComputePass();
-    for (const bound of this.#bound) encode(pass, bound);
+    this.encode(pass);
     pass.end();
     return null;
   }
 
   /** Waits for the numbers of a run that was submitted; `settled` rejects when the device found fault with it. */
-  async results(
-    request: EvaluationRequest,
-    run: Run,
-    settled: Promise<void>,
-  ): Promise<(HostArray | Storage)[]> {
+  async results(run: Run, settled: Promise<void>): Promise<(HostArray | Storage)[]> {
     try {
-      const results = this.#results(request, run.kept, run.staging, settled);
+      const results = this.#results(run.kept, run.staging, settled);
       const [found] = await Promise.all([results, run.checked?.()]);
       return found;
     } catch (error) {
@@ -216,7 +226,6 @@ export class Plan {
   }
 
   async #results(
-    request: EvaluationRequest,
     kept: readonly (BufferStorage | null)[],
     staging: GPUBuffer | null,
     settled: Promise<void>,
@@ -238,7 +247,7 @@ export class Plan {
     let at = 0;
     const results = this.#compiled.outputs.map(({ value }, i) => {
       if (kept[i]) return kept[i];
-      const host = decode(bytes, at, request.outputs[i]!.tensor);
+      const host = decode(bytes, at, value);
       at += byteLength(value);
       return host;
     });
@@ -256,27 +265,23 @@ export class Plan {
   }
 
   /** Brings the leaves' numbers into the plan's own buffers, where they are not there from the last run. */
-  #upload(leaves: readonly Tensor[], encoder: GPUCommandEncoder): void {
+  #upload(leaves: readonly Leaf[], encoder: GPUCommandEncoder): void {
     const { queue } = this.#gear.device;
     let scalar = 0;
     let changed = !this.#scalarsWritten;
     leaves.forEach((leaf, i) => {
-      const { value } = leaf;
+      const { tensor, data } = leaf;
       if (isScalarLeaf(leaf)) {
-        const word = scalarWord(leaf);
+        const word = scalarWord((data as HostArray)[0]!, tensor.dtype);
         changed ||= this.#scalarWords[scalar] !== word;
         this.#scalarWords[scalar++] = word;
         return;
       }
-      if (this.#uploaded[i]?.deref() === leaf) return;
+      if (this.#uploaded[i]?.deref() === tensor) return;
       const buffer = this.#inputs[i]!;
-      if (value?.kind === "host") queue.writeBuffer(buffer, 0, encode(value.data, leaf));
-      else if (value?.kind === "resident") {
-        encoder.copyBufferToBuffer(bufferOfStorage(value.storage), 0, buffer, 0, byteLength(specOf(leaf)));
-      } else {throw new TypeError(
-          `a leaf of ${this.#compiled.dispatches[0]?.label ?? "the plan"} has no numbers`,
-        );}
-      this.#uploaded[i] = new WeakRef(leaf);
+      if (isHostData(data)) queue.writeBuffer(buffer, 0, encode(data, tensor));
+      else encoder.copyBufferToBuffer(data, 0, buffer, 0, bytesOf(leaf));
+      this.#uploaded[i] = new WeakRef(tensor);
     });
     if (changed) queue.writeBuffer(this.#scalars, 0, this.#scalarWords);
     this.#scalarsWritten = true;
@@ -289,7 +294,8 @@ export class Plan {
     );
   }
 
-  #locate(value: PlanValue): Location {
+  /** Where a value stands. */
+  locate(value: PlanValue): Location {
     const { home } = value;
     switch (home.kind) {
       case "workspace": {
@@ -311,7 +317,7 @@ export class Plan {
 
   /** The windows through which a binding is seen; the last shows what a guard watches behind the value. */
   #windows(binding: Binding): GPUBufferBinding[] {
-    const { buffer, offset } = this.#locate(binding.value);
+    const { buffer, offset } = this.locate(binding.value);
     if (binding.value.home.kind === "scalars") return [{ buffer, offset, size: buffer.size }];
     const { windowBytes, band } = this.#gear.limits;
     const bytes = byteLength(binding.value);
@@ -332,6 +338,12 @@ export class Plan {
   }
 }
 
+function encodeOne(pass: GPUComputePassEncoder, { pipeline, bindGroup, grid }: Bound): void {
+  pass.setPipeline(pipeline);
+  pass.setBindGroup(0, bindGroup);
+  pass.dispatchWorkgroups(grid[0], grid[1]);
+}
+
 function bindGroup(
   device: GPUDevice,
   label: string,
@@ -345,6 +357,6 @@ function bindGroup(
   });
 }
 
-function specOf(tensor: Tensor): { dtype: Tensor["dtype"]; length: number } {
-  return { dtype: tensor.dtype, length: tensor.size };
+function bytesOf({ tensor: { dtype, size } }: Leaf): number {
+  return byteLength({ dtype, length: size });
 }

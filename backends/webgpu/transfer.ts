@@ -5,7 +5,7 @@
  */
 
 import { f16FromBits, f16ToBits, hostArray } from "../../tensor/dtype.ts";
-import type { DType, HostArray, Tensor } from "../../tensor/mod.ts";
+import type { DType, HostArray } from "../../tensor/mod.ts";
 
 /** The bytes of an array as the device has them. */
 export function encode(
@@ -25,8 +25,12 @@ export function encode(
   return padded;
 }
 
-/** The elements of a tensor from the device's bytes. */
-export function decode(bytes: ArrayBuffer, at: number, { dtype, size }: Tensor): HostArray {
+/** The elements of an array from the device's bytes. */
+export function decode(
+  bytes: ArrayBuffer,
+  at: number,
+  { dtype, length: size }: { readonly dtype: DType; readonly length: number },
+): HostArray {
   if (dtype === "f16") return Float32Array.from(new Uint16Array(bytes, at, size), f16FromBits);
   const host = hostArray(dtype, size);
   new Uint8Array(host.buffer).set(new Uint8Array(bytes, at, host.byteLength));
@@ -37,8 +41,7 @@ const scalarFloat = new Float32Array(1);
 const scalarBits = new Uint32Array(scalarFloat.buffer);
 
 /** The bits of a constant of one element, in the type that it is computed in. */
-export function scalarWord({ value, dtype }: Tensor): number {
-  const number = value?.kind === "host" ? value.data[0]! : 0;
+export function scalarWord(number: number, dtype: DType): number {
   if (dtype !== "f32" && dtype !== "f16") return number >>> 0;
   scalarFloat[0] = number;
   return scalarBits[0]!;

@@ -108,6 +108,7 @@ test("bench: what is wrong with arguments", () => {
     [["--batch=0"], /--batch expects a whole number from 1 to 4096, got '0'/],
     [["--cpu=maybe"], /--cpu expects on or off, got 'maybe'/],
     [["--gpu=metal"], /--gpu expects auto or dawn or off/],
+    [["--tune=yes"], /--tune expects off or cached or on/],
     [["--gpu=off", "--cpu=off"], /leave nothing to measure/],
     [["--quick", "--large"], /use one of them/],
     [["--only=("], /--only expects a regular expression/],
@@ -121,7 +122,7 @@ test("bench: what is wrong with arguments", () => {
   assert.equal(readFlags(["--help"]), null);
   const { options, json, report } = readFlags(["--json", "--cpu=off", "--only=conv", "--batch=16"])!;
   assert.deepEqual([json, report], ["-", undefined]);
-  const rest = { large: false, cpu: false, gpu: "auto" };
+  const rest = { large: false, cpu: false, gpu: "auto", tune: "off" };
   assert.deepEqual(options, { batch: 16, only: /conv/i, quick: false, ...rest });
   assert.equal(readFlags(["--json=a.json"])!.json, "a.json");
 });

@@ -41,6 +41,7 @@ test("cli: bad usage is one line and exit code 2", async () => {
     [["--dataset=cifar"], /'cifar' is invalid/],
     [["--backend=cuda"], /'cuda' is invalid/],
     [["--gpu=metal"], /'metal' is invalid/],
+    [["--tune=yes"], /'yes' is invalid/],
     [["--init=zeros"], /'zeros' is invalid/],
     [["--batch=0"], /'0' is invalid. It must be a whole number from 1/],
     [["--batch=1.5"], /whole number from 1/],

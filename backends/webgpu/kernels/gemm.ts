@@ -63,20 +63,40 @@ export interface GemmProblem {
   readonly rowSums?: PlanValue;
 }
 
-/**
- * How many columns a lane's tile has, by its rows. A GPU has registers for 8 x 8; on cores accumulators are memory anyway,
- * and what counts is how often a loaded number is used.
- */
-function tileColumns(tileRows: number, alongK: boolean, manyLanes: boolean): number {
-  if (alongK) return 4;
-  if (manyLanes) return 8;
-  return tileRows === 16 ? 12 : 24;
+/** What a lane computes at once. */
+interface Tile {
+  readonly name: string;
+  readonly rows: number;
+  readonly columns: number;
 }
 
-/** Rows of a lane's tile: measured on software Vulkan 16 x 12 is best, on a GPU 8 x 8 leaves registers to spare. */
+/**
+ * Tiles, by their rows. A GPU has registers for 8 x 8; on cores accumulators are memory anyway, and what counts is how often
+ * a loaded number is used: there 16 x 12 is best.
+ */
+export const TILES: readonly Tile[] = [
+  { name: "4x8", rows: 4, columns: 8 },
+  { name: "8x8", rows: 8, columns: 8 },
+  { name: "16x12", rows: 16, columns: 12 },
+  { name: "24x8", rows: 24, columns: 8 },
+];
+
+/** Tiles where an operand is read along k, four k at once. */
+export const TILES_ALONG_K: readonly Tile[] = [
+  { name: "4x4", rows: 4, columns: 4 },
+  { name: "8x4", rows: 8, columns: 4 },
+];
+
+function tileColumns(tileRows: number, alongK: boolean): number {
+  return (alongK ? TILES_ALONG_K : TILES).find(({ rows }) => rows === tileRows)!.columns;
+}
+
+/** Rows of a lane's tile. */
 export function tileRowsFor(rows: number, emitter: Emitter, alongK = false): number {
-  const largest = alongK ? 8 : emitter.parallelism > MANY_LANES ? 8 : 16;
-  return [4, 8, 16].find((size) => size >= rows && size <= largest) ?? largest;
+  const tiles = alongK ? TILES_ALONG_K : TILES;
+  const largest = alongK || emitter.parallelism > MANY_LANES ? 8 : 16;
+  const guess = tiles.find((tile) => tile.rows >= Math.min(rows, largest))!;
+  return emitter.choose(alongK ? "tile along k" : "tile", tiles, guess).rows;
 }
 
 /** Above this parallelism the adapter is a GPU, not a few cores. */
@@ -95,7 +115,7 @@ export function emitGemm(emitter: Emitter, problem: GemmProblem): void {
   const { groups, rows, tileRows } = problem;
   const alongK = usesK(problem);
   const manyLanes = emitter.parallelism > MANY_LANES;
-  const width = tileColumns(tileRows, alongK, manyLanes);
+  const width = tileColumns(tileRows, alongK);
   const columns = problem.columns[0] * problem.columns[1] * problem.columns[2];
   const rowTiles = Math.ceil(rows / tileRows);
   const columnTiles = Math.ceil((columns + (problem.rowSums ? 1 : 0)) / (width / 4));

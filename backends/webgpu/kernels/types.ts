@@ -8,7 +8,7 @@ import type { DType } from "../../../tensor/mod.ts";
 import type { Composites, CompositesOf, Primitives, PrimitivesOf } from "../../../tensor/ops/registry.ts";
 import type { Dispatch } from "../shader.ts";
 import type { PlanValue, View } from "../values.ts";
-import type { Abilities, Variant } from "./variants.ts";
+import type { Abilities } from "./variants.ts";
 
 /** What an expression is given besides its arguments. */
 export interface ExpressionContext<Attributes> {
@@ -66,6 +66,11 @@ export interface Sink {
   readonly functions: string;
 }
 
+/** One of several ways to compute the same: data, and a name by which it is remembered and can be asked for. */
+export interface Candidate {
+  readonly name: string;
+}
+
 /** How a kernel asks for memory and dispatches. */
 export interface Emitter {
   readonly outputs: readonly PlanValue[];
@@ -75,8 +80,11 @@ export interface Emitter {
   readonly copyBelow: number;
   /** What kernels may use of the adapter. */
   readonly abilities: Abilities;
-  /** The variant of the matrix product that was asked for; null where kernels choose. */
-  readonly variant: Variant | null;
+  /**
+   * The best of several ways for this op with these shapes: what was measured on this adapter, else the guess. Whatever
+   * comes out, the result has to be right.
+   */
+  choose<T extends Candidate>(family: string, candidates: readonly T[], guess: T): T;
   /** Memory for this op only. */
   temporary(dtype: DType, length: number): PlanValue;
   /** The view's elements in order in memory; copied if need be. */

@@ -158,14 +158,20 @@ function cost(extents: Extents, variant: Variant, parallelism: number): number {
   return tiles * m * n * (1 + SHARED * (1 / tall + 1 / wide) + CACHED * (1 / m + 1 / n)) * idle;
 }
 
-/** The variant that is asked for; else registers for a few cores, and for a GPU what is guessed to be fastest. */
+/** What cores choose from, besides registers: the least that lanes can share. */
+const SMALLEST = 32;
+
+/** The variant for a product: what was measured or asked for, else registers for cores, and for a GPU the cheapest guess. */
 export function pick(
-  { variant, abilities, parallelism }: Pick<Emitter, "variant" | "abilities" | "parallelism">,
+  { choose, abilities, parallelism }: Pick<Emitter, "choose" | "abilities" | "parallelism">,
   extents: Extents,
 ): Variant {
-  if (variant) return variant;
-  if (parallelism < MANY_LANES) return REGISTERS;
-  return candidates(abilities).filter(({ shares }) => shares === "workgroup").reduce((best, each) =>
+  const able = candidates(abilities);
+  if (parallelism < MANY_LANES) {
+    return choose("product", able.filter(({ tile }) => tile[0] <= SMALLEST), REGISTERS);
+  }
+  const guess = able.filter(({ shares }) => shares === "workgroup").reduce((best, each) =>
     cost(extents, each, parallelism) < cost(extents, best, parallelism) ? each : best
   );
+  return choose("product", able, guess);
 }

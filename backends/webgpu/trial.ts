@@ -1,0 +1,264 @@
+/**
+ * Measures the candidates for one choice of a kernel: its own dispatches, on operands of its own. A candidate whose result
+ * is not that of the guess is out, however fast.
+ *
+ * @module
+ */
+
+import type { DType, HostArray } from "../../tensor/mod.ts";
+import { compile, type Question } from "./compile.ts";
+import type { DispatchStep, Program } from "./lower.ts";
+import { type Gear, Plan } from "./plan.ts";
+import { decode, encode } from "./transfer.ts";
+import { byteLength, type Home, type PlanValue } from "./values.ts";
+
+/** How long a sample lasts at least, in ms: then the host's part of it is small. */
+const SAMPLE = 40;
+const MOST_REPEATS = 256;
+const ROUNDS = 3;
+/** What takes so many times as long as the best is not measured again. */
+const HOPELESS = 1.5;
+/** A winner is so much better than the guess, or noise. */
+const WORTHWHILE = 0.97;
+
+/** One way to compute, ready to run. */
+interface Contender {
+  readonly name: string;
+  readonly plan: Plan;
+  readonly outputs: readonly PlanValue[];
+  /** The shortest that was measured. */
+  ms: number;
+}
+
+/** A program of one op; its operands have the homes that they are given. */
+export function alone(step: DispatchStep, home: (operand: PlanValue) => Home): Program {
+  const operands = new Map<PlanValue, PlanValue>();
+  const inputs = step.inputs.map((view) => {
+    const value = operands.get(view.value) ?? { ...view.value, home: home(view.value) };
+    operands.set(view.value, value);
+    return { ...view, value };
+  });
+  const outputs = step.outputs.map((value): PlanValue => ({ ...value, home: { kind: "workspace" } }));
+  const updates: Program["updates"] = [];
+  return {
+    steps: [{ ...step, inputs, outputs }],
+    outputs: outputs.map((value) => ({ value, read: true })),
+    updates,
+  };
+}
+
+/**
+ * The name of the candidate that is fastest and right.
+ *
+ * @throws {Error} when not even the guess can be run.
+ */
+export async function fastest(question: Question, gear: Gear): Promise<string> {
+  const trial = new Trial(question, gear);
+  try {
+    const guess = await trial.enter(question.guess);
+    const wanted = await trial.results(guess);
+    const names = question.candidates.filter((name) => name !== question.guess);
+    // Perhaps one wants more than this adapter has.
+    const others = await Promise.all(names.map((name) => trial.enter(name).catch(() => null)));
+    const contenders = [guess];
+    for (const other of others) {
+      const found = other && await trial.results(other).catch(() => null);
+      if (found && agree(found, wanted)) contenders.push(other!);
+    }
+    return await trial.race(contenders);
+  } finally {
+    trial.end();
+  }
+}
+
+/** Whether results are the same but for roundings; operands are small whole numbers, so that sums are exact in any order. */
+function agree(found: readonly Output[], wanted: readonly Output[]): boolean {
+  return wanted.every(({ dtype, data }, k) => {
+    const other = found[k]!.data;
+    let scale = 0;
+    for (const x of data) scale = Math.max(scale, Math.abs(x));
+    const bound = scale * (dtype === "f32" ? 2 ** -14 : dtype === "f16" ? 2 ** -9 : 0);
+    for (let i = 0; i < data.length; i++) if (!(Math.abs(data[i]! - other[i]!) <= bound)) return false;
+    return true;
+  });
+}
+
+interface Output {
+  readonly dtype: DType;
+  readonly data: HostArray;
+}
+
+/** The memory of one trial, and what runs in it. */
+class Trial {
+  readonly #question: Question;
+  readonly #gear: Gear;
+  readonly #operands: Map<PlanValue, GPUBuffer> = new Map();
+  readonly #plans: Plan[] = [];
+  readonly #clock: Clock;
+
+  constructor(question: Question, gear: Gear) {
+    this.#question = question;
+    this.#gear = gear;
+    this.#clock = new Clock(gear);
+  }
+
+  /** Builds a candidate. */
+  async enter(name: string): Promise<Contender> {
+    const { family, step } = this.#question;
+    const { limits, pipelines, failures } = this.#gear;
+    const { result: program, settled: filled } = failures.collect(() =>
+      failures.watch(
+        step.label,
+        () => alone(step, (value) => ({ kind: "state", buffer: this.#operand(value) })),
+      )
+    );
+    await filled;
+    const compiled = compile(program, {
+      ...limits,
+      choose: (other) => other.family === family ? name : limits.choose?.(other),
+    });
+    const prepared = { compiled, pipelines: await pipelines.for(compiled.dispatches) };
+    const { result: plan, settled } = failures.collect(() => new Plan(prepared, [], this.#gear));
+    this.#plans.push(plan);
+    await settled;
+    return { name, plan, outputs: program.outputs.map(({ value }) => value), ms: Infinity };
+  }
+
+  #operand(value: PlanValue): GPUBuffer {
+    const { memory, device, limits } = this.#gear;
+    let buffer = this.#operands.get(value);
+    if (buffer === undefined) {
+      buffer = memory.create("tuning", byteLength(value) + limits.band);
+      fill(device.queue, buffer, value, this.#operands.size);
+      this.#operands.set(value, buffer);
+    }
+    return buffer;
+  }
+
+  /** Runs a candidate in memory that has nothing in it of what another left there, and reads its outputs. */
+  async results({ plan, outputs }: Contender): Promise<Output[]> {
+    const { device, memory, failures } = this.#gear;
+    const staging: GPUBuffer[] = [];
+    try {
+      const { settled } = failures.collect(() =>
+        failures.watch(this.#question.step.label, () => {
+          const encoder = device.createCommandEncoder();
+          plan.clear(encoder);
+          const pass = encoder.beginComputePass();
+          plan.encode(pass);
+          pass.end();
+          for (const value of outputs) {
+            const { buffer, offset } = plan.locate(value);
+            const to = memory.create("tuning", byteLength(value), 0x01 | 0x08); // MAP_READ | COPY_DST
+            staging.push(to);
+            encoder.copyBufferToBuffer(buffer, offset, to, 0, byteLength(value));
+          }
+          device.queue.submit([encoder.finish()]);
+        })
+      );
+      const mapped = staging.map((buffer) => failures.told(() => buffer.mapAsync(1 /* READ */)));
+      await Promise.all([settled, ...mapped]);
+      return outputs.map((value, i) => ({
+        dtype: value.dtype,
+        data: decode(staging[i]!.getMappedRange(), 0, value),
+      }));
+    } finally {
+      for (const buffer of staging) memory.destroy(buffer);
+    }
+  }
+
+  /** The fastest, in turns, since a machine may be slower for a while; the first is taken where none is much better. */
+  async race(contenders: readonly Contender[]): Promise<string> {
+    const [guess] = contenders as readonly [Contender];
+    const once = await this.#clock.time(guess.plan, 1);
+    const repeats = Math.max(1, Math.min(MOST_REPEATS, Math.ceil(SAMPLE / once)));
+    let left = contenders;
+    for (let round = 0; round < ROUNDS && contenders.length > 1; round++) {
+      for (const each of left) each.ms = Math.min(each.ms, await this.#clock.time(each.plan, repeats));
+      const least = Math.min(...left.map(({ ms }) => ms));
+      left = left.filter((each) => each === guess || each.ms <= HOPELESS * least);
+    }
+    const best = left.reduce((a, b) => b.ms < a.ms ? b : a);
+    return best.ms <= WORTHWHILE * guess.ms ? best.name : guess.name;
+  }
+
+  end(): void {
+    for (const plan of this.#plans) plan.destroy();
+    for (const buffer of this.#operands.values()) this.#gear.memory.destroy(buffer);
+    this.#clock.end();
+  }
+}
+
+/** Tells how long dispatches take: by the device's own clock where it has a plausible one, else by ours. */
+class Clock {
+  readonly #gear: Gear;
+  readonly #queries: GPUQuerySet | null;
+  readonly #ticks: GPUBuffer;
+  readonly #staging: GPUBuffer;
+
+  constructor(gear: Gear) {
+    const { device, memory } = this.#gear = gear;
+    const has = device.features.has("timestamp-query");
+    this.#queries = has ? device.createQuerySet({ type: "timestamp", count: 2 }) : null;
+    this.#ticks = memory.create("tuning", 16, 0x200 | 0x04 | 0x08); // QUERY_RESOLVE | COPY_SRC | COPY_DST
+    this.#staging = memory.create("tuning", 16, 0x01 | 0x08); // MAP_READ | COPY_DST
+  }
+
+  /** Milliseconds of one run out of `repeats`. */
+  async time(plan: Plan, repeats: number): Promise<number> {
+    const { device, mappingBlocks } = this.#gear;
+    const encoder = device.createCommandEncoder();
+    const pass = encoder.beginComputePass(
+      this.#queries === null ? {} : {
+        timestampWrites: { querySet: this.#queries, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 },
+      },
+    );
+    for (let i = 0; i < repeats; i++) plan.encode(pass);
+    pass.end();
+    if (this.#queries) encoder.resolveQuerySet(this.#queries, 0, 2, this.#ticks, 0);
+    encoder.copyBufferToBuffer(this.#ticks, 0, this.#staging, 0, 16);
+    const began = performance.now();
+    device.queue.submit([encoder.finish()]);
+    const mapped = this.#staging.mapAsync(1 /* READ */);
+    const returned = performance.now();
+    await mapped;
+    // Where the call itself waits for the device, the promise takes more than 10 ms on top.
+    const wall = (mappingBlocks ? returned : performance.now()) - began;
+    const [start, end] = new BigUint64Array(this.#staging.getMappedRange());
+    const ticks = Number(end! - start!) / 1e6;
+    this.#staging.unmap();
+    return (ticks <= wall && ticks > wall / 2 ? ticks : wall) / repeats;
+  }
+
+  end(): void {
+    this.#queries?.destroy();
+    for (const buffer of [this.#ticks, this.#staging]) this.#gear.memory.destroy(buffer);
+  }
+}
+
+/** Numbers in a block, which is repeated: a prime number of words, so that no stride of an image is a multiple of it. */
+const BLOCK = 4 * 16381;
+
+/** Fills an operand with -2 to 2, what is no float with 0 and 1. */
+function fill(queue: GPUQueue, buffer: GPUBuffer, { dtype, length }: PlanValue, seed: number): void {
+  const real = dtype === "f32" || dtype === "f16";
+  let random = seed + 1;
+  const numbers = Float32Array.from({ length: BLOCK }, () => {
+    random = Math.imul(random, 1664525) + 1013904223;
+    return real ? (random >>> 16) % 5 - 2 : random >>> 31;
+  });
+  const types = {
+    f32: Float32Array,
+    f16: Float32Array,
+    i32: Int32Array,
+    u32: Uint32Array,
+    u8: Uint8Array,
+    bool: Uint8Array,
+  };
+  const block = encode(types[dtype].from(numbers), { dtype, size: BLOCK });
+  const bytes = byteLength({ dtype, length });
+  for (let at = 0; at < bytes; at += block.byteLength) {
+    const part = new Uint8Array(block.buffer, 0, Math.min(block.byteLength, bytes - at));
+    queue.writeBuffer(buffer, at, part);
+  }
+}

@@ -1,0 +1,88 @@
+/**
+ * The autotuner: answers which of several ways an op is computed, by what was measured on this adapter. Before a structure
+ * that is new is compiled, the questions that its kernels are going to ask are collected by compiling it on trial; those
+ * that nobody has answered yet are measured (`trial.ts`), and the winners are kept (`tune_store.ts`).
+ *
+ * @module
+ */
+
+import { compile, type Limits, type Question } from "./compile.ts";
+import { type DispatchStep, type Program, textOf } from "./lower.ts";
+import type { Gear } from "./plan.ts";
+import { alone, fastest } from "./trial.ts";
+import { type TuneStore, tuneStore, type Winners } from "./tune_store.ts";
+
+/**
+ * Whether kernels go by guesses only, the same on every run (`off`); by what was measured before, where something was
+ * (`cached`); or what was not measured yet is measured when it is met (`on`).
+ */
+export type Tune = "off" | "cached" | "on";
+
+/** The tuner of one device. */
+export class Tuner {
+  readonly #store: TuneStore;
+  readonly #winners: Map<string, string>;
+  readonly #measures: boolean;
+
+  private constructor(store: TuneStore, winners: Winners, measures: boolean) {
+    this.#store = store;
+    this.#winners = new Map(Object.entries(winners));
+    this.#measures = measures;
+  }
+
+  /** A tuner with what is kept of an adapter; none for `off`. */
+  static async open(tune: Tune, adapter: string): Promise<Tuner | null> {
+    if (tune === "off") return null;
+    const store = tuneStore(adapter);
+    return new Tuner(store, await store.load(), tune === "on");
+  }
+
+  /** The winner among the candidates, where there was a measurement. */
+  winner(question: Question): string | undefined {
+    return this.#winners.get(keyOf(question));
+  }
+
+  /** What the program's kernels ask and nobody has answered, if that is to be measured. The program is used up. */
+  open(program: () => Program, limits: Limits): Question[] {
+    if (!this.#measures) return [];
+    const open = new Map<string, Question>();
+    const choose = (question: Question) => {
+      const known = limits.choose?.(question);
+      if (known === undefined && question.candidates.length > 1) open.set(keyOf(question), question);
+      return known;
+    };
+    compile(program(), { ...limits, choose });
+    return [...open.values()];
+  }
+
+  /** Measures, and keeps the winners. */
+  async answer(questions: readonly Question[], gear: Gear): Promise<void> {
+    const measured: Record<string, string> = {};
+    // The winner of one question may have others to ask.
+    for (const open = [...questions]; open.length > 0;) {
+      const question = open.shift()!;
+      const key = keyOf(question);
+      if (this.#winners.has(key)) continue;
+      try {
+        this.#winners.set(key, measured[key] = await fastest(question, gear));
+      } catch {
+        // What goes wrong with a guess goes wrong for the evaluation too, which says so.
+        this.#winners.set(key, question.guess);
+      }
+      open.push(...this.open(() => alone(question.step, () => ({ kind: "workspace" })), gear.limits));
+    }
+    await this.#store.add(measured);
+  }
+}
+
+/** What the answer may depend on: the candidates, the op, and how its operands lie. */
+function keyOf({ family, candidates, step }: Question): string {
+  return `${family}: ${candidates}: ${classOf(step)}`;
+}
+
+function classOf({ label, attributes, inputs, shapes }: DispatchStep): string {
+  const operands = inputs.map(({ value, shape, strides, offset }) =>
+    `${value.dtype}[${shape}]/${strides}${offset ? `+${offset}` : ""}`
+  );
+  return `${label}${textOf(attributes)} ${operands.join(" ")} -> ${shapes.map((shape) => `[${shape}]`)}`;
+}

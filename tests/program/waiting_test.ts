@@ -1,0 +1,36 @@
+// Waiting for the device leaves the processor to others: Dawn would ask it for news as often as the event loop turns.
+
+import assert from "node:assert/strict";
+import process from "node:process";
+import { test } from "node:test";
+import { device, normal, randomKey } from "../../mod.ts";
+
+test("waiting: a long evaluation is waited for without turning the event loop round and round", async () => {
+  const gpu = await device("webgpu");
+  const x = normal(randomKey(1, { device: gpu }), [512, 512]);
+  const long = () =>
+    Array.from({ length: 12 }).reduce((y: typeof x) => y.matmul(x).mul(0.03), x).sum().data();
+  await long();
+  const { setImmediate } = globalThis;
+  let turns = 0;
+  const counting: typeof setImmediate = Object.assign(
+    (...args: Parameters<typeof setImmediate>) => {
+      turns++;
+      return setImmediate(...args);
+    },
+    setImmediate,
+  );
+  globalThis.setImmediate = counting;
+  const began = performance.now();
+  try {
+    await Promise.all([long(), long(), long(), long()]);
+    // What a program asks for itself is its own matter, also now.
+    assert.equal(globalThis.setImmediate, counting);
+  } finally {
+    globalThis.setImmediate = setImmediate;
+  }
+  const ms = performance.now() - began;
+  // Without patience there are 20 to 40 turns a ms.
+  assert.ok(turns < 300 + ms, `${turns} turns in ${ms} ms of ${process.version}`);
+  gpu.destroy();
+});

@@ -1,0 +1,152 @@
+// The tuner: what is measured is right, and kept; nothing is measured, or looked up, that was not asked for.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { openGpu } from "../backends/webgpu/adapter.ts";
+import { families } from "../backends/webgpu/kernels/mod.ts";
+import { type Device, device, InputSlot, ones, Parameter, type Tensor, tensor } from "../mod.ts";
+import { readKept, writeKept } from "./kept.ts";
+import { PAIRS, planted, type Way, wayOf } from "./planted_ways.ts";
+import { planOf } from "./plans.ts";
+
+const opened = await openGpu("auto");
+opened.device.destroy();
+const { identity } = opened;
+
+/** With nothing kept of this adapter. */
+async function plantedHere(ways: readonly Way[], work: (taken: Way[]) => Promise<void>): Promise<void> {
+  await writeKept(identity, "");
+  await planted(ways, work);
+}
+
+test("tune: the fastest of those that are right is taken, kept, and found by the next device", () =>
+  plantedHere(["slow", "wrong", "a half", "not a number", "not WGSL", "fast"], async (taken) => {
+    assert.equal(await wayOf("cached", taken), "slow");
+    assert.equal(await wayOf("on", taken), "fast");
+    taken.length = 0;
+    assert.equal(await wayOf("cached", taken), "fast");
+    assert.deepEqual([...new Set(taken)], ["fast"]);
+    // Neither looked up nor measured.
+    taken.length = 0;
+    assert.equal(await wayOf("off", taken), "slow");
+    assert.deepEqual([...new Set(taken)], ["slow"]);
+  }));
+
+test("tune: the winner may have a choice of its own", () =>
+  plantedHere(["slow", "faster or fast"], async (taken) => {
+    assert.equal(await wayOf("on", taken), "fast");
+    assert.match((await readKept(identity))!, /"planted: [^"]*": "faster or fast",\s*"inner: [^"]*": "fast"/);
+  }));
+
+test("tune: another rounding is not wrong", () =>
+  plantedHere(["slow", "rounded"], async (taken) => assert.equal(await wayOf("on", taken), "rounded")));
+
+test("tune: where nothing else is right the guess stays, and that is kept too", () =>
+  plantedHere(["slow", "a half", "wrong", "not a number", "not WGSL"], async (taken) => {
+    assert.equal(await wayOf("on", taken), "slow");
+    taken.length = 0;
+    assert.equal(await wayOf("on", taken), "slow");
+    assert.deepEqual([...new Set(taken)], ["slow"]);
+  }));
+
+test("tune: what is kept is not believed when it is spoiled, old, of another adapter, or knows other candidates", () =>
+  plantedHere(["slow", "fast"], async (taken) => {
+    await wayOf("on", taken);
+    const text = (await readKept(identity))!;
+    assert.equal(await wayOf("cached", taken), "fast");
+    const spoiled = [
+      text.slice(0, -3),
+      "null",
+      '{"winners":7}',
+      text.replace(/"kernels": \d+/, '"kernels": 0'),
+      text.replace(/"adapter": "/, "$&another "),
+      text.replace(/: "fast"/g, ': "faster"'),
+      text.replace(/: "fast"/g, ": 7"),
+      text.replaceAll("slow,fast", "slow,faster"),
+    ];
+    for (const other of spoiled) {
+      assert.notEqual(other, text);
+      await writeKept(identity, other);
+      assert.equal(await wayOf("cached", taken), "slow", other);
+    }
+    // And measured again, beside what is kept of other shapes.
+    await writeKept(identity, text.replace('"planted:', '"other": "x",\n  "planted:'));
+    await wayOf("on", taken);
+    assert.match((await readKept(identity))!, /"other": "x"/);
+  }));
+
+test("tune: what comes while there is measuring waits its turn", () =>
+  plantedHere(["slow", "fast"], async () => {
+    const gpu: Device = await device("webgpu", { tune: "on" });
+    const slot = new InputSlot([1, 2], { device: gpu });
+    const w = new Parameter(ones([1], { device: gpu }));
+    slot.write([1, 2]);
+    w.assign(w.add(slot.max({ axis: 1 })));
+    const first = w.data();
+    slot.write([5, 4]);
+    const second = slot.max({ axis: 1 }).mul(w).data();
+    w.assign(w.mul(10));
+    assert.deepEqual([...await first, ...await second, ...await w.data()], [3, 15, 30]);
+    gpu.destroy();
+  }));
+
+test("tune: a device that is destroyed while it measures says so", () =>
+  plantedHere(["slow", "fast"], async () => {
+    const gpu = await device("webgpu", { tune: "on" });
+    const reading = tensor(PAIRS, { shape: [256, 2], device: gpu }).max({ axis: 1 }).data();
+    gpu.destroy();
+    await assert.rejects(reading, /^Error: webgpu: the device was destroyed$/);
+  }));
+
+test("tune: real kernels are tuned, with results as without", async () => {
+  await writeKept(identity, "");
+  const product = async (tune: "off" | "on") => {
+    const gpu = await device("webgpu", { tune });
+    const x = tensor(Float32Array.from({ length: 1600 }, (_, i) => i % 7 - 3), {
+      shape: [40, 40],
+      device: gpu,
+    });
+    const y = await x.matmul(x).relu().data();
+    gpu.destroy();
+    return y;
+  };
+  assert.deepEqual(await product("on"), await product("off"));
+  assert.match((await readKept(identity))!, /"tile: [^"]*matmul[^"]*40[^"]*": "/);
+});
+
+/** Something of each family's to choose. */
+const CHOOSING: Readonly<Record<string, (on: Device) => Tensor>> = {
+  "product": (on) => leaf(on, 300, 200).matmul(leaf(on, 200, 300)),
+  "tile": (on) => leaf(on, 64, 32).transpose().matmul(leaf(on, 64, 4)),
+  "tile along k": (on) => leaf(on, 32, 64).matmul(leaf(on, 64, 4)),
+};
+
+/** An adapter that can run all variants of the product. */
+const LARGE = {
+  parallelism: 65536,
+  abilities: { subgroup: 32, workgroupBytes: 49152, workgroupLanes: 1024 },
+};
+
+function leaf(device: Device, rows: number, columns: number): Tensor {
+  return tensor(new Float32Array(rows * columns), { shape: [rows, columns], device });
+}
+
+test("tune: a candidate that is asked for is taken wherever there is the choice", async () => {
+  const gpu = await device("webgpu");
+  for (const [family, candidates] of Object.entries(families)) {
+    const shadersOf = (wanted: string) => {
+      const choose = (question: { readonly family: string }) =>
+        question.family === family ? wanted : undefined;
+      const { dispatches } = planOf([CHOOSING[family]!(gpu)], [], {
+        choose,
+        copyBelow: 0,
+        ...(family === "product" ? LARGE : {}),
+      });
+      return dispatches.map(({ body }) => body).join();
+    };
+    const shaders = candidates.map(({ name }) => shadersOf(name));
+    assert.equal(new Set(shaders).size, candidates.length, family);
+    assert.ok(shaders.includes(shadersOf("no such candidate")));
+  }
+  gpu.destroy();
+});
