@@ -22,4 +22,5 @@ export * from "./debug/compare.ts";
 export * from "./debug/trace_non_finite.ts";
 export * as nn from "./nn/mod.ts";
 export * from "./tensor/mod.ts";
+export { LossScale, type LossScaleOptions } from "./train/loss_scale.ts";
 export { SGD, type SGDOptions } from "./train/sgd.ts";

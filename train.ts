@@ -21,6 +21,7 @@ import {
   runJob,
   textCheckReporter,
   textReporter,
+  type TrainPrecision,
   UsageError,
 } from "./train/mod.ts";
 
@@ -45,6 +46,7 @@ interface Flags {
   readonly dropout?: number;
   readonly init?: InitName;
   readonly seed: number;
+  readonly precision: TrainPrecision;
   readonly evalEvery?: number;
   readonly compare?: "cpu";
   readonly json: boolean;
@@ -130,6 +132,10 @@ function command(): Command {
       ),
     )
     .addOption(
+      option("--precision <name>", "what the network computes in; its weights are kept in f32")
+        .choices(["f32", "f16"]).default("f32"),
+    )
+    .addOption(
       option("--eval-every <steps>", "measure that often, besides after each epoch").argParser(count),
     )
     .addOption(
@@ -173,7 +179,19 @@ async function prepare(flags: Flags, signal: AbortSignal): Promise<Job> {
   const compare = flags.compare !== undefined;
   const traceNaN = flags.traceNan;
   const checks = { compare, traceNaN };
-  const settings = { model, dataset, folder: flags.data, seed, steps, limit, evalEvery, ...checks, recipe };
+  const { precision } = flags;
+  const settings = {
+    model,
+    dataset,
+    folder: flags.data,
+    seed,
+    precision,
+    steps,
+    limit,
+    evalEvery,
+    ...checks,
+    recipe,
+  };
   if (flags.mirror !== undefined && !flags.full) {
     throw new UsageError("--mirror says where --full fetches from: use both");
   }

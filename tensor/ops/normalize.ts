@@ -9,7 +9,7 @@ import { apply, applyOne, type Composite, expectDType, expectRank } from "../dec
 import { FLOATS } from "../dtype.ts";
 import { pair, type Shape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
-import { add, mul, pow, square, sub } from "./elementwise/mod.ts";
+import { add, cast, mul, pow, square, sub } from "./elementwise/mod.ts";
 import { pad, reshape, slice } from "./movement/mod.ts";
 
 /** The paper's constants, and the towers whose maps do not see each other. */
@@ -34,10 +34,12 @@ export const localResponseNormOp: Composite<"localResponseNorm", LocalResponseNo
     }
     return [x!, x!].map(({ shape, dtype }) => ({ shape, dtype }));
   },
+  // In f32 also for f16, whose squares soon leave its range.
   decompose([x], attributes) {
     const { alpha, beta, k } = attributes;
-    const scale = add(mul(neighbourSum(square(x!), attributes, "before"), alpha), k);
-    return [mul(x!, pow(scale, -beta)), scale];
+    const wide = cast(x!, "f32");
+    const scale = add(mul(neighbourSum(square(wide), attributes, "before"), alpha), k);
+    return [mul(wide, pow(scale, -beta)), scale].map((y) => cast(y, x!.dtype));
   },
   gradient: ({ inputs: [x], outputs: [, scale], attributes, cotangents: [dy, dScale] }) => {
     // Only y is public; the scale has a gradient of its own all the same, for gradients of gradients.
@@ -56,11 +58,13 @@ export const localResponseNormGradientOp: Composite<
   name: "localResponseNormGradient",
   doc: "dx = dy scale^-beta - 2 alpha beta x * sum over the neighbours of dy x scale^-(beta + 1)",
   infer: ([, x]) => [{ shape: x!.shape, dtype: x!.dtype }],
-  decompose([dy, x, scale], attributes) {
+  decompose(inputs, attributes) {
     const { alpha, beta } = attributes;
+    const [dy, x, scale] = inputs.map((input) => cast(input, "f32"));
     const direct = mul(dy!, pow(scale!, -beta));
     const shares = mul(mul(dy!, x!), pow(scale!, -beta - 1));
-    return [sub(direct, mul(mul(x!, 2 * alpha * beta), neighbourSum(shares, attributes, "after")))];
+    const dx = sub(direct, mul(mul(x!, 2 * alpha * beta), neighbourSum(shares, attributes, "after")));
+    return [cast(dx, inputs[1]!.dtype)];
   },
 };
 
