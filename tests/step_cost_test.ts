@@ -6,6 +6,7 @@ import { test } from "node:test";
 import type { Limits } from "../backends/webgpu/compile.ts";
 import { WebGpuBackend } from "../backends/webgpu/mod.ts";
 import { Device, foldIn, nn, randomKey, SGD } from "../mod.ts";
+import { IN_FLIGHT, Pipeline } from "../train/pipeline.ts";
 import { TrainingStep, type TrainPrecision } from "../train/step.ts";
 import { type FakeCounts, fakeGpu } from "./fake_gpu.ts";
 
@@ -72,6 +73,39 @@ test("step cost: f16 takes less memory", async () => {
   assert.ok(bytes[1]! < 0.9 * bytes[0]!, `${bytes}`);
 });
 
+test("step cost: no step waits for the numbers of another, until 16 are on their way", async () => {
+  let answer = () => {};
+  const { device, counts } = fakeGpu(new Promise((resolve) => answer = resolve));
+  const gpu = new Device("webgpu", "fake", new WebGpuBackend(device, LIMITS, false, null));
+  const key = randomKey(1, { device: gpu });
+  const model = new nn.Sequential({ flatten: new nn.Flatten(), output: new nn.Linear(12, 4, { key }) });
+  const optimiser = new SGD(model.parameters().values());
+  const step = new TrainingStep({ model, optimiser, device: gpu, batch: 2, shape: [3, 2, 2] });
+  await step.prepare();
+  const arrived: number[] = [];
+  const pipeline = new Pipeline<number>((number) => void arrived.push(number));
+  // The array is filled anew for each step: its bytes are on the device's way when `run` returns.
+  const images = new Uint8Array(24);
+  const push = (number: number) =>
+    pipeline.push(step.run(images.fill(number), new Int32Array(2), 0.01, null).then(() => number));
+  await push(0);
+  const before = { ...counts };
+  for (let number = 1; number < IN_FLIGHT; number++) await push(number);
+  assert.deepEqual([counts.submits - before.submits, arrived.length], [15, 0]);
+  // Of each batch the images and the labels.
+  assert.equal(counts.bytesWritten - before.bytesWritten, 15 * (24 + 2 * 4));
+  const last = push(IN_FLIGHT);
+  assert.equal(await Promise.race([last.then(() => "went on"), delay(20)]), "waits");
+  answer();
+  await last;
+  await pipeline.drain();
+  assert.deepEqual(arrived, Array.from({ length: IN_FLIGHT + 1 }, (_, number) => number));
+});
+
+function delay(ms: number): Promise<string> {
+  return new Promise((resolve) => setTimeout(() => resolve("waits"), ms));
+}
+
 for (const precision of ["f32", "f16"] as const) {
   test(`step cost: one submit a step, and nothing is made, ${precision}`, async () => {
     const { counts, step } = await alexnet(8, { precision });
@@ -85,6 +119,8 @@ for (const precision of ["f32", "f16"] as const) {
       submits: before.submits + 1,
       // Images and labels; three times the two words that a key is folded with, the step's and those of its two dropouts.
       writes: before.writes + 5,
+      // A byte a pixel: the images are normalised on the device.
+      bytesWritten: before.bytesWritten + 8 * 3 * 224 * 224 + 8 * 4 + 3 * 8,
       dispatches: before.dispatches + (before.dispatches - first),
     });
   });
