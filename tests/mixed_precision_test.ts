@@ -8,6 +8,7 @@ import {
   compareOps,
   Device,
   device,
+  type DType,
   foldIn,
   full,
   gradients,
@@ -64,8 +65,8 @@ test("local response normalisation in f16: squares that f16 does not hold", asyn
   }
 });
 
-/** A weight whose gradient is `share` times `slope`, by way of f16, and steps of SGD with it. */
-async function scaled(on: Device, interval: number, initial = 2 ** 10, share = 1): Promise<{
+/** A weight whose gradient is `share` times `slope`, by way of a dtype, and steps of SGD with it. */
+async function scaled(on: Device, dtype: DType, interval: number, initial = 2 ** 10, share = 1): Promise<{
   step: (...slope: number[]) => Promise<void>;
   read: () => Promise<{ w: number[]; v: number[]; scale: number; good: number }>;
 }> {
@@ -77,9 +78,9 @@ async function scaled(on: Device, interval: number, initial = 2 ** 10, share = 1
   await on.evaluate(states, false);
   return {
     step: async (...slope) => {
-      // Two products, since only what lies between kernels is sure to be stored, and to overflow, in f16.
-      const matrix = (...[a, b]: number[]) => tensor([[a!, 0], [0, b!]], { device: on, dtype: "f16" });
-      const row = w.cast("f16").reshape([1, 2]);
+      // Two products, since only what lies between kernels is sure to be stored, and to overflow, in halves.
+      const matrix = (...[a, b]: number[]) => tensor([[a!, 0], [0, b!]], { device: on, dtype });
+      const row = w.cast(dtype).reshape([1, 2]);
       const half = row.matmul(matrix(1, 1)).matmul(matrix(...slope)).cast("f32");
       const slopes = scaling.gradients(half.sum().mul(share).add(other.sum()), [w, other]);
       for (const { state, value } of scaling.updates(slopes, sgd.updates(slopes, 0.5))) state.assign(value);
@@ -95,16 +96,21 @@ async function scaled(on: Device, interval: number, initial = 2 ** 10, share = 1
 }
 
 test("loss scale: a step whose gradient overflows changes nothing but the factor", async () => {
-  for (const on of able) {
-    const { step, read } = await scaled(on, 100);
+  for (const [on, dtype] of all.flatMap((on) => precisionsOf(on).map((dtype) => [on, dtype] as const))) {
+    const { step, read } = await scaled(on, dtype, 100);
     await step(2, -4);
     const before = await read();
     assert.deepEqual(before, { w: [0, 4, 7.5], v: [-1, 2, -0.5], scale: 1024, good: 1 });
-    // Times the factor they are infinite in f16, and NaN where two infinities meet in a sum.
-    for (const slope of [[1, 60000], [-60000, 1], [60000, -60000], [NaN, 1], [Infinity, 1]]) {
+    // Times the factor it is infinite, and NaN where two infinities meet in a sum.
+    const large = dtype === "f16" ? 60000 : 3e38;
+    for (const slope of [[1, large], [-large, 1], [large, -large], [NaN, 1], [Infinity, 1]]) {
       const { scale } = await read();
       await step(...slope);
-      assert.deepEqual(await read(), { ...before, scale: scale / 2, good: 0 }, `${on.name}: ${slope}`);
+      assert.deepEqual(
+        await read(),
+        { ...before, scale: scale / 2, good: 0 },
+        `${on.name}, ${dtype}: ${slope}`,
+      );
     }
     // By now the factor is 32, and leaves room for this.
     await step(1024, 0);
@@ -115,7 +121,7 @@ test("loss scale: a step whose gradient overflows changes nothing but the factor
 
 test("loss scale: doubled after a number of good steps in a row, up to 2^24", async () => {
   for (const on of able) {
-    const { step, read } = await scaled(on, 3, 2 ** 22, 2 ** -10);
+    const { step, read } = await scaled(on, "f16", 3, 2 ** 22, 2 ** -10);
     const scales: number[] = [];
     const slopes = [0, 0, 16, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     for (const slope of slopes) {
