@@ -23,4 +23,4 @@ export * from "./debug/trace_non_finite.ts";
 export * as nn from "./nn/mod.ts";
 export * from "./tensor/mod.ts";
 export { LossScale, type LossScaleOptions } from "./train/loss_scale.ts";
-export { SGD, type SGDOptions } from "./train/sgd.ts";
+export { SGD, type SGDOptions, type SGDStepOptions } from "./train/sgd.ts";

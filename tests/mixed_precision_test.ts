@@ -83,7 +83,7 @@ async function scaled(on: Device, dtype: DType, interval: number, initial = 2 **
       const row = w.cast(dtype).reshape([1, 2]);
       const half = row.matmul(matrix(1, 1)).matmul(matrix(...slope)).cast("f32");
       const slopes = scaling.gradients(half.sum().mul(share).add(other.sum()), [w, other]);
-      for (const { state, value } of scaling.updates(slopes, sgd.updates(slopes, 0.5))) state.assign(value);
+      sgd.step(slopes, 0.5, { when: scaling.step(slopes) });
       await on.evaluate(states, false);
     },
     read: async () => ({

@@ -17,7 +17,6 @@ import {
   where,
 } from "../tensor/mod.ts";
 import { inLayer } from "../tensor/provenance.ts";
-import type { SGD } from "./sgd.ts";
 
 /**
  * What `LossScale` takes.
@@ -60,7 +59,7 @@ const LARGEST = 2 ** 128 - 2 ** 104;
  * const step = (factor: number) => {
  *   const half = w.cast("f16").mul(factor); // computed in f16
  *   const grads = scaling.gradients(half.cast("f32").square().sum(), [w]);
- *   for (const { state, value } of scaling.updates(grads, sgd.updates(grads, 0.25))) state.assign(value);
+ *   sgd.step(grads, 0.25, { when: scaling.step(grads) });
  * };
  * step(1); // the gradient, 2^-19, comes through f16 as 2^-4
  * assert.deepEqual([await w.array(), await scaling.scale.item()], [[2 ** -21], 2 ** 16]);
@@ -108,17 +107,26 @@ export class LossScale {
   }
 
   /**
-   * The updates of a step as they are to be carried out: the given ones if all gradients are finite, else none; and those of
-   * the factor.
+   * Queues the change of the factor, which the next evaluation on the device carries out.
    *
    * @param slopes what `gradients` returned
-   * @param updates what an optimiser would do with them
-   * @returns the updates in their order, then those of the factor
+   * @returns a bool, whether all of them are finite: only then the step may change anything
+   */
+  step(slopes: readonly Tensor[]): Tensor {
+    const { finite, updates } = this.updates(slopes);
+    for (const { state, value } of updates) state.assign(value);
+    return finite;
+  }
+
+  /**
+   * What `step` would do. Nothing is queued.
+   *
+   * @param slopes what `gradients` returned
+   * @returns whether all of them are finite, and the new contents of `scale` and `goodSteps`
    */
   updates(
     slopes: readonly Tensor[],
-    updates: ReturnType<SGD["updates"]>,
-  ): ReturnType<SGD["updates"]> {
+  ): { readonly finite: Tensor; readonly updates: { readonly state: Parameter; readonly value: Tensor }[] } {
     return inLayer("loss scale", () => {
       // NaN and infinity survive a sum, and no comparison with NaN holds; what is finite cannot add up to more than f32 has.
       const total = slopes.map((slope) => cast(slope, "f32").sum()).reduce((a, b) => a.add(b));
@@ -127,11 +135,11 @@ export class LossScale {
       const good = goodSteps.add(1);
       const waits = good.less(this.#interval);
       const grown = where(waits, scale, minimum(scale.mul(2), LARGEST_SCALE));
-      return [
-        ...updates.map(({ state, value }) => ({ state, value: where(finite, value, state) })),
+      const updates = [
         { state: scale, value: where(finite, grown, scale.mul(0.5)) },
         { state: goodSteps, value: where(finite, where(waits, good, 0), 0) },
       ];
+      return { finite, updates };
     });
   }
 }

@@ -31,5 +31,5 @@ export { makeProgressLine, type ProgressLine } from "./progress_line.ts";
 export { type Recipe, recipes } from "./recipes.ts";
 export { jsonReporter, type TextOutput, textReporter } from "./report.ts";
 export { makeSchedule, type Schedule, type ScheduleName } from "./schedule.ts";
-export { SGD, type SGDOptions } from "./sgd.ts";
+export { SGD, type SGDOptions, type SGDStepOptions } from "./sgd.ts";
 export { type StepOptions, type StepResult, TrainingStep, type TrainPrecision } from "./step.ts";

@@ -157,10 +157,10 @@ export class TrainingStep {
     const hits = () => equal(argmax(logits, { axis: 1 }), this.#labels).sum();
     const correct = inLayer("accuracy", hits);
     const scaling = this.#scaling;
-    const slopes = (scaling?.gradients(loss, this.#parameters)) ?? gradients(loss, this.#parameters);
-    const wanted = optimiser.updates(slopes, lr);
-    const updates = scaling?.updates(slopes, wanted) ?? wanted;
-    const lossScale = updates.find(({ state }) => state === scaling?.scale)?.value ?? null;
+    const slopes = scaling?.gradients(loss, this.#parameters) ?? gradients(loss, this.#parameters);
+    const scaled = scaling?.updates(slopes);
+    const lossScale = scaled?.updates.find(({ state }) => state === scaling?.scale)?.value ?? null;
+    const updates = [...optimiser.updates(slopes, lr, { when: scaled?.finite }), ...scaled?.updates ?? []];
     return { loss, correct, lossScale, gradients: slopes, updates };
   }
 
