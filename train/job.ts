@@ -147,6 +147,18 @@ export async function setUp(
 }
 
 /**
+ * Throws unless the device can compute in the precision.
+ *
+ * @throws {UsageError} that says what is missing, and what to do.
+ */
+export function checkPrecision(precision: TrainPrecision, device: Device): void {
+  if (device.supports(precision)) return;
+  const what =
+    `--precision=${precision} wants a WebGPU adapter with shader-f16, which ${device.description} has not`;
+  throw new UsageError(`${what}: leave it out, or take another adapter or --backend=cpu`);
+}
+
+/**
  * Runs a job on a device: builds the network, trains it and tells the reporter.
  *
  * @throws {UsageError} when the device cannot compute in the precision.
@@ -160,11 +172,7 @@ export async function runJob(
   const began = performance.now();
   const { settings, recipe } = job;
   const { seed, evalEvery, traceNaN, precision = "f32" } = settings;
-  if (!device.supports(precision)) {
-    const what =
-      `--precision=${precision} wants a WebGPU adapter with shader-f16, which ${device.description} has not`;
-    throw new UsageError(`${what}: leave it out, or take another adapter or --backend=cpu`);
-  }
+  checkPrecision(precision, device);
   const { keyFor, dataset, model } = await setUp(job, device);
   const parameters = [...model.parameters().values()];
   const stepsPerEpoch = Math.floor(dataset.train.count / recipe.batch);
