@@ -19,4 +19,5 @@
 export { device, type DeviceOptions } from "./backends/mod.ts";
 export * as nn from "./nn/mod.ts";
 export * from "./tensor/mod.ts";
-export { SGD, type SGDOptions } from "./train/sgd.ts";
+export { LossScale, type LossScaleOptions } from "./train/loss_scale.ts";
+export { SGD, type SGDOptions, type SGDStepOptions } from "./train/sgd.ts";

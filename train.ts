@@ -27,6 +27,7 @@ import {
   runJob,
   textCheckReporter,
   textReporter,
+  type TrainPrecision,
   UsageError,
 } from "./train/mod.ts";
 
@@ -52,6 +53,7 @@ interface Flags {
   readonly dropout?: number;
   readonly init?: InitName;
   readonly seed: number;
+  readonly precision: TrainPrecision;
   readonly evalEvery?: number;
   readonly compare?: "cpu";
   readonly json: boolean;
@@ -142,6 +144,10 @@ function command(): Command {
       ),
     )
     .addOption(
+      option("--precision <name>", "what the network computes in; its weights are kept in f32")
+        .choices(["f32", "f16"]).default("f32"),
+    )
+    .addOption(
       option("--eval-every <steps>", "measure that often, besides after each epoch").argParser(count),
     )
     .addOption(
@@ -190,7 +196,8 @@ function settingsOf(flags: Flags): JobSettings {
   const compare = flags.compare !== undefined;
   const traceNaN = flags.traceNan;
   const checks = { compare, traceNaN };
-  return { model, dataset, folder: flags.data, seed, steps, limit, evalEvery, ...checks, recipe };
+  const { precision } = flags;
+  return { model, dataset, folder: flags.data, seed, precision, steps, limit, evalEvery, ...checks, recipe };
 }
 
 /** Checks the settings and reads the images; with `--full` it fetches them, which the signal ends. */

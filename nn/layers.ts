@@ -5,6 +5,7 @@
  */
 
 import {
+  cast,
   conv2d,
   type Conv2dOptions,
   type DType,
@@ -39,7 +40,7 @@ export interface LayerOptions {
   readonly weight?: Initialiser;
   /** How the bias starts, default zeros; `null` for no bias. */
   readonly bias?: Initialiser | null;
-  /** `f32` (default) or `f16`. */
+  /** What the parameters are kept in, `f32` (default) or `f16`. Layers compute in the dtype of their input. */
   readonly dtype?: DType;
 }
 
@@ -96,9 +97,10 @@ export class Conv2d extends Module {
     this.bias = makeBias(outChannels, options);
   }
 
-  /** [N, in, height, width] to [N, out, ...]. */
+  /** [N, in, height, width] to [N, out, ...], in the dtype of x, to which weight and bias are cast. */
   override forward(x: Tensor): Tensor {
-    return conv2d(x, this.weight, { ...this.geometry, bias: this.bias });
+    const bias = this.bias && cast(this.bias, x.dtype);
+    return conv2d(x, cast(this.weight, x.dtype), { ...this.geometry, bias });
   }
 }
 
@@ -128,9 +130,9 @@ export class Linear extends Module {
     this.bias = makeBias(outFeatures, options);
   }
 
-  /** [..., in] to [..., out]. */
+  /** [..., in] to [..., out], in the dtype of x, to which weight and bias are cast. */
   override forward(x: Tensor): Tensor {
-    const y = matmul(x, this.weight.transpose());
-    return this.bias ? y.add(this.bias) : y;
+    const y = matmul(x, cast(this.weight, x.dtype).transpose());
+    return this.bias ? y.add(cast(this.bias, x.dtype)) : y;
   }
 }

@@ -120,19 +120,19 @@ function clampTruncate(value: number, low: number, high: number): number {
   return Number.isNaN(value) ? 0 : Math.min(high, Math.max(low, Math.trunc(value)));
 }
 
+const f64Pair = new Float64Array(2);
+const f64Words = new Uint32Array(f64Pair.buffer);
+
 /** Rounds to the nearest IEEE half, ties to even; over 65,519 becomes infinity. */
 export function roundToF16(value: number): number {
-  if (value === 0 || !Number.isFinite(value)) return value;
-  const magnitude = Math.abs(value);
-  // The spacing of halves is 2^(e - 10), and 2^-24 below the smallest normal number 2^-14.
-  const exponent = Math.max(-14, Math.floor(Math.log2(magnitude)));
-  const spacing = 2 ** (exponent - 10);
-  const scaled = magnitude / spacing;
-  const floor = Math.floor(scaled);
-  const rest = scaled - floor;
-  const rounded = rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? floor + 1 : floor;
-  const half = rounded * spacing;
-  return Math.sign(value) * (half > 65504 ? Infinity : half);
+  if (!(Math.abs(value) < 65520)) return value * Infinity;
+  // The spacing of halves is 2^(e - 10), and 2^-24 below the smallest normal number 2^-14. Beside 1.5 times 2^(e + 42) it is
+  // that of doubles, whose addition then rounds.
+  f64Pair[0] = value;
+  const exponent = Math.max((f64Words[1]! >>> 20) & 0x7ff, 1023 - 14);
+  f64Words[3] = ((exponent + 42) << 20) | 0x80000;
+  const rounded = value + f64Pair[1]! - f64Pair[1]!;
+  return rounded === 0 ? value * 0 : rounded;
 }
 
 const f32Bits = new Float32Array(1);

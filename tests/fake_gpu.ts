@@ -13,21 +13,24 @@ export interface FakeCounts {
   dispatches: number;
   submits: number;
   writes: number;
+  bytesWritten: number;
 }
 
 class FakeBuffer {
   readonly label: string;
   readonly size: number;
   readonly usage: number;
+  readonly #mapped: Promise<void>;
 
-  constructor({ label = "", size, usage }: GPUBufferDescriptor) {
+  constructor({ label = "", size, usage }: GPUBufferDescriptor, mapped: Promise<void>) {
+    this.#mapped = mapped;
     this.label = label;
     this.size = size;
     this.usage = usage;
   }
 
   mapAsync(): Promise<void> {
-    return Promise.resolve();
+    return this.#mapped;
   }
 
   getMappedRange(): ArrayBuffer {
@@ -38,8 +41,10 @@ class FakeBuffer {
   destroy(): void {}
 }
 
-/** Makes the device. It has the limits of a large GPU, or those that are given. */
-export function fakeGpu(limits: Partial<GPUSupportedLimits> = {}): { device: GPUDevice; counts: FakeCounts } {
+/** Makes the device, which has the limits of a large GPU. Numbers can be read once `mapped` is fulfilled. */
+export function fakeGpu(
+  mapped: Promise<void> = Promise.resolve(),
+): { device: GPUDevice; counts: FakeCounts } {
   const counts = {
     buffers: 0,
     bytes: 0,
@@ -48,6 +53,7 @@ export function fakeGpu(limits: Partial<GPUSupportedLimits> = {}): { device: GPU
     dispatches: 0,
     submits: 0,
     writes: 0,
+    bytesWritten: 0,
   };
   const pass = {
     setPipeline() {},
@@ -63,7 +69,6 @@ export function fakeGpu(limits: Partial<GPUSupportedLimits> = {}): { device: GPU
       maxStorageBufferBindingSize: 2 ** 31,
       maxStorageBuffersPerShaderStage: 10,
       maxComputeWorkgroupsPerDimension: 65535,
-      ...limits,
     },
     lost: new Promise<never>(() => {}),
     addEventListener() {},
@@ -72,7 +77,7 @@ export function fakeGpu(limits: Partial<GPUSupportedLimits> = {}): { device: GPU
     createBuffer(descriptor: GPUBufferDescriptor) {
       counts.buffers++;
       counts.bytes += descriptor.size;
-      return new FakeBuffer(descriptor);
+      return new FakeBuffer(descriptor, mapped);
     },
     createBindGroupLayout: () => ({}),
     createPipelineLayout: () => ({}),
@@ -82,7 +87,10 @@ export function fakeGpu(limits: Partial<GPUSupportedLimits> = {}): { device: GPU
     createBindGroup: () => (counts.bindGroups++, {}),
     createCommandEncoder: () => encoder,
     queue: {
-      writeBuffer: () => void counts.writes++,
+      writeBuffer: (_: GPUBuffer, _at: number, { byteLength }: ArrayBufferView) => {
+        counts.writes++;
+        counts.bytesWritten += byteLength;
+      },
       submit: () => void counts.submits++,
       onSubmittedWorkDone: () => Promise.resolve(),
     },

@@ -21,7 +21,7 @@ const DEFAULT_ELEMENTS = 8;
  * @throws {DataError} when a file is missing or damaged.
  */
 export async function prepareCheck(settings: JobSettings): Promise<Job> {
-  const { recipe, steps, evalEvery, traceNaN, compare } = settings;
+  const { recipe, steps, evalEvery, traceNaN, compare, precision } = settings;
   const others = {
     "--epochs": recipe.epochs,
     "--steps": steps,
@@ -31,6 +31,7 @@ export async function prepareCheck(settings: JobSettings): Promise<Job> {
     "--eval-every": evalEvery,
     "--trace-nan": traceNaN,
     "--compare": compare,
+    "--precision": precision === "f16",
   };
   // An option that is off, or that was left out, is no contradiction; a momentum of 0 is.
   const [flag] = Object.entries(others).find(([, value]) => value !== undefined && value !== false) ?? [];

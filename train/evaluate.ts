@@ -7,8 +7,18 @@
 import { type NonFinite, traceNonFinite } from "../debug/trace_non_finite.ts";
 import { batches, type Dataset, normalise, type Split } from "../data/mod.ts";
 import type { Module } from "../nn/mod.ts";
-import { argmax, type Device, InputSlot, logSoftmax, oneHot, type Tensor, where } from "../tensor/mod.ts";
+import {
+  argmax,
+  cast,
+  type Device,
+  InputSlot,
+  logSoftmax,
+  oneHot,
+  type Tensor,
+  where,
+} from "../tensor/mod.ts";
 import { Pipeline } from "./pipeline.ts";
+import type { TrainPrecision } from "./step.ts";
 
 /** How well a network does on a split. */
 export interface Evaluation {
@@ -32,6 +42,8 @@ export interface EvaluatorOptions {
   readonly classes: number;
   /** Images at a time. */
   readonly batch: number;
+  /** What the network computes in, default `f32`. */
+  readonly precision?: TrainPrecision;
 }
 
 /** Evaluates a network on a split as often as asked, with slots and a plan of its own. */
@@ -87,8 +99,8 @@ export class Evaluator {
 
   /** Of each image of the batch, the cross-entropy, and 1 where it is classified rightly. */
   #measure(): [Tensor, Tensor] {
-    const { model, classes } = this.#options;
-    const logits = model.forward(normalise(this.#images));
+    const { model, classes, precision = "f32" } = this.#options;
+    const logits = cast(model.forward(cast(normalise(this.#images), precision)), "f32");
     const isClass = oneHot(this.#labels, classes, { dtype: "bool" });
     const losses = where(isClass, logSoftmax(logits), 0).sum({ axis: 1 }).neg();
     return [losses, argmax(logits, { axis: 1 }).equal(this.#labels)];

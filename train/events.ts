@@ -6,6 +6,7 @@
 
 import type { CompareEvent } from "./comparison.ts";
 import type { Recipe } from "./recipes.ts";
+import type { TrainPrecision } from "./step.ts";
 
 /** The run begins. */
 export interface StartEvent extends Recipe {
@@ -27,6 +28,8 @@ export interface StartEvent extends Recipe {
   readonly device: string;
   /** Everything random comes from it. */
   readonly seed: number;
+  /** What the network computes in. */
+  readonly precision: TrainPrecision;
   /** Steps a pass over the training images. */
   readonly stepsPerEpoch: number;
   /** Of the whole run. */
@@ -47,6 +50,8 @@ export interface StepEvent {
   readonly accuracy: number;
   /** The learning rate of the step. */
   readonly lr: number;
+  /** In f16, the factor of the loss that the step left to the next one: half as large if the step was skipped. */
+  readonly lossScale?: number;
   /** Over the last steps. */
   readonly imagesPerSecond: number;
 }

@@ -21,6 +21,7 @@ import { train, type TrainResult } from "./loop.ts";
 import { type Recipe, recipes } from "./recipes.ts";
 import { makeSchedule } from "./schedule.ts";
 import { SGD } from "./sgd.ts";
+import type { TrainPrecision } from "./step.ts";
 
 /** A dataset of the house. */
 export type DatasetName = "fashion-mnist" | "synthetic";
@@ -37,6 +38,8 @@ export interface JobSettings {
   readonly full?: FetchOptions | undefined;
   /** Everything random comes from it. */
   readonly seed: number;
+  /** What the network computes in, default `f32`. */
+  readonly precision?: TrainPrecision | undefined;
   /** What differs from the network's recipe. */
   readonly recipe: { readonly [K in keyof Recipe]?: Recipe[K] | undefined };
   /** Ends the run after this many steps, in as many epochs as that takes unless the recipe says how many. */
@@ -143,7 +146,23 @@ export async function setUp(
   return { keyFor, dataset, model: build(models[settings.model], { ...recipe, key: keyFor("init") }) };
 }
 
-/** Runs a job on a device: builds the network, trains it and tells the reporter. */
+/**
+ * Throws unless the device can compute in the precision.
+ *
+ * @throws {UsageError} that says what is missing, and what to do.
+ */
+export function checkPrecision(precision: TrainPrecision, device: Device): void {
+  if (device.supports(precision)) return;
+  const what =
+    `--precision=${precision} wants a WebGPU adapter with shader-f16, which ${device.description} has not`;
+  throw new UsageError(`${what}: leave it out, or take another adapter or --backend=cpu`);
+}
+
+/**
+ * Runs a job on a device: builds the network, trains it and tells the reporter.
+ *
+ * @throws {UsageError} when the device cannot compute in the precision.
+ */
 export async function runJob(
   job: Job,
   device: Device,
@@ -152,7 +171,8 @@ export async function runJob(
 ): Promise<TrainResult> {
   const began = performance.now();
   const { settings, recipe } = job;
-  const { seed, evalEvery, traceNaN } = settings;
+  const { seed, evalEvery, traceNaN, precision = "f32" } = settings;
+  checkPrecision(precision, device);
   const { keyFor, dataset, model } = await setUp(job, device);
   const parameters = [...model.parameters().values()];
   const stepsPerEpoch = Math.floor(dataset.train.count / recipe.batch);
@@ -171,6 +191,7 @@ export async function runJob(
     backend: device.name,
     device: device.description,
     seed,
+    precision,
     stepsPerEpoch,
     ...recipe,
     epochs: Math.ceil(steps / stepsPerEpoch),
@@ -183,6 +204,7 @@ export async function runJob(
     optimiser: new SGD(parameters, recipe),
     schedule: makeSchedule(recipe.schedule, recipe.lr),
     batch: recipe.batch,
+    precision,
     steps,
     evalEvery,
     traceNaN,

@@ -13,7 +13,7 @@ import { nonFiniteError } from "./non_finite.ts";
 import { Pipeline } from "./pipeline.ts";
 import type { Schedule } from "./schedule.ts";
 import type { SGD } from "./sgd.ts";
-import { type StepResult, TrainingStep } from "./step.ts";
+import { type StepResult, TrainingStep, type TrainPrecision } from "./step.ts";
 import { Throughput } from "./throughput.ts";
 
 /** What the loop takes. */
@@ -30,6 +30,8 @@ export interface TrainOptions {
   readonly dataset: Dataset;
   /** Images a step; the last images of an epoch that do not fill a batch are left out. */
   readonly batch: number;
+  /** What the network computes in, default `f32`. */
+  readonly precision?: TrainPrecision;
   /** How many steps; epochs go on until then. */
   readonly steps: number;
   /** Measure after this many steps too, not only after each epoch and at the end. */
@@ -131,13 +133,17 @@ class Run {
     if (this.evaluation) schedule.epochEnded(this.evaluation.accuracy);
   }
 
-  #arrived({ step, epoch, lr, loss, correct }: Arrival): void {
+  #arrived({ step, epoch, lr, loss, correct, lossScale }: Arrival): void {
     const { batch, report } = this.#options;
     if (!Number.isFinite(loss)) {
       throw new Error(`the loss is not finite at step ${step}: ${HINT}`);
     }
+    if (lossScale !== null && lossScale < 1) {
+      throw new Error(`the gradients are too large for f16 up to step ${step}: ${HINT}`);
+    }
     const imagesPerSecond = this.#throughput.add(batch);
-    report({ event: "step", step, epoch, loss, accuracy: correct / batch, lr, imagesPerSecond });
+    const scale = lossScale === null ? {} : { lossScale };
+    report({ event: "step", step, epoch, loss, accuracy: correct / batch, lr, ...scale, imagesPerSecond });
   }
 
   async #evaluate(epoch: number): Promise<void> {

@@ -26,10 +26,11 @@ export {
 export { type Interrupt, listenForInterrupt } from "./interrupt.ts";
 export { type DatasetName, type Job, type JobSettings, prepareJob, runJob, UsageError } from "./job.ts";
 export { train, type TrainOptions, type TrainResult } from "./loop.ts";
+export { LossScale, type LossScaleOptions } from "./loss_scale.ts";
 export { makeProgressLine, type ProgressLine } from "./progress_line.ts";
 export { type Recipe, recipes } from "./recipes.ts";
 export { type PlanJob, planStep, preparePlan } from "./plan_job.ts";
 export { jsonReporter, type TextOutput, textReporter } from "./report.ts";
 export { makeSchedule, type Schedule, type ScheduleName } from "./schedule.ts";
-export { SGD, type SGDOptions } from "./sgd.ts";
-export { type StepOptions, type StepResult, TrainingStep } from "./step.ts";
+export { SGD, type SGDOptions, type SGDStepOptions } from "./sgd.ts";
+export { type StepOptions, type StepResult, TrainingStep, type TrainPrecision } from "./step.ts";

@@ -5,9 +5,14 @@
  * @module
  */
 
-/** How many evaluations may be on their way: enough that a GPU never waits for a loss to be read. */
-const IN_FLIGHT = 8;
-/** Milliseconds after which timers and signals get their turn. */
+/** How many evaluations may be on their way: two bursts, so that a GPU never waits for a loss to be read. */
+export const IN_FLIGHT = 16;
+/**
+ * After so many, what has arrived is looked at. Deno begins to read only then, waits until the device has caught up, and
+ * says so 10 ms later: meanwhile the next burst is on its way.
+ */
+const BURST = 8;
+/** Milliseconds after which timers and signals get their turn, whatever was queued. */
 const PATIENCE = 50;
 
 /** Delivers results in the order in which they were queued, each as soon as it is there. */
@@ -16,6 +21,7 @@ export class Pipeline<T> {
   #tail: Promise<void> = Promise.resolve();
   readonly #pending: Promise<void>[] = [];
   #breathed: number = performance.now();
+  #pushed = 0;
 
   /** What `deliver` throws is thrown by the next `push` or by `drain`. */
   constructor(deliver: (result: T) => void) {
@@ -30,7 +36,7 @@ export class Pipeline<T> {
     this.#tail = delivered;
     this.#pending.push(delivered);
     if (this.#pending.length > IN_FLIGHT) await this.#pending.shift();
-    if (performance.now() - this.#breathed > PATIENCE) {
+    if (++this.#pushed % BURST === 0 || performance.now() - this.#breathed > PATIENCE) {
       await new Promise((resolve) => setTimeout(resolve, 0));
       this.#breathed = performance.now();
     }

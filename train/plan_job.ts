@@ -9,10 +9,10 @@ import type { StepPlan } from "../debug/plan_table.ts";
 import { build, models } from "../nn/mod.ts";
 import { type Device, randomKey } from "../tensor/mod.ts";
 import { recordProvenance } from "../tensor/provenance.ts";
-import { type JobSettings, UsageError } from "./job.ts";
+import { checkPrecision, type JobSettings, UsageError } from "./job.ts";
 import { type Recipe, recipes } from "./recipes.ts";
 import { SGD } from "./sgd.ts";
-import { TrainingStep } from "./step.ts";
+import { TrainingStep, type TrainPrecision } from "./step.ts";
 
 /** A step that can be planned. */
 export interface PlanJob {
@@ -20,6 +20,7 @@ export interface PlanJob {
   readonly model: JobSettings["model"];
   /** The network's recipe with what was given. */
   readonly recipe: Recipe;
+  readonly precision: TrainPrecision;
 }
 
 /**
@@ -29,7 +30,7 @@ export interface PlanJob {
  * @throws {UsageError} when some say how to train, or on what.
  */
 export function preparePlan(
-  { model, recipe, ...settings }: JobSettings,
+  { model, recipe, precision = "f32", ...settings }: JobSettings,
   unwanted: Readonly<Record<string, unknown>> = {},
 ): PlanJob {
   const others = {
@@ -45,21 +46,26 @@ export function preparePlan(
   const [flag] = Object.entries(others).find(([, value]) => value) ?? [];
   if (flag) throw new UsageError(`--plan trains nothing: leave ${flag} out`);
   const given = Object.entries(recipe).filter(([, value]) => value !== undefined);
-  return { model, recipe: { ...recipes[model], ...Object.fromEntries(given) } };
+  return { model, recipe: { ...recipes[model], ...Object.fromEntries(given) }, precision };
 }
 
-/** Plans a step of the job. */
+/**
+ * Plans a step of the job.
+ *
+ * @throws {UsageError} when the device cannot compute in the precision.
+ */
 export async function planStep(
-  { model: name, recipe }: PlanJob,
+  { model: name, recipe, precision }: PlanJob,
   device: Device,
   planner: PlanningBackend,
 ): Promise<StepPlan> {
+  checkPrecision(precision, device);
   const key = randomKey(0, { device });
   const { batch } = recipe;
   const shape = models[name].input;
   const model = build(models[name], { ...recipe, key });
   const optimiser = new SGD(model.parameters().values(), recipe);
-  const step = new TrainingStep({ model, optimiser, device, batch, shape });
+  const step = new TrainingStep({ model, optimiser, device, batch, shape, precision });
   await step.prepare();
   const images = new Uint8Array(batch * shape[0] * shape[1] * shape[2]);
   await recordProvenance(() => step.run(images, new Int32Array(batch), recipe.lr, key));

@@ -97,7 +97,7 @@ function startLines(start: StartEvent): string[] {
     `${stepCount(start.steps)} of ${start.batch} images, ${start.stepsPerEpoch} an epoch; ` +
     `rate ${start.lr} (${start.schedule}), ` +
     `momentum ${start.momentum}, weight decay ${start.weightDecay}, dropout ${start.dropout}, ` +
-    `init ${start.init}, seed ${start.seed}`,
+    `init ${start.init}, seed ${start.seed}${start.precision === "f16" ? ", f16" : ""}`,
   ];
 }
 

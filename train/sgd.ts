@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type DType, Parameter, type Tensor, tensor, zeros } from "../tensor/mod.ts";
+import { type DType, Parameter, type Tensor, tensor, where, zeros } from "../tensor/mod.ts";
 import { inLayer } from "../tensor/provenance.ts";
 import { sameShape, show } from "../tensor/shape.ts";
 
@@ -27,6 +27,26 @@ export interface SGDOptions {
   readonly momentum?: number;
   /** The share of the weight, times the rate, that is lost each step, from 0; default 0.0005. */
   readonly weightDecay?: number;
+}
+
+/**
+ * What a step of `SGD` takes besides.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, Parameter, setDefaultDevice, SGD, type SGDStepOptions, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const w = new Parameter(tensor([1]));
+ * const gradient = tensor([NaN]);
+ * const options: SGDStepOptions = { when: gradient.abs().less(Infinity) };
+ * new SGD([w]).step([gradient], 0.5, options);
+ * assert.deepEqual(await w.array(), [1]); // as it was
+ * ```
+ */
+export interface SGDStepOptions {
+  /** A bool: where it turns out to be false, nothing changes. The device decides, so the plan is the same. */
+  readonly when?: Tensor | undefined;
 }
 
 /**
@@ -91,8 +111,8 @@ export class SGD {
    * @param lr the learning rate; another one does not change the plan of a step
    * @throws {TypeError} when there are more or fewer gradients than parameters, or one has another shape.
    */
-  step(gradients: readonly Tensor[], lr: number): void {
-    for (const { state, value } of this.updates(gradients, lr)) state.assign(value);
+  step(gradients: readonly Tensor[], lr: number, options: SGDStepOptions = {}): void {
+    for (const { state, value } of this.updates(gradients, lr, options)) state.assign(value);
   }
 
   /**
@@ -104,6 +124,7 @@ export class SGD {
   updates(
     gradients: readonly Tensor[],
     lr: number,
+    { when }: SGDStepOptions = {},
   ): { readonly state: Parameter; readonly value: Tensor }[] {
     if (gradients.length !== this.parameters.length) {
       throw new TypeError(`SGD: ${this.parameters.length} parameters, got ${gradients.length} gradients`);
@@ -118,8 +139,13 @@ export class SGD {
     return this.parameters.flatMap((w, i) =>
       inLayer(w.name, () => {
         const velocity = this.velocities[i]!;
+        const keep = (state: Parameter, value: Tensor) => ({
+          state,
+          value: when ? where(when, value, state) : value,
+        });
         const v = velocity.mul(momentum(w)).sub(w.mul(decay(w))).sub(gradients[i]!.mul(rate(w)));
-        return [{ state: velocity, value: v }, { state: w, value: w.add(v) }];
+        const kept = keep(velocity, v);
+        return [kept, keep(w, w.add(kept.value))];
       })
     );
   }

@@ -10,6 +10,7 @@ import { normalise } from "../data/mod.ts";
 import { type Module, training } from "../nn/mod.ts";
 import {
   argmax,
+  cast,
   crossEntropy,
   type Device,
   equal,
@@ -20,6 +21,7 @@ import {
   type Tensor,
 } from "../tensor/mod.ts";
 import { inLayer } from "../tensor/provenance.ts";
+import { LossScale } from "./loss_scale.ts";
 import { nonFiniteError } from "./non_finite.ts";
 import type { SGD } from "./sgd.ts";
 
@@ -29,6 +31,8 @@ export interface StepResult {
   readonly loss: number;
   /** How many of the batch were classified rightly, before the update. */
   readonly correct: number;
+  /** The factor of the loss that the step leaves to the next one; null in f32, which has none. */
+  readonly lossScale: number | null;
 }
 
 /** A step that is described, not computed. */
@@ -37,9 +41,16 @@ export interface StepGraph {
   readonly loss: Tensor;
   /** How many of the batch were classified rightly, before the update. */
   readonly correct: Tensor;
+  /** The factor of the loss that the step leaves to the next one; null in f32. */
+  readonly lossScale: Tensor | null;
   /** The gradient of each of the optimiser's parameters. */
   readonly gradients: readonly Tensor[];
 }
+
+type Metrics = Pick<StepGraph, "loss" | "correct" | "lossScale">;
+
+/** What a network computes in: `f16` halves activations and working weights; weights are learnt in f32 either way. */
+export type TrainPrecision = "f32" | "f16";
 
 /** What a training step consists of. */
 export interface StepOptions {
@@ -53,27 +64,33 @@ export interface StepOptions {
   readonly batch: number;
   /** channels, height, width */
   readonly shape: readonly [number, number, number];
+  /** Default `f32`; with `f16` the loss is scaled, and steps whose gradients overflow are skipped. */
+  readonly precision?: TrainPrecision;
 }
 
 /** The training step of a network, for batches of one size. */
 export class TrainingStep {
   readonly #options: StepOptions;
+  readonly #scaling: LossScale | null;
   readonly #images: InputSlot;
   readonly #labels: InputSlot;
   readonly #parameters: readonly Parameter[];
 
   /** Makes the step and the slots for its batches. */
   constructor(options: StepOptions) {
-    const { device, batch, shape, optimiser } = options;
+    const { device, batch, shape, optimiser, precision } = options;
     this.#options = options;
     this.#images = new InputSlot([batch, ...shape], { dtype: "u8", device, name: "images" });
     this.#labels = new InputSlot([batch], { dtype: "i32", device, name: "labels" });
     this.#parameters = optimiser.parameters;
+    this.#scaling = precision === "f16" ? new LossScale({ device }) : null;
   }
 
   /** Computes the first values of the parameters, so that the first step has the plan of all others. */
   async prepare(): Promise<void> {
-    await evaluate(...this.#parameters, ...this.#options.optimiser.velocities);
+    const { scale, goodSteps } = this.#scaling ?? {};
+    const factor = scale && goodSteps ? [scale, goodSteps] : [];
+    await evaluate(...this.#parameters, ...this.#options.optimiser.velocities, ...factor);
   }
 
   /**
@@ -82,9 +99,9 @@ export class TrainingStep {
    * @param key what dropout draws from; null for a network without
    */
   run(images: Uint8Array, labels: Int32Array, lr: number, key: Tensor | null): Promise<StepResult> {
-    const { loss, correct } = this.describe(images, labels, lr, key);
-    // Both in one evaluation, which also carries out the update; it is submitted before `evaluate` returns.
-    return this.#options.device.evaluate([loss, correct], true).then(() => resultOf(loss, correct));
+    const graph = this.describe(images, labels, lr, key);
+    // All in one evaluation, which also carries out the update; it is submitted before `evaluate` returns.
+    return this.#options.device.evaluate(metrics(graph), true).then(() => resultOf(graph));
   }
 
   /**
@@ -106,8 +123,8 @@ export class TrainingStep {
       const graph = this.#make(lr, key);
       return { ...graph, all: [graph.loss, ...graph.updates.map(({ value }) => value)] };
     };
-    const { loss, correct, updates, all } = make();
-    await device.evaluate([...all, correct], true);
+    const { updates, all, ...graph } = make();
+    await device.evaluate([...all, ...metrics(graph)], true);
     const bad = all.findIndex(({ hostData }) => !hostData!.every(Number.isFinite));
     if (bad >= 0) {
       const what = bad === 0 ? "the loss" : `the new content of ${updates[bad - 1]!.state.name}`;
@@ -115,7 +132,7 @@ export class TrainingStep {
     }
     for (const { state, value } of updates) state.assign(value);
     await evaluate(...this.#parameters, ...optimiser.velocities);
-    return await resultOf(loss, correct);
+    return await resultOf(graph);
   }
 
   /** Fills the slots and makes the graph of a step, whose updates the next evaluation carries out. */
@@ -133,14 +150,18 @@ export class TrainingStep {
 
   /** The graph of a step for the batch that is in the slots; nothing is queued. */
   #make(lr: number, key: Tensor | null): StepGraph & { readonly updates: ReturnType<SGD["updates"]> } {
-    const { model, optimiser } = this.#options;
-    const x = inLayer("input", () => normalise(this.#images));
-    const logits = model.forward(x, training(key));
+    const { model, optimiser, precision = "f32" } = this.#options;
+    const x = inLayer("input", () => cast(normalise(this.#images), precision));
+    const logits = cast(model.forward(x, training(key)), "f32");
     const loss = inLayer("loss", () => crossEntropy(logits, this.#labels));
     const hits = () => equal(argmax(logits, { axis: 1 }), this.#labels).sum();
     const correct = inLayer("accuracy", hits);
-    const slopes = gradients(loss, this.#parameters);
-    return { loss, correct, gradients: slopes, updates: optimiser.updates(slopes, lr) };
+    const scaling = this.#scaling;
+    const slopes = scaling?.gradients(loss, this.#parameters) ?? gradients(loss, this.#parameters);
+    const scaled = scaling?.updates(slopes);
+    const lossScale = scaled?.updates.find(({ state }) => state === scaling?.scale)?.value ?? null;
+    const updates = [...optimiser.updates(slopes, lr, { when: scaled?.finite }), ...scaled?.updates ?? []];
+    return { loss, correct, lossScale, gradients: slopes, updates };
   }
 
   /** Gives the slots' memory back. */
@@ -150,6 +171,15 @@ export class TrainingStep {
   }
 }
 
-async function resultOf(loss: Tensor, correct: Tensor): Promise<StepResult> {
-  return { loss: await loss.item(), correct: await correct.item() };
+/** What is read of a step. */
+function metrics({ loss, correct, lossScale }: Metrics): Tensor[] {
+  return lossScale === null ? [loss, correct] : [loss, correct, lossScale];
+}
+
+async function resultOf({ loss, correct, lossScale }: Metrics): Promise<StepResult> {
+  return {
+    loss: await loss.item(),
+    correct: await correct.item(),
+    lossScale: lossScale && await lossScale.item(),
+  };
 }

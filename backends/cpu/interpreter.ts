@@ -113,10 +113,15 @@ function runKernel(node: GraphNode, inputs: readonly HostArray[], precision: Pre
       data: hostArray(dtype, sizeOf(shape), dtype === "f16" ? "f64" : precision),
     }));
     kernelOf[node.op.name]!(operands, node.attributes, results);
-    return results.map(({ dtype, data }) =>
-      dtype === "f16" && precision === "f32" ? Float32Array.from(data, roundToF16) : data
-    );
+    return results.map(({ dtype, data }) => dtype === "f16" && precision === "f32" ? halves(data) : data);
   } catch (error) {
     throw new Error(`${node.op.name}: ${error instanceof Error ? error.message : error}`, { cause: error });
   }
+}
+
+/** A plain loop: `Float32Array.from` with a function takes ten times as long. */
+function halves(data: HostArray): Float32Array {
+  const rounded = new Float32Array(data.length);
+  for (let i = 0; i < data.length; i++) rounded[i] = roundToF16(data[i]!);
+  return rounded;
 }

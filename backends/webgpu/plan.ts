@@ -57,8 +57,11 @@ export interface Run {
 
 /** Uniform buffers are bound at multiples of this. */
 const UNIFORM_ALIGNMENT = 256;
-/** How many evaluations may be under way before their numbers are read: staging buffers are made for so many. */
-const READS_IN_FLIGHT = 8;
+/**
+ * How many evaluations may be under way before their numbers are read: the ring of staging buffers has so many from the
+ * start, one more than a trainer has on their way.
+ */
+const READS_IN_FLIGHT = 17;
 
 /** A plan. */
 export class Plan {

@@ -60,7 +60,7 @@ export interface BuildOptions {
   readonly init?: InitName;
   /** The probability of dropout, default as published. */
   readonly dropout?: number;
-  /** `f32` (default) or `f16`. */
+  /** What the parameters are kept in, `f32` (default) or `f16`. Layers compute in the dtype of their input. */
   readonly dtype?: DType;
 }
 

@@ -9,7 +9,7 @@ import { applyOne, type Composite, expectDType, expectRank } from "../declare.ts
 import { FLOATS } from "../dtype.ts";
 import { pair, type Shape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
-import { add, mul, pow, square, sub } from "./elementwise/mod.ts";
+import { add, cast, mul, pow, square, sub } from "./elementwise/mod.ts";
 import { pad, reshape, slice } from "./movement/mod.ts";
 
 /** The paper's constants, and the towers whose maps do not see each other. */
@@ -34,7 +34,11 @@ export const localResponseNormOp: Composite<"localResponseNorm", LocalResponseNo
     }
     return [{ shape: x!.shape, dtype: x!.dtype }];
   },
-  decompose: ([x], attributes) => [mul(x!, pow(scaleOf(x!, attributes), -attributes.beta))],
+  // In f32 also for f16, whose squares soon leave its range.
+  decompose([x], attributes) {
+    const wide = cast(x!, "f32");
+    return [cast(mul(wide, pow(scaleOf(wide, attributes), -attributes.beta)), x!.dtype)];
+  },
   gradient: ({ inputs: [x], attributes, cotangent }) => [
     applyOne(localResponseNormGradientOp, [cotangent, x!], attributes),
   ],
@@ -53,10 +57,12 @@ export const localResponseNormGradientOp: Composite<
   infer: ([, x]) => [{ shape: x!.shape, dtype: x!.dtype }],
   decompose([dy, x], attributes) {
     const { alpha, beta } = attributes;
-    const scale = scaleOf(x!, attributes);
-    const direct = mul(dy!, pow(scale, -beta));
-    const shares = mul(mul(dy!, x!), pow(scale, -beta - 1));
-    return [sub(direct, mul(mul(x!, 2 * alpha * beta), neighbourSum(shares, attributes, "after")))];
+    const [wideDy, wide] = [cast(dy!, "f32"), cast(x!, "f32")];
+    const scale = scaleOf(wide, attributes);
+    const direct = mul(wideDy, pow(scale, -beta));
+    const shares = mul(mul(wideDy, wide), pow(scale, -beta - 1));
+    const sums = neighbourSum(shares, attributes, "after");
+    return [cast(sub(direct, mul(mul(wide, 2 * alpha * beta), sums)), x!.dtype)];
   },
 };
 

@@ -43,6 +43,8 @@ test("cli: bad usage is one line and exit code 2", async () => {
     [["--gpu=metal"], /'metal' is invalid/],
     [["--tune=yes"], /'yes' is invalid/],
     [["--init=zeros"], /'zeros' is invalid/],
+    [["--precision=half"], /'half' is invalid. Allowed choices are f32, f16/],
+    [["--precision=f16", "--check-gradients"], /--check-gradients trains nothing: leave --precision out/],
     [["--batch=0"], /'0' is invalid. It must be a whole number from 1/],
     [["--batch=1.5"], /whole number from 1/],
     [["--batch="], /whole number from 1/],
@@ -123,6 +125,14 @@ test("cli: --json is JSON lines and nothing else, and a seed is a run", async ()
   const losses = (outcome: Outcome) => linesOf(outcome.stdout).map(({ loss }) => loss);
   assert.deepEqual(losses(first), losses(again));
   assert.notDeepEqual(losses(first), losses(other));
+});
+
+test("cli: --precision=f16 tells the factor of the loss", async () => {
+  const { code, stdout } = await train([...SHORT, "--steps=2", "--precision=f16"]);
+  assert.equal(code, 0);
+  const lines = stdout.trimEnd().split("\n").map((line) => JSON.parse(line) as Record<string, unknown>);
+  assert.equal(lines[0]!["precision"], "f16");
+  assert.deepEqual(lines.map(({ lossScale }) => lossScale), [undefined, 65536, 65536, undefined, undefined]);
 });
 
 test("cli: --quiet leaves the result", async () => {
