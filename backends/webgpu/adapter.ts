@@ -48,7 +48,7 @@ export async function openGpu(which: "auto" | "dawn"): Promise<Gpu> {
   const name = !software && model.includes("-") ? `${model}, ${driver}` : driver;
   const dawn = implementation === DAWN;
   const mappingBlocks = !dawn && "Deno" in globalThis;
-  const subgroup = device.features.has("subgroups") ? adapter.info.subgroupMinSize : 0;
+  const subgroup = device.features.has("subgroups") ? adapter.info.subgroupMinSize ?? 0 : 0;
   const identity = [implementation, vendor, architecture, model, description].join(" | ");
   return {
     device,
