@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { webgpuDevice } from "../backends/webgpu/mod.ts";
 import { batches, fashionMnist, synthetic } from "../data/mod.ts";
-import { compareOps } from "../debug/compare.ts";
 import {
+  compareOps,
   Device,
   device,
   type DType,
