@@ -1,5 +1,6 @@
 /**
- * The three passes of conv2d as address recipes for the one matrix product of `gemm.ts`.
+ * The three passes of conv2d as address recipes for the product of `gemm.ts`, in which each lane works on its own; where lanes share,
+ * `conv2d_shared.ts` has them.
  *
  * @module
  */
@@ -10,9 +11,8 @@ import { emitWeightGradient } from "./conv2d_weight.ts";
 import { borderOf, phases, reachOf } from "./conv_windows.ts";
 import { emitGemm, tileFor } from "./gemm.ts";
 import { pack, plainAxis } from "./pack.ts";
+import type { Four } from "./shapes.ts";
 import type { DispatchKernel, KernelContext, KernelsOf } from "./types.ts";
-
-type Four = readonly [number, number, number, number];
 
 /** Rows: output channels. Columns: (y, x, image), so a vec4 is four images. k: (channel, window y, window x). */
 function emitForward(context: KernelContext<ConvGeometry>): void {

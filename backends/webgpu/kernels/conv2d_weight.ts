@@ -7,11 +7,10 @@
 import type { ConvGradientAttributes } from "../../../tensor/ops/conv2d.ts";
 import type { PlanValue } from "../values.ts";
 import { reachOf } from "./conv_windows.ts";
-import { type Axes, emitGemm, tileFor } from "./gemm.ts";
+import { emitGemm, tileFor } from "./gemm.ts";
 import { pack, plainAxis } from "./pack.ts";
+import type { Axes, Four } from "./shapes.ts";
 import type { KernelContext } from "./types.ts";
-
-type Four = readonly [number, number, number, number];
 
 /** How the weight gradient finds its columns, the elements of the windows: in counts of vec4s, but for the output's. */
 interface WindowColumns {

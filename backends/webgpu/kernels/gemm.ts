@@ -10,14 +10,13 @@
  * @module
  */
 
+import { onCores } from "../cores.ts";
 import type { PlanValue } from "../values.ts";
-import { BLOCK } from "./gemm_shader.ts";
 import { gemmShader } from "./gemm_registers.ts";
+import { BLOCK } from "./gemm_shared_shader.ts";
+import type { Axes } from "./shapes.ts";
 import { targetsOf } from "./splits.ts";
 import type { Emitter } from "./types.ts";
-
-/** Three nested axes, outermost first. */
-export type Axes = readonly [number, number, number];
 
 /** A product. Strides and starts of A and B count vec4s, those of out count elements. */
 export interface GemmProblem {
@@ -93,14 +92,11 @@ const USUAL = { cores: ["4x16", "8x16", "16x16"], gpu: ["4x8", "8x8"], alongK: [
 /** A lane's tile: one of the usual ones that has all rows, or the largest. */
 export function tileFor(rows: number, emitter: Emitter, alongK = false): Tile {
   const tiles = alongK ? TILES_ALONG_K : TILES;
-  const names = USUAL[alongK ? "alongK" : emitter.parallelism > MANY_LANES ? "gpu" : "cores"];
+  const names = USUAL[alongK ? "alongK" : onCores(emitter.parallelism) ? "cores" : "gpu"];
   const usual = names.map((name) => tiles.find((tile) => tile.name === name)!);
   const guess = usual.find((tile) => tile.rows >= rows) ?? usual.at(-1)!;
   return emitter.choose(alongK ? "tile along k" : "tile", tiles, guess);
 }
-
-/** Above this parallelism the adapter is a GPU, not a few cores. */
-const MANY_LANES = 4096;
 
 /** How many neighbouring lanes take turns along k: what they load together is contiguous. */
 const TURNS = { cores: 8, gpu: 32 };
@@ -113,7 +109,7 @@ const MOST_K = 1 << 20;
 /** Emits the product into the emitter's sink; where the output is small and k is long, in splits that are summed after. */
 export function emitGemm(emitter: Emitter, problem: GemmProblem): void {
   const { groups, rows, tile } = problem;
-  const manyLanes = emitter.parallelism > MANY_LANES;
+  const cores = onCores(emitter.parallelism);
   const columns = problem.columns[0] * problem.columns[1] * problem.columns[2];
   const rowTiles = Math.ceil(rows / tile.rows);
   const columnTiles = Math.ceil((columns + (problem.rowSums ? 1 : 0)) / (tile.columns / 4));
@@ -125,7 +121,7 @@ export function emitGemm(emitter: Emitter, problem: GemmProblem): void {
   const width4 = storesFour(problem) && outLength % 4 === 0 ? 4 : 1;
   const targets = targetsOf(emitter, splits, width4, problem.rowSums);
   emitter.dispatch({
-    ...gemmShader(problem, targets, width4),
+    ...gemmShader(problem, targets, width4, cores),
     params: {
       ...targets.sink.params,
       rows,
@@ -141,7 +137,7 @@ export function emitGemm(emitter: Emitter, problem: GemmProblem): void {
       depthOf(problem),
     invocations: lanes * splits,
     // Cores share out workgroups: few large ones would leave one of them idle at the end.
-    workgroupSize: manyLanes ? 32 : 8,
+    workgroupSize: cores ? 8 : 32,
   });
   targets.finish();
 }
@@ -165,7 +161,7 @@ interface Split extends Record<string, number> {
 function splitOf({ parallelism }: Emitter, problem: GemmProblem, tiles: number): Split {
   const { k, part, groups } = problem;
   const alongK = usesK(problem);
-  const turns = parallelism > MANY_LANES ? TURNS.gpu : TURNS.cores;
+  const turns = onCores(parallelism) ? TURNS.cores : TURNS.gpu;
   if (alongK && !part && k[1] * k[2] === 1 && k[0] >= 4 * turns) {
     return {
       splits: turns,
@@ -208,7 +204,7 @@ function parameters(problem: GemmProblem, turn: number): Record<string, number> 
   // A step that carries into an outer axis also takes back what the inner axes added.
   const wrap = ([s0, s1, s2]: Axes) => [s0 - (k[1] - 1) * s1 - (k[2] - 1) * s2, s1 - (k[2] - 1) * s2, s2];
   const [b0, b1, b2] = wrap(bStep);
-  const values = {
+  return {
     k0: k[0],
     k1: k[1],
     k2: k[2],
@@ -242,5 +238,4 @@ function parameters(problem: GemmProblem, turn: number): Record<string, number> 
     one: 1,
     zero: 0,
   };
-  return values;
 }

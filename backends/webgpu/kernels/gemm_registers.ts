@@ -7,6 +7,7 @@
 import type { Dispatch } from "../shader.ts";
 import type { PlanValue } from "../values.ts";
 import type { GemmProblem } from "./gemm.ts";
+import { range } from "./shapes.ts";
 import type { Targets } from "./splits.ts";
 
 const STORE_EACH = `store(at, v.x);
@@ -20,8 +21,6 @@ const STORE_SUMS = (tileRows: number) => `
         store_sum(split * p.sumsSplit + group * p.rows + row + m, tile[t * ${tileRows}u + m].x);
       }
     }`;
-
-const range = (n: number) => [...Array(n).keys()];
 
 /** An operand that is stored in f16 is bound under another name, and computed with in f32. */
 function operand(name: string, value: PlanValue): Dispatch["bindings"][number] {
@@ -48,6 +47,7 @@ export function gemmShader(
   { a, b, aAlong, bAlong, tile: { rows: tm, columns: tn } }: GemmProblem,
   { sink, sums }: Targets,
   storeWidth: 1 | 4,
+  cores: boolean,
 ): Pick<Dispatch, "bindings" | "functions" | "body"> {
   const rows = range(tm);
   const vectors = range(tn / 4);
@@ -78,7 +78,8 @@ export function gemmShader(
     }
     // Four rows at a time, each four after the last.
     for (const q of range(tm / 4)) {
-      const after = (v: string) => q + s === 0 ? v : `after(${v}, c${(4 * q + tm - 1) % tm}_${tn / 4 - 1}.w)`;
+      const after = (v: string) =>
+        !cores || q + s === 0 ? v : `after(${v}, c${(4 * q + tm - 1) % tm}_${tn / 4 - 1}.w)`;
       const named = `${q}_${s}`;
       if (aAlong === "m") step.push(`let rows${named} = ${after(`a${q}_k${s}`)};`);
       else for (const t of vectors) step.push(`let columns${named}_${t} = ${after(`b${t}_k${s}`)};`);
@@ -110,7 +111,7 @@ export function gemmShader(
 
   return {
     bindings: [operand("a", a), operand("b", b), ...sink.bindings, ...(sums?.bindings ?? [])],
-    functions: `${AFTER}
+    functions: `${cores ? AFTER : ""}
 ${[widened("a", a), widened("b", b)].join("")}
 fn bAt(j: u32) -> u32 {
   let j01 = j / p.j2;
