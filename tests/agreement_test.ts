@@ -39,13 +39,12 @@ const [main, windowed, ...others] = await webgpuVariants();
 if (main === undefined || windowed === undefined) throw new Error("no WebGPU device");
 
 const variants = [windowed, ...others];
-/** Those on which kernels with dispatches of their own get one tile and no other. */
+/** Those on which products get one tile and no other. */
 const tiles = await forcedTiles();
 let products: Promise<Variant[]> | null = null;
-/** Those on which an op gets one candidate and no other; there are more for products, opened for the first of them. */
+/** Those on which an op that chooses gets one candidate and no other; variants of the product are opened for the first. */
 async function forcedOf(op: string): Promise<readonly Variant[]> {
-  if (kernels[op as keyof typeof kernels]?.kind !== "dispatch") return [];
-  return PRODUCTS.has(op) ? [...tiles, ...await (products ??= forcedProducts(main!.device))] : tiles;
+  return PRODUCTS.has(op) ? [...tiles, ...await (products ??= forcedProducts(main!.device))] : [];
 }
 /** All WebGPU devices that were opened. */
 const opened = async () => [main, ...variants, ...tiles, ...await products ?? []];
