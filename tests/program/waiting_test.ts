@@ -3,11 +3,22 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { test } from "node:test";
-import { device, normal, randomKey } from "../../mod.ts";
+import { type Device, device, normal, randomKey } from "../../mod.ts";
+
+/** Dawn, also in Deno, whose own WebGPU asks for nothing; with the driver that `scripts/suites.mjs` found for it. */
+async function openDawn(): Promise<Device> {
+  const { FERMI_DAWN_DRIVER: driver, VK_ICD_FILENAMES: before } = process.env;
+  if (driver) process.env["VK_ICD_FILENAMES"] = driver;
+  try {
+    return await device("webgpu", { gpu: "dawn" });
+  } finally {
+    if (before === undefined) delete process.env["VK_ICD_FILENAMES"];
+    else process.env["VK_ICD_FILENAMES"] = before;
+  }
+}
 
 test("waiting: a long evaluation is waited for without turning the event loop round and round", async () => {
-  // Whatever else the runtime has: wgpu asks for nothing.
-  const gpu = await device("webgpu", { gpu: "dawn" });
+  const gpu = await openDawn();
   const x = normal(randomKey(1, { device: gpu }), [512, 512]);
   const long = () =>
     Array.from({ length: 12 }).reduce((y: typeof x) => y.matmul(x).mul(0.03), x).sum().data();
