@@ -1,5 +1,5 @@
 // What a page does not need is taken out of the sources before they are bundled: the sentences that say what an op means,
-// and the comments and the indentation of shaders. And what `device` imports on demand is imported at once: in one file
+// and the comments and the indentation of shaders. And a backend that is imported on demand is imported at once: in one file
 // nothing is spared by waiting, and a bundler has to wrap every module that is to run later.
 
 import { parse } from "@babel/parser";
@@ -79,7 +79,8 @@ const PLACES: readonly (readonly [RegExp, Rule])[] = [
 
 /** The source of a file, made compact. `file` is its path in the repository, with slashes. */
 export function compact(file: string, source: string): string {
-  if (file === "backends/mod.ts") return importedAtOnce(source);
+  if (file === "backends/mod.ts") return importedAtOnce(source, 2);
+  if (file === "backends/webgpu/reference.ts") return importedAtOnce(source, 1);
   const tree = parse(source, { sourceType: "module", plugins: ["typescript"] }).program as unknown as Node;
   const nodes = [...nodesOf(tree)];
   const edits = PLACES.flatMap(([place, rule]) => place.test(file) ? rule(nodes, source) : []);
@@ -90,12 +91,14 @@ export function compact(file: string, source: string): string {
 }
 
 /** `(await import("./cpu/mod.ts")).cpuDevice(...)` with a static import. */
-function importedAtOnce(source: string): string {
+function importedAtOnce(source: string, count: number): string {
   const imports: string[] = [];
   const text = source.replaceAll(/\(await import\(("[^"]+")\)\)/g, (_, path) => {
     imports.push(`import * as backend${imports.length} from ${path};\n`);
     return `backend${imports.length - 1}`;
   });
-  if (imports.length !== 2) throw new Error(`backends/mod.ts imports ${imports.length} backends on demand`);
+  if (imports.length !== count) {
+    throw new Error(`${imports.length} backends are imported on demand, not ${count}`);
+  }
   return imports.join("") + text;
 }
