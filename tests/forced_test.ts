@@ -1,0 +1,43 @@
+// Every candidate that kernels may choose from, by force, against the definition: the ops that are products on devices
+// which take one tile, or one variant, and no other. A file of its own, since some thousand pipelines of a software driver
+// are as many as Linux has mappings for a process. FERMI_VARIANTS=all has every variant of the product on software drivers too.
+
+import { after, test } from "node:test";
+import fc from "fast-check";
+import { devices, forcedProducts, forcedTiles, PRODUCTS } from "./devices.ts";
+import { check, type Order, ORDERS, together } from "./agreement.ts";
+import { samples } from "./samples/mod.ts";
+import { hold, runs } from "./seeds.ts";
+
+/** How many cases an op gets. */
+const RUNS: Readonly<Record<Order, number>> = {
+  output: runs(5),
+  behind: runs(1),
+  gradient: runs(2),
+  second: runs(1),
+};
+
+const forced = [...await forcedTiles(), ...await forcedProducts((await devices())[1]!)];
+
+for (const [op, { cases, gradient }] of Object.entries(samples)) {
+  if (!PRODUCTS.has(op)) continue;
+  test(`forced: ${op}`, async () => {
+    const real = cases.filter(({ wrt }) => wrt.length > 0);
+    await together(ORDERS.flatMap((order, offset) => {
+      const derived = order === "gradient" || order === "second";
+      if (derived && gradient === "flat") return [];
+      const checked = fc.asyncProperty(derived ? real : cases, async (sample) => {
+        const able = forced.filter(({ device }) => sample.needs.every((dtype) => device.supports(dtype)));
+        await check(sample, able, order);
+      });
+      return [hold(checked, { numRuns: RUNS[order], offset: 20 + offset }, {
+        file: "forced_test.ts",
+        test: `: ${op}`,
+      })];
+    }));
+  });
+}
+
+after(() => {
+  for (const { device } of forced) device.destroy();
+});
