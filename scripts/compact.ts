@@ -79,8 +79,8 @@ const PLACES: readonly (readonly [RegExp, Rule])[] = [
 
 /** The source of a file, made compact. `file` is its path in the repository, with slashes. */
 export function compact(file: string, source: string): string {
-  if (file === "backends/mod.ts") return importedAtOnce(source, 2);
-  if (file === "backends/webgpu/reference.ts") return importedAtOnce(source, 1);
+  if (file === "backends/mod.ts") return importedAtOnce(file, source, 2);
+  if (file === "backends/webgpu/reference.ts") return importedAtOnce(file, source, 1);
   const tree = parse(source, { sourceType: "module", plugins: ["typescript"] }).program as unknown as Node;
   const nodes = [...nodesOf(tree)];
   const edits = PLACES.flatMap(([place, rule]) => place.test(file) ? rule(nodes, source) : []);
@@ -91,14 +91,14 @@ export function compact(file: string, source: string): string {
 }
 
 /** `(await import("./cpu/mod.ts")).cpuDevice(...)` with a static import. */
-function importedAtOnce(source: string, count: number): string {
+function importedAtOnce(file: string, source: string, count: number): string {
   const imports: string[] = [];
   const text = source.replaceAll(/\(await import\(("[^"]+")\)\)/g, (_, path) => {
     imports.push(`import * as backend${imports.length} from ${path};\n`);
     return `backend${imports.length - 1}`;
   });
   if (imports.length !== count) {
-    throw new Error(`${imports.length} backends are imported on demand, not ${count}`);
+    throw new Error(`${file} imports ${imports.length} backends on demand`);
   }
   return imports.join("") + text;
 }
