@@ -35,7 +35,7 @@ interface Driver {
 
 /** The suites that draw their samples, and those beside them that need no reference. */
 const FILES = readdirSync("tests")
-  .filter((name) => /^(agreement|graph_fuzz|relations\w*|random)_test\.ts$/.test(name))
+  .filter((name) => /^(agreement|forced|graph_fuzz|relations\w*|random)_test\.ts$/.test(name))
   .map((name) => `tests/${name}`);
 
 function run(runs: number, seed: number, environment: Record<string, string>): Table {

@@ -24,6 +24,7 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   "run.mjs": "bench/pack/run.ts",
   "bench.mjs": "bench/main.ts",
   "agreement.mjs": "tests/agreement_test.ts",
+  "forced.mjs": "tests/forced_test.ts",
   "variants.mjs": "tests/variants_test.ts",
 };
 

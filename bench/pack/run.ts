@@ -52,7 +52,7 @@ interface Outcome {
 }
 
 /** The agreement suite, a process for each part: a driver that gives up in one has the other still to show. */
-const SUITE = ["agreement", "variants"] as const;
+const SUITE = ["agreement", "forced", "variants"] as const;
 
 /** Holds every op to its definition, with every variant of the product by force; gives how many tests passed, and how many did not. */
 function agree(percent: number): Outcome {

@@ -74,7 +74,7 @@ if (LINUX) {
     assert.match(readFileSync(join(place, "results/here.html"), "utf8"), /^<!doctype html>/);
   });
 
-  test("pack: both parts of the agreement suite are in it", () => {
+  test("pack: the parts of the agreement suite are in it", () => {
     const part = (file: string, pattern: string) => {
       const args = ["--test-reporter=tap", `--test-name-pattern=${pattern}`, join(place, file)];
       const { status, stdout, stderr } = start("node", args, { FERMI_RUNS: "1" });
@@ -83,6 +83,7 @@ if (LINUX) {
       return stdout;
     };
     assert.match(part("agreement.mjs", "agreement: neg$"), /\nok \d+ - agreement: neg\n/);
+    assert.match(part("forced.mjs", "no such test"), /\nok \d+ - forced: matmul/);
     assert.match(part("variants.mjs", "variants: a name"), /\nok \d+ - variants: a name/);
   });
 
