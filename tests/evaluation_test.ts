@@ -6,6 +6,7 @@ import {
   avgPool2d,
   conv2d,
   type Device,
+  device,
   evaluate,
   full,
   gather,
@@ -226,3 +227,10 @@ for (const device of all) {
     assert.equal((await x.data())[4], Array.from({ length: 300 }, (_, i) => i % 7).reduce((a, b) => a + b));
   });
 }
+
+test("devices that are opened at once live side by side", async () => {
+  const opened = await Promise.all([1, 2, 3].map(() => device("webgpu")));
+  const sums = await Promise.all(opened.map((on, i) => tensor([i, 1], { device: on }).sum().item()));
+  assert.deepEqual(sums, [1, 2, 3]);
+  for (const on of opened) on.destroy();
+});

@@ -5,8 +5,8 @@
  * @module
  */
 
-/** Kept for the life of the process: its devices do not survive it, and crash when it is collected. */
-let dawn: GPU | null = null;
+/** Kept for the life of the process: its devices do not survive it, and crash when it is collected, or is made twice. */
+let dawn: Promise<GPU> | null = null;
 
 /**
  * Loads Dawn, once.
@@ -15,13 +15,18 @@ let dawn: GPU | null = null;
  */
 export async function openDawn(): Promise<GPU> {
   try {
-    if (dawn) return dawn;
-    const { create, globals } = await importDawn("index.js");
-    waitPatiently(globals);
-    return dawn = create([]);
+    // Whoever comes while it loads waits for the same.
+    return await (dawn ??= load());
   } catch (error) {
+    dawn = null;
     throw new Error(`webgpu: ${whyNot(error)}`, { cause: error });
   }
+}
+
+async function load(): Promise<GPU> {
+  const { create, globals } = await importDawn("index.js");
+  waitPatiently(globals);
+  return create([]);
 }
 
 /**
