@@ -1,37 +1,51 @@
 // The whole library as one module for a page: bundled by esbuild, and minified by terser, which knows what is used and
-// names things so that gzip sees them again; it makes the file smaller than esbuild alone by a twentieth.
+// names things so that gzip sees them again; it makes the file smaller than esbuild alone by a twentieth. What no page
+// needs but one that asks for it lies in files beside it.
 
 import { build, type Plugin } from "esbuild";
 import { readFile } from "node:fs/promises";
-import { relative } from "node:path";
+import { basename, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { minify } from "terser";
 import { compact } from "./compact.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
+/** By name: the library, and what it imports on demand, which has its own copy of the few small functions that it needs. */
+const FILES: Readonly<Record<string, string>> = {
+  "fermi": "mod.ts",
+  "fermi.tune": "backends/webgpu/tune.ts",
+  "fermi.dawn": "backends/webgpu/dawn.ts",
+};
+
 const compacting: Plugin = {
   name: "compact",
-  setup({ onLoad }) {
+  setup({ onLoad, onResolve }) {
     onLoad({ filter: /\.ts$/ }, async ({ path }) => {
       const source = await readFile(path, "utf8");
       return { contents: compact(relative(root, path).replaceAll("\\", "/"), source), loader: "ts" };
     });
+    onResolve({ filter: /\.ts$/ }, ({ kind, path }) => {
+      if (kind !== "dynamic-import") return undefined;
+      const name = `fermi.${basename(path, ".ts")}`;
+      return name in FILES ? { path: `./${name}.js`, external: true } : undefined;
+    });
   },
 };
 
-/** What a page loads, and the map to the sources. */
-export interface Bundle {
+/** A file that a page loads, and the map to the sources. */
+export interface BundledFile {
+  readonly name: string;
   readonly code: string;
   readonly map: string;
 }
 
-/** Bundles `mod.ts`. */
-export async function bundle(): Promise<Bundle> {
+/** Bundles `mod.ts`: `fermi.js`, and behind it what it imports on demand. */
+export async function bundle(): Promise<[BundledFile, ...BundledFile[]]> {
   const { outputFiles } = await build({
     absWorkingDir: root,
-    entryPoints: ["mod.ts"],
-    outfile: "dist/fermi.js",
+    entryPoints: FILES,
+    outdir: "dist",
     bundle: true,
     write: false,
     sourcemap: "external",
@@ -43,12 +57,16 @@ export async function bundle(): Promise<Bundle> {
     plugins: [compacting],
     logLevel: "warning",
   });
-  const textOf = (end: string) => outputFiles.find(({ path }) => path.endsWith(end))!.text;
-  const { code, map } = await minify({ "fermi.js": textOf(".js") }, {
-    module: true,
-    ecma: 2020,
-    compress: { passes: 4, unsafe_arrows: true, lhs_constants: false, keep_fargs: false },
-    sourceMap: { content: textOf(".map"), filename: "fermi.js", url: "fermi.js.map" },
+  const textOf = (name: string) => outputFiles.find(({ path }) => basename(path) === name)!.text;
+  const [fermi, ...others] = Object.keys(FILES).map(async (file) => {
+    const name = `${file}.js`;
+    const { code, map } = await minify({ [name]: textOf(name) }, {
+      module: true,
+      ecma: 2020,
+      compress: { passes: 4, unsafe_arrows: true, lhs_constants: false, keep_fargs: false },
+      sourceMap: { content: textOf(`${name}.map`), filename: name, url: `${name}.map` },
+    });
+    return { name, code: code!, map: String(map) };
   });
-  return { code: code!, map: String(map) };
+  return [await fermi!, ...await Promise.all(others)];
 }

@@ -6,9 +6,9 @@
  */
 
 import type { DType, HostArray } from "../../tensor/mod.ts";
-import { compile, type Question } from "./compile.ts";
+import type { Question } from "./compile.ts";
 import type { DispatchStep, Program } from "./lower.ts";
-import { type Gear, Plan } from "./plan.ts";
+import type { Gear, Plan } from "./plan.ts";
 import { decode, encode } from "./transfer.ts";
 import { byteLength, type Home, type PlanValue } from "./values.ts";
 
@@ -105,7 +105,7 @@ class Trial {
   /** Builds a candidate. */
   async enter(name: string): Promise<Contender> {
     const { family, step } = this.#question;
-    const { limits, pipelines, failures } = this.#gear;
+    const { limits, pipelines, failures, compile, Plan } = this.#gear;
     const { result: program, settled: filled } = failures.collect(() =>
       failures.watch(
         step.label,
