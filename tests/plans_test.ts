@@ -175,8 +175,8 @@ test("plans: a product is cut into tiles for the adapter, and into splits while 
       invocations
     );
   };
-  // 16 x 12 tiles on a few cores, 8 x 8 on a GPU: 256 / 16 times ceil(256 / 12).
-  assert.equal(product(256, 64, 256, 256).at(-1), 16 * 22);
+  // 16 x 16 tiles on a few cores, 8 x 8 on a GPU.
+  assert.equal(product(256, 64, 256, 256).at(-1), 16 * 16);
   assert.equal(product(256, 64, 256, 65536).at(-1), 32 * 32);
   // One tile and a long sum: 64 k and more a split, then the splits are summed.
   assert.equal(product(8, 4096, 8, 1).at(-1), 1);
@@ -313,7 +313,7 @@ test("plans: a step of AlexNet's small sister", async () => {
   const { length } = plan.dispatches;
   const bytes = bytesOf(plan).reduce((sum, each) => sum + each);
   // Measured: who changes the planner on purpose writes the new numbers here.
-  assert.deepEqual({ dispatches: length, bytes }, { dispatches: 113, bytes: 5_569_296 });
+  assert.deepEqual({ dispatches: length, bytes }, { dispatches: 119, bytes: 5_646_352 });
 });
 
 test("plans: an equal graph finds its plan, another attribute does not", async () => {

@@ -9,7 +9,7 @@ const COMPARE = ["--backend=webgpu", "--compare=cpu", "--batch=2", "--limit=4"];
 
 /** Of window element 7, the second group stores half: one tap of one group. */
 const BUG = {
-  file: "backends/webgpu/kernels/conv2d.ts",
+  file: "backends/webgpu/kernels/conv2d_weight.ts",
   right: `
   emitGemm(context, {
     a,
@@ -44,7 +44,7 @@ test("compare: a bug in one tap of one group of the weight gradient is named, wi
     const { code, stdout, stderr } = await train(["--steps=1"]);
     assert.equal(code, 1, stdout + stderr);
     // conv2, conv4 and conv5 have two groups; the backward pass reaches conv5 first, the graph is listed from conv1 on.
-    const line = await lineOf("nn/layers.ts", "conv2d(x, this.weight");
+    const line = await lineOf("nn/layers.ts", "conv2d(x, cast(this.weight");
     const verdict = new RegExp(
       `step 1: conv2dParameterGradients \\(gradient of conv2dWithBias\\) leaves its bound: layer conv2, nn/layers\\.ts:${line} ` +
         "from train/step\\.ts:\\d+: element \\[(\\d+), \\d+, 1, 2\\] is (\\S+), should be (\\S+) \\+- \\S+ " +

@@ -74,8 +74,8 @@ test("--check-gradients: the networks as they are", async () => {
 test("--check-gradients: a bug in the gradient of a composite is found, between two layers", async () => {
   const bug = {
     file: "tensor/ops/normalize.ts",
-    right: "mul(mul(x!, 2 * alpha * beta), neighbourSum(shares",
-    wrong: "mul(mul(x!, alpha * beta), neighbourSum(shares",
+    right: "mul(mul(wide, 2 * alpha * beta), sums)",
+    wrong: "mul(mul(wide, alpha * beta), sums)",
   };
   const { code, stdout, stderr } = await planted(bug, CHECK);
   assert.equal(code, 1, stderr);

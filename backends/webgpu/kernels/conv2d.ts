@@ -1,5 +1,6 @@
 /**
- * The three passes of conv2d as address recipes for the one matrix product of `gemm.ts`.
+ * The three passes of conv2d as address recipes for the product of `gemm.ts`, in which each lane works on its own; where lanes share,
+ * `conv2d_shared.ts` has them.
  *
  * @module
  */
@@ -8,11 +9,10 @@ import type { ConvGeometry, ConvGradientAttributes } from "../../../tensor/ops/c
 import { sharedForward, sharedInputGradient, sharedWeightGradient } from "./conv2d_shared.ts";
 import { emitWeightGradient } from "./conv2d_weight.ts";
 import { borderOf, phases, reachOf } from "./conv_windows.ts";
-import { emitGemm, tileRowsFor } from "./gemm.ts";
+import { emitGemm, tileFor } from "./gemm.ts";
 import { pack, plainAxis } from "./pack.ts";
+import type { Four } from "./shapes.ts";
 import type { DispatchKernel, KernelContext, KernelsOf } from "./types.ts";
-
-type Four = readonly [number, number, number, number];
 
 /** Rows: output channels. Columns: (y, x, image), so a vec4 is four images. k: (channel, window y, window x). */
 function emitForward(context: KernelContext<ConvGeometry>): void {
@@ -36,17 +36,17 @@ function emitForward(context: KernelContext<ConvGeometry>): void {
     rows: batch,
   });
   // [group][tile][channel][y][x][row / 4]
-  const tileRows = tileRowsFor(rows, context);
-  const rowTiles = Math.ceil(rows / tileRows);
+  const tile = tileFor(rows, context);
+  const rowTiles = Math.ceil(rows / tile.rows);
   const a = pack(context, { value: context.contiguous(weight), offset: 0 }, {
     z: { count: groups, stride: rows * taps },
-    t: { count: rowTiles, stride: tileRows * taps, tile: tileRows },
+    t: { count: rowTiles, stride: tile.rows * taps, tile: tile.rows },
     x: plainAxis(taps, 1),
-    v: tileRows / 4,
+    v: tile.rows / 4,
     component: taps,
     rows,
   });
-  const vectors = tileRows / 4;
+  const vectors = tile.rows / 4;
   emitGemm(context, {
     a,
     b,
@@ -54,7 +54,7 @@ function emitForward(context: KernelContext<ConvGeometry>): void {
     bAlong: "j",
     groups,
     rows,
-    tileRows,
+    tile,
     columns: [height, width, images],
     columnExtent: batch,
     k: [depth, windowY, windowX],
@@ -94,9 +94,9 @@ function emitInputGradient(context: KernelContext<ConvGradientAttributes>): void
   });
   const source = { value: context.contiguous(weight), offset: 0 };
   const area = windowY * windowX;
-  const tileRows = tileRowsFor(rows, context);
-  const rowTiles = Math.ceil(rows / tileRows);
-  const vectors = tileRows / 4;
+  const tile = tileFor(rows, context);
+  const rowTiles = Math.ceil(rows / tile.rows);
+  const vectors = tile.rows / 4;
   const plane = borderY.count * borderX.count * images;
   for (const py of phasesY) {
     for (const px of phasesX) {
@@ -105,7 +105,7 @@ function emitInputGradient(context: KernelContext<ConvGradientAttributes>): void
       const lastTap = (py.first + (py.taps - 1) * py.step) * windowX + px.first + (px.taps - 1) * px.step;
       const a = pack(context, source, {
         z: { count: groups, stride: depth * rows * area },
-        t: { count: rowTiles, stride: tileRows * area, tile: tileRows },
+        t: { count: rowTiles, stride: tile.rows * area, tile: tile.rows },
         y: plainAxis(depth, rows * area),
         x: plainAxis(py.taps, -py.step * windowX),
         u: { count: px.taps, stride: -px.step },
@@ -122,7 +122,7 @@ function emitInputGradient(context: KernelContext<ConvGradientAttributes>): void
         groups,
         part: phasesY.length * phasesX.length > 1,
         rows,
-        tileRows,
+        tile,
         columns: [py.lines, px.lines, images],
         columnExtent: batch,
         k: [taps === 0 ? 0 : depth, py.taps, px.taps],

@@ -10,10 +10,9 @@ import type { View } from "../values.ts";
 import { borderOf, phases, reachOf } from "./conv_windows.ts";
 import { emitProduct, extentsOf } from "./gemm_shared.ts";
 import type { PackSpace } from "./pack.ts";
+import type { Four } from "./shapes.ts";
 import { pick } from "./variants.ts";
 import type { KernelContext } from "./types.ts";
-
-type Four = readonly [number, number, number, number];
 
 /** Images with zeros around them; as they are where no window reaches over the edge. */
 function bordered(context: KernelContext<ConvGeometry>, x: View, { y, x: across }: {

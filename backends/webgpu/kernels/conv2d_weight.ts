@@ -7,11 +7,10 @@
 import type { ConvGradientAttributes } from "../../../tensor/ops/conv2d.ts";
 import type { PlanValue } from "../values.ts";
 import { reachOf } from "./conv_windows.ts";
-import { type Axes, emitGemm, tileRowsFor } from "./gemm.ts";
+import { emitGemm, tileFor } from "./gemm.ts";
 import { pack, plainAxis } from "./pack.ts";
+import type { Axes, Four } from "./shapes.ts";
 import type { KernelContext } from "./types.ts";
-
-type Four = readonly [number, number, number, number];
 
 /** How the weight gradient finds its columns, the elements of the windows: in counts of vec4s, but for the output's. */
 interface WindowColumns {
@@ -107,12 +106,12 @@ export function emitWeightGradient(context: WeightGradient): void {
   const windows = byLine ? lineColumns(context) : channelColumns(context);
 
   // [group][tile][image][y, x][row / 4]
-  const tileRows = tileRowsFor(rows, context);
-  const rowTiles = Math.ceil(rows / tileRows);
-  const vectors = tileRows / 4;
+  const tile = tileFor(rows, context);
+  const rowTiles = Math.ceil(rows / tile.rows);
+  const vectors = tile.rows / 4;
   const a = pack(context, { value: context.contiguous(dy), offset: 0 }, {
     z: { count: groups, stride: rows * pixels },
-    t: { count: rowTiles, stride: tileRows * pixels, tile: tileRows },
+    t: { count: rowTiles, stride: tile.rows * pixels, tile: tile.rows },
     y: plainAxis(batch, outChannels * pixels),
     x: plainAxis(pixels, 1),
     v: vectors,
@@ -126,7 +125,7 @@ export function emitWeightGradient(context: WeightGradient): void {
     bAlong: "j",
     groups,
     rows,
-    tileRows,
+    tile,
     k: [batch, height, width],
     aStep: vectors,
     aGroup: rowTiles * batch * pixels * vectors,

@@ -10,14 +10,13 @@
  * @module
  */
 
+import { onCores } from "../cores.ts";
 import type { PlanValue } from "../values.ts";
-import { BLOCK } from "./gemm_shader.ts";
 import { gemmShader } from "./gemm_registers.ts";
+import { BLOCK } from "./gemm_shared_shader.ts";
+import type { Axes } from "./shapes.ts";
 import { targetsOf } from "./splits.ts";
 import type { Emitter } from "./types.ts";
-
-/** Three nested axes, outermost first. */
-export type Axes = readonly [number, number, number];
 
 /** A product. Strides and starts of A and B count vec4s, those of out count elements. */
 export interface GemmProblem {
@@ -31,8 +30,8 @@ export interface GemmProblem {
   /** Whether other products make the rest of the output: then k is not split, since splits are summed for all of it. */
   readonly part?: boolean;
   readonly rows: number;
-  /** Rows of a lane's tile, as A was packed for. */
-  readonly tileRows: number;
+  /** A lane's tile, as A was packed for. */
+  readonly tile: Tile;
   /** Counts of column vectors (four neighbours along the last axis). */
   readonly columns: Axes;
   /** Columns along the last axis, which need not be a multiple of four. */
@@ -64,21 +63,21 @@ export interface GemmProblem {
 }
 
 /** What a lane computes at once. */
-interface Tile {
+export interface Tile {
   readonly name: string;
   readonly rows: number;
   readonly columns: number;
 }
 
-/**
- * Tiles, by their rows. A GPU has registers for 8 x 8; on cores accumulators are memory anyway, and what counts is how often
- * a loaded number is used: there 16 x 12 is best.
- */
+/** Tiles. A GPU has registers for 8 x 8; on cores what counts is how often a loaded number is used. */
 export const TILES: readonly Tile[] = [
   { name: "4x8", rows: 4, columns: 8 },
+  { name: "4x16", rows: 4, columns: 16 },
   { name: "8x8", rows: 8, columns: 8 },
+  { name: "8x16", rows: 8, columns: 16 },
   { name: "16x12", rows: 16, columns: 12 },
-  { name: "24x8", rows: 24, columns: 8 },
+  { name: "16x16", rows: 16, columns: 16 },
+  { name: "24x12", rows: 24, columns: 12 },
 ];
 
 /** Tiles where an operand is read along k, four k at once. */
@@ -87,20 +86,17 @@ export const TILES_ALONG_K: readonly Tile[] = [
   { name: "8x4", rows: 8, columns: 4 },
 ];
 
-function tileColumns(tileRows: number, alongK: boolean): number {
-  return (alongK ? TILES_ALONG_K : TILES).find(({ rows }) => rows === tileRows)!.columns;
-}
+/** What is best by experience, for few rows and for many: measured on software Vulkan, for a GPU a guess. */
+const USUAL = { cores: ["4x16", "8x16", "16x16"], gpu: ["4x8", "8x8"], alongK: ["4x4", "8x4"] };
 
-/** Rows of a lane's tile. */
-export function tileRowsFor(rows: number, emitter: Emitter, alongK = false): number {
+/** A lane's tile: one of the usual ones that has all rows, or the largest. */
+export function tileFor(rows: number, emitter: Emitter, alongK = false): Tile {
   const tiles = alongK ? TILES_ALONG_K : TILES;
-  const largest = alongK || emitter.parallelism > MANY_LANES ? 8 : 16;
-  const guess = tiles.find((tile) => tile.rows >= Math.min(rows, largest))!;
-  return emitter.choose(alongK ? "tile along k" : "tile", tiles, guess).rows;
+  const names = USUAL[alongK ? "alongK" : onCores(emitter.parallelism) ? "cores" : "gpu"];
+  const usual = names.map((name) => tiles.find((tile) => tile.name === name)!);
+  const guess = usual.find((tile) => tile.rows >= rows) ?? usual.at(-1)!;
+  return emitter.choose(alongK ? "tile along k" : "tile", tiles, guess);
 }
-
-/** Above this parallelism the adapter is a GPU, not a few cores. */
-const MANY_LANES = 4096;
 
 /** How many neighbouring lanes take turns along k: what they load together is contiguous. */
 const TURNS = { cores: 8, gpu: 32 };
@@ -112,13 +108,11 @@ const MOST_K = 1 << 20;
 
 /** Emits the product into the emitter's sink; where the output is small and k is long, in splits that are summed after. */
 export function emitGemm(emitter: Emitter, problem: GemmProblem): void {
-  const { groups, rows, tileRows } = problem;
-  const alongK = usesK(problem);
-  const manyLanes = emitter.parallelism > MANY_LANES;
-  const width = tileColumns(tileRows, alongK);
+  const { groups, rows, tile } = problem;
+  const cores = onCores(emitter.parallelism);
   const columns = problem.columns[0] * problem.columns[1] * problem.columns[2];
-  const rowTiles = Math.ceil(rows / tileRows);
-  const columnTiles = Math.ceil((columns + (problem.rowSums ? 1 : 0)) / (width / 4));
+  const rowTiles = Math.ceil(rows / tile.rows);
+  const columnTiles = Math.ceil((columns + (problem.rowSums ? 1 : 0)) / (tile.columns / 4));
   const lanes = groups * rowTiles * columnTiles;
   const split = splitOf(emitter, problem, lanes);
   const { splits } = split;
@@ -127,7 +121,7 @@ export function emitGemm(emitter: Emitter, problem: GemmProblem): void {
   const width4 = storesFour(problem) && outLength % 4 === 0 ? 4 : 1;
   const targets = targetsOf(emitter, splits, width4, problem.rowSums);
   emitter.dispatch({
-    ...gemmShader(problem, [tileRows, width], targets, width4),
+    ...gemmShader(problem, targets, width4, cores),
     params: {
       ...targets.sink.params,
       rows,
@@ -143,7 +137,7 @@ export function emitGemm(emitter: Emitter, problem: GemmProblem): void {
       depthOf(problem),
     invocations: lanes * splits,
     // Cores share out workgroups: few large ones would leave one of them idle at the end.
-    workgroupSize: manyLanes ? 32 : 8,
+    workgroupSize: cores ? 8 : 32,
   });
   targets.finish();
 }
@@ -167,7 +161,7 @@ interface Split extends Record<string, number> {
 function splitOf({ parallelism }: Emitter, problem: GemmProblem, tiles: number): Split {
   const { k, part, groups } = problem;
   const alongK = usesK(problem);
-  const turns = parallelism > MANY_LANES ? TURNS.gpu : TURNS.cores;
+  const turns = onCores(parallelism) ? TURNS.cores : TURNS.gpu;
   if (alongK && !part && k[1] * k[2] === 1 && k[0] >= 4 * turns) {
     return {
       splits: turns,
@@ -210,7 +204,7 @@ function parameters(problem: GemmProblem, turn: number): Record<string, number> 
   // A step that carries into an outer axis also takes back what the inner axes added.
   const wrap = ([s0, s1, s2]: Axes) => [s0 - (k[1] - 1) * s1 - (k[2] - 1) * s2, s1 - (k[2] - 1) * s2, s2];
   const [b0, b1, b2] = wrap(bStep);
-  const values = {
+  return {
     k0: k[0],
     k1: k[1],
     k2: k[2],
@@ -242,6 +236,6 @@ function parameters(problem: GemmProblem, turn: number): Record<string, number> 
     outGroup: problem.outGroup,
     block: usesK(problem) ? BLOCK / 4 : BLOCK,
     one: 1,
+    zero: 0,
   };
-  return values;
 }

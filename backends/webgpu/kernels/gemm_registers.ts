@@ -7,6 +7,7 @@
 import type { Dispatch } from "../shader.ts";
 import type { PlanValue } from "../values.ts";
 import type { GemmProblem } from "./gemm.ts";
+import { range } from "./shapes.ts";
 import type { Targets } from "./splits.ts";
 
 const STORE_EACH = `store(at, v.x);
@@ -21,8 +22,6 @@ const STORE_SUMS = (tileRows: number) => `
       }
     }`;
 
-const range = (n: number) => [...Array(n).keys()];
-
 /** An operand that is stored in f16 is bound under another name, and computed with in f32. */
 function operand(name: string, value: PlanValue): Dispatch["bindings"][number] {
   return value.dtype === "f16"
@@ -34,12 +33,21 @@ function widened(name: string, { dtype }: PlanValue): string {
   return dtype === "f16" ? `fn ${name}(i: u32) -> vec4<f32> { return vec4<f32>(${name}_half(i)); }\n` : "";
 }
 
-/** The shader of a tile of `tm` x `tn`. */
+/**
+ * The same vec4, but not before `c` is there. Left to itself, LLVM makes all products of a step before the first sum, and
+ * has to put them into memory: a third of the time went there.
+ */
+const AFTER = `
+fn after(v: vec4<f32>, c: f32) -> vec4<f32> {
+  return bitcast<vec4<f32>>(bitcast<vec4<u32>>(v) | vec4<u32>(bitcast<u32>(c) & p.zero));
+}`;
+
+/** The shader of the product. */
 export function gemmShader(
-  { a, b, aAlong, bAlong }: GemmProblem,
-  [tm, tn]: readonly [number, number],
+  { a, b, aAlong, bAlong, tile: { rows: tm, columns: tn } }: GemmProblem,
   { sink, sums }: Targets,
   storeWidth: 1 | 4,
+  cores: boolean,
 ): Pick<Dispatch, "bindings" | "functions" | "body"> {
   const rows = range(tm);
   const vectors = range(tn / 4);
@@ -68,9 +76,22 @@ export function gemmShader(
           : `let b${t}_k${s} = vec4<f32>(${range(4).map((c) => `b${t}_${c}.${"xyzw"[s]}`).join(", ")});`,
       );
     }
-    for (const m of rows) {
-      const factor = aAlong === "m" ? `a${m >> 2}_k${s}.${"xyzw"[m & 3]}` : `a${m}.${"xyzw"[s]}`;
-      for (const t of vectors) step.push(`c${m}_${t} += ${factor} * b${t}_k${s};`);
+    // Four rows at a time, each four after the last.
+    for (const q of range(tm / 4)) {
+      const after = (v: string) =>
+        !cores || q + s === 0 ? v : `after(${v}, c${(4 * q + tm - 1) % tm}_${tn / 4 - 1}.w)`;
+      const named = `${q}_${s}`;
+      if (aAlong === "m") step.push(`let rows${named} = ${after(`a${q}_k${s}`)};`);
+      else for (const t of vectors) step.push(`let columns${named}_${t} = ${after(`b${t}_k${s}`)};`);
+      for (const m of range(4).map((r) => 4 * q + r)) {
+        for (const t of vectors) {
+          step.push(
+            aAlong === "m"
+              ? `c${m}_${t} += rows${named}.${"xyzw"[m & 3]} * b${t}_k${s};`
+              : `c${m}_${t} += a${m}.${"xyzw"[s]} * columns${named}_${t};`,
+          );
+        }
+      }
     }
   }
 
@@ -90,7 +111,8 @@ export function gemmShader(
 
   return {
     bindings: [operand("a", a), operand("b", b), ...sink.bindings, ...(sums?.bindings ?? [])],
-    functions: `${[widened("a", a), widened("b", b)].join("")}
+    functions: `${cores ? AFTER : ""}
+${[widened("a", a), widened("b", b)].join("")}
 fn bAt(j: u32) -> u32 {
   let j01 = j / p.j2;
   return j01 / p.j1 * p.bColumn0 + j01 % p.j1 * p.bColumn1 + j % p.j2 * p.bColumn2;

@@ -12,8 +12,9 @@
  * @module
  */
 
-import { BLOCK, type Layout, productShader } from "./gemm_shader.ts";
-import { type Axes, byFour, mergeK, nests, type Operand, operandParams, sideOf, volume } from "./operand.ts";
+import { BLOCK, type Layout, productShader } from "./gemm_shared_shader.ts";
+import { byFour, mergeK, nests, type Operand, operandParams, sideOf, volume } from "./operand.ts";
+import type { Axes } from "./shapes.ts";
 import { targetsOf } from "./splits.ts";
 import type { PlanValue } from "../values.ts";
 import type { Emitter } from "./types.ts";

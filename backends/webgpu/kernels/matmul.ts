@@ -7,7 +7,7 @@
 
 import type { NoAttributes } from "../../../tensor/mod.ts";
 import { type PlanValue, type View, wholeView } from "../values.ts";
-import { emitGemm, tileRowsFor } from "./gemm.ts";
+import { emitGemm, tileFor } from "./gemm.ts";
 import { emitProduct } from "./gemm_shared.ts";
 import { pack, plainAxis } from "./pack.ts";
 import { pick } from "./variants.ts";
@@ -60,7 +60,8 @@ function emitMatmul(context: KernelContext<NoAttributes>): void {
   const aInPlaceK = inPlace(a, a.inner, a.free) && depth % 4 === 0 && a.inner === 1;
   const bInPlaceK = inPlace(b, b.inner, b.free) && depth % 4 === 0 && b.inner === 1 && !worthCopying(n, m);
   const alongK = bInPlaceK || (aInPlaceK && !worthCopying(m, n));
-  const tileRows = tileRowsFor(m, context, alongK);
+  const tile = tileFor(m, context, alongK);
+  const tileRows = tile.rows;
   const rowTiles = Math.ceil(m / tileRows);
   const vectors = tileRows / 4;
   const columns = Math.ceil(n / 4);
@@ -116,7 +117,7 @@ function emitMatmul(context: KernelContext<NoAttributes>): void {
     bAlong: right.along,
     groups: batches,
     rows: m,
-    tileRows,
+    tile,
     columns: [1, 1, columns],
     columnExtent: n,
     k: [counts, 1, 1],

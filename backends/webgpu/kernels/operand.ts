@@ -12,9 +12,7 @@
 
 import type { Binding } from "../shader.ts";
 import type { PlanValue } from "../values.ts";
-
-/** Three nested axes, outermost first. */
-export type Axes = readonly [number, number, number];
+import { type Axes, range } from "./shapes.ts";
 
 /** Element (z, free, k) stands at start + z * group + sum of free_i * free[i] + sum of k_i * k[i]. */
 export interface Operand {
@@ -40,7 +38,6 @@ export interface Side {
   readonly adjacent: boolean;
 }
 
-const range = (n: number) => [...Array(n).keys()];
 /** How many there are. */
 export const volume = (counts: Axes): number => counts[0] * counts[1] * counts[2];
 

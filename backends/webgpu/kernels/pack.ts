@@ -5,6 +5,7 @@
  * @module
  */
 
+import { onCores } from "../cores.ts";
 import type { PlanValue, View } from "../values.ts";
 import type { Emitter } from "./types.ts";
 
@@ -61,7 +62,7 @@ export function pack(
   const { z = ONE, t = { ...ONE, tile: 0 }, y = ONE, x = ONE, u = ONE, v, component, rows, start = 0 } =
     layout;
   // A lane walks a run along x: the division that finds its place is dear. A GPU would rather have more lanes.
-  const run = emitter.parallelism > 4096 ? 4 : 32;
+  const run = onCores(emitter.parallelism) ? 32 : 4;
   const runs = Math.ceil(x.count / run);
   const element = source.value.dtype === "f16" ? "f16" : "f32";
   const packed = emitter.temporary(element, z.count * t.count * y.count * x.count * u.count * v * 4);

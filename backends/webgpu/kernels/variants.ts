@@ -4,6 +4,7 @@
  * @module
  */
 
+import { onCores } from "../cores.ts";
 import type { Emitter } from "./types.ts";
 
 /** A variant: how an output is cut into tiles for workgroups, and a tile into parts for lanes. */
@@ -127,8 +128,6 @@ export interface Extents {
   readonly depth: number;
 }
 
-/** Above this parallelism the adapter is a GPU, not a few cores. */
-const MANY_LANES = 4096;
 /** The fewest k that are worth a split of their own. */
 const LEAST_K = 128;
 
@@ -167,7 +166,7 @@ export function pick(
   extents: Extents,
 ): Variant {
   const able = candidates(abilities);
-  if (parallelism < MANY_LANES) {
+  if (onCores(parallelism)) {
     return choose("product", able.filter(({ tile }) => tile[0] <= SMALLEST), REGISTERS);
   }
   const guess = able.filter(({ shares }) => shares === "workgroup").reduce((best, each) =>

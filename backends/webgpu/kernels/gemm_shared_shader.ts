@@ -7,7 +7,6 @@
 
 import type { Dispatch } from "../shader.ts";
 import {
-  type Axes,
   bindingOf,
   freeFunction,
   freeText,
@@ -16,6 +15,7 @@ import {
   loading,
   type Side,
 } from "./operand.ts";
+import { type Axes, range } from "./shapes.ts";
 import type { Targets } from "./splits.ts";
 import type { Variant } from "./variants.ts";
 
@@ -38,8 +38,6 @@ export const BLOCK = 32;
 const UNROLLED = 4;
 /** As many rows of tiles are worked on together: their columns are read from the cache. */
 const BAND = 8;
-
-const range = (n: number) => [...Array(n).keys()];
 
 /** The shader of a layout. */
 export function productShader(
