@@ -64,6 +64,8 @@ export const boundFormulas: { readonly [Name in keyof Primitives | keyof Composi
   conv2dWeightGradient: PRODUCTS,
   conv2dWithBias: COMPOSED,
   conv2dParameterGradients: FUSED,
+  linear: COMPOSED,
+  linearParameterGradients: FUSED,
   maxPool2d: EXACT,
   maxPool2dGradient: SUM,
   maxPool2dPick: MOVED,

@@ -10,6 +10,7 @@ import {
   type Conv2dOptions,
   type DType,
   foldIn,
+  linear,
   matmul,
   type Pair,
   Parameter,
@@ -132,7 +133,7 @@ export class Linear extends Module {
 
   /** [..., in] to [..., out], in the dtype of x, to which weight and bias are cast. */
   override forward(x: Tensor): Tensor {
-    const y = matmul(x, cast(this.weight, x.dtype).transpose());
-    return this.bias ? y.add(cast(this.bias, x.dtype)) : y;
+    const weight = cast(this.weight, x.dtype);
+    return this.bias ? linear(x, weight, cast(this.bias, x.dtype)) : matmul(x, weight.transpose());
   }
 }

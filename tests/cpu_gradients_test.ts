@@ -96,6 +96,10 @@ const samples: Readonly<Record<string, Sample>> = {
     (a, b) => a.transpose().matmul(b.transpose()).square(),
   ),
   "matmul of vectors": sample([numbers(3), numbers(3, 2)], (a, b) => a.matmul(b).square()),
+  linear: sample(
+    [numbers(2, 3, 4), numbers(5, 4), numbers(5)],
+    (x, w, bias) => fermi.linear(x, w, bias).square(),
+  ),
   conv2d: sample([numbers(2, 4, 3, 4), numbers(2, 2, 2, 2)], (x, w) => fermi.conv2d(x, w, conv)),
   "conv2d with bias": sample(
     [numbers(2, 4, 3, 4), numbers(2, 2, 2, 2), numbers(2)],

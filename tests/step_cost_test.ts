@@ -135,7 +135,7 @@ for (const precision of ["f32", "f16"] as const) {
     for (let i = 0; i < 200; i++) times.push(await step(i));
     const least = Math.min(...times);
     console.log(`step cost: ${least.toFixed(2)} ms of JavaScript`);
-    // 0.5 to 0.9 ms were measured, the least of many, since a machine that is busy with other things says nothing.
+    // 0.6 to 0.9 ms were measured, the least of many, since a machine that is busy with other things says nothing; a slow one gets twice.
     assert.ok(least < 2, `${least} ms`);
   });
 }

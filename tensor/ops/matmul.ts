@@ -1,14 +1,24 @@
 /**
- * Matrix multiplication.
+ * Matrix multiplication, and the fully connected layer that is made of it.
  *
  * @module
  */
 
-import { type AnyOp, applyOne, expectDType, type Primitive } from "../declare.ts";
+import {
+  type AnyOp,
+  apply,
+  applyOne,
+  type Composite,
+  expectDType,
+  expectRank,
+  type Primitive,
+} from "../declare.ts";
 import { FLOATS } from "../dtype.ts";
 import { broadcastShapes, sameShape, show, sizeOf } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
+import { add } from "./elementwise/mod.ts";
 import { broadcastTo, reshape, transpose, transposeOp } from "./movement/mod.ts";
+import { sum } from "./reduction.ts";
 
 /** Products of matrices. */
 export const matmulOp: Primitive<"matmul"> = {
@@ -32,6 +42,50 @@ export const matmulOp: Primitive<"matmul"> = {
     inLayoutOf(a!, g, swapLast(b!)),
     inLayoutOf(b!, swapLast(a!), g),
   ],
+};
+
+/** The fully connected layer, so that one pass over the gradient of its result gives those of weight and bias. */
+export const linearOp: Composite<"linear"> = {
+  name: "linear",
+  doc: "y[n, o] = sum over i of x[n, i] * weight[o, i], plus bias[o]",
+  infer([x, weight, bias]) {
+    expectDType("linear", x!, FLOATS);
+    expectDType("linear", weight!, [x!.dtype], "a weight");
+    expectDType("linear", bias!, [x!.dtype], "a bias");
+    expectRank("linear", weight!, 2, "a weight [out, in]");
+    const [outputs, inputs] = weight!.shape as [number, number];
+    if (x!.shape[1] !== inputs) {
+      throw new TypeError(
+        `linear: weight ${show(weight!.shape)} expects ${inputs} inputs, got ${x!.shape[1]}`,
+      );
+    }
+    if (show(bias!.shape) !== show([outputs])) {
+      throw new TypeError(`linear: expects a bias [${outputs}], got ${show(bias!.shape)}`);
+    }
+    return [{ shape: [x!.shape[0]!, outputs], dtype: x!.dtype }];
+  },
+  decompose: ([x, weight, bias]) => [add(matmul(x!, transpose(weight!)), bias!)],
+  gradient: ({ inputs: [x, weight], cotangent }) => [
+    matmul(cotangent, weight!),
+    ...apply(linearParameterGradientsOp, [x!, cotangent], {}),
+  ],
+};
+
+/** The gradients of `linear` for its weight and its bias. */
+export const linearParameterGradientsOp: Composite<"linearParameterGradients"> = {
+  name: "linearParameterGradients",
+  doc: "dw[o, i] = sum over n of dy[n, o] * x[n, i] and db[o] = sum over n of dy[n, o]",
+  infer([x, dy]) {
+    expectDType("linearParameterGradients", dy!, [x!.dtype], "output gradients");
+    if (x!.shape[0] !== dy!.shape[0]) {
+      throw new TypeError(
+        `linearParameterGradients: expects ${x!.shape[0]} rows of output gradients, got ${dy!.shape[0]}`,
+      );
+    }
+    const outputs = dy!.shape[1]!;
+    return [[outputs, x!.shape[1]!], [outputs]].map((shape) => ({ shape, dtype: x!.dtype }));
+  },
+  decompose: ([x, dy]) => [matmul(transpose(dy!), x!), sum(dy!, { axis: 0 })],
 };
 
 /**
@@ -92,4 +146,26 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
   const batch = broadcastShapes("matmul", a.shape.slice(0, -2), b.shape.slice(0, -2));
   const spread = (x: Tensor) => broadcastTo(x, [...batch, ...x.shape.slice(-2)]);
   return applyOne(matmulOp, [spread(a), spread(b)], {});
+}
+
+/**
+ * The fully connected layer: x weight^T + bias, from [..., in] to [..., out].
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { device, linear, setDefaultDevice, tensor } from "@fermi/fermi";
+ *
+ * setDefaultDevice(await device("cpu"));
+ * const y = linear(tensor([[1, 2], [3, 4]]), tensor([[10, 1]]), tensor([0.5])); // two inputs, one output
+ * assert.deepEqual(await y.array(), [[12.5], [34.5]]);
+ * ```
+ *
+ * @param weight [out, in]
+ * @param bias [out]
+ * @throws {TypeError} when the extents do not fit, or the dtypes are not all f32 or all f16.
+ */
+export function linear(x: Tensor, weight: Tensor, bias: Tensor): Tensor {
+  const lead = x.shape.slice(0, -1);
+  const rows = reshape(x, [sizeOf(lead), x.shape.at(-1) ?? 1]);
+  return reshape(applyOne(linearOp, [rows, weight, bias], {}), [...lead, weight.shape[0] ?? 1]);
 }

@@ -39,7 +39,7 @@ export {
   where,
 } from "./elementwise/mod.ts";
 export { gather, oneHot } from "./indexing.ts";
-export { matmul } from "./matmul.ts";
+export { linear, matmul } from "./matmul.ts";
 export {
   broadcastTo,
   concat,

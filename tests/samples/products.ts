@@ -3,14 +3,15 @@
 import fc from "fast-check";
 import * as fermi from "../../mod.ts";
 import type { Shape } from "../../mod.ts";
-import { applyOne } from "../../tensor/declare.ts";
+import { apply, applyOne } from "../../tensor/declare.ts";
 import { gatherInRangeOp, scatterAddOp, type ScatterAttributes } from "../../tensor/ops/indexing.ts";
-import { matmulOp } from "../../tensor/ops/matmul.ts";
-import type { PrimitivesOf } from "../../tensor/ops/registry.ts";
+import { linearParameterGradientsOp, matmulOp } from "../../tensor/ops/matmul.ts";
+import type { CompositesOf, PrimitivesOf } from "../../tensor/ops/registry.ts";
 import { axisOf, extent, few, fillFor, input, oneOf, real, shapes } from "./arbitraries.ts";
 import { type Fill, type OpSamples, outOfRange, type Sample, samplesOf, wrong } from "./sample.ts";
 
-type MatmulFamily = PrimitivesOf<typeof import("../../tensor/ops/matmul.ts")>;
+type Matmul = typeof import("../../tensor/ops/matmul.ts");
+type MatmulFamily = PrimitivesOf<Matmul> & CompositesOf<Matmul>;
 type IndexingFamily = PrimitivesOf<typeof import("../../tensor/ops/indexing.ts")>;
 
 /** Inner extents up to those at which the sum is split, and none. */
@@ -51,7 +52,15 @@ const products = fc.tuple(
   }))
 );
 
-/** The sample of the family. */
+/** Rows, inputs, and outputs of a layer, whose arrays are made from them. */
+const layers = (operands: (rows: number, inputs: number, outputs: number) => readonly Shape[]) =>
+  fc.tuple(depth, extent, extent, oneOf("floats")).chain(([rows, inputs, outputs, dtype]) =>
+    fc.tuple(...operands(rows, inputs, outputs).map((shape) => input(shape, dtype, real))).map(
+      (inputs): Sample<null> => ({ inputs, options: null }),
+    )
+  );
+
+/** The samples of the family. */
 export const matmulSamples: { readonly [Name in keyof MatmulFamily]: OpSamples } = {
   matmul: samplesOf(products, ([a, b]) => fermi.matmul(a!, b!), [
     wrong(
@@ -75,6 +84,38 @@ export const matmulSamples: { readonly [Name in keyof MatmulFamily]: OpSamples }
       /^matmul: shapes \[2\] and \[3\] do not broadcast/,
     ),
   ]),
+  linear: samplesOf(
+    layers((rows, inputs, outputs) => [[rows, inputs], [outputs, inputs], [outputs]]),
+    ([x, weight, bias]) => fermi.linear(x!, weight!, bias!),
+    [
+      wrong(
+        (make) => fermi.linear(make([2, 3]), make([4, 5]), make([4])),
+        /^linear: weight \[4, 5\] expects 5 inputs, got 3/,
+      ),
+      wrong(
+        (make) => fermi.linear(make([2, 3]), make([4, 3]), make([5])),
+        /^linear: expects a bias \[4\], got \[5\]/,
+      ),
+      wrong(
+        (make) => fermi.linear(make([2, 3]), make([4, 3, 1]), make([4])),
+        /^linear: expects a weight \[out, in\], 2 axes, got/,
+      ),
+      wrong(
+        (make) => fermi.linear(make([2, 3], "i32"), make([4, 3], "i32"), make([4], "i32")),
+        /^linear: expects a tensor of f32, f16/,
+      ),
+    ],
+  ),
+  linearParameterGradients: samplesOf(
+    layers((rows, inputs, outputs) => [[rows, inputs], [rows, outputs]]),
+    ([x, dy]) => apply(linearParameterGradientsOp, [x!, dy!], {}),
+    [
+      wrong(
+        (make) => apply(linearParameterGradientsOp, [make([2, 3]), make([4, 5])], {}),
+        /^linearParameterGradients: expects 2 rows of output gradients, got 4/,
+      ),
+    ],
+  ),
 };
 
 /** An array, an axis of it and the shape of the indices. */

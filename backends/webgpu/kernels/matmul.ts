@@ -27,12 +27,24 @@ interface Matrices {
 const FREQUENT = 32;
 
 function emitMatmul(context: KernelContext<NoAttributes>): void {
+  multiply(context, context.inputs[0]!, context.inputs[1]!);
+}
+
+/** dy^T x, and the sums of the rows of dy^T. */
+function emitParameterGradients(context: KernelContext<NoAttributes>): void {
+  const [x, dy] = [context.inputs[0]!, context.inputs[1]!];
+  const across = { ...dy, shape: dy.shape.toReversed(), strides: dy.strides.toReversed() };
+  multiply(context, across, x, context.outputs[1]);
+}
+
+/** The product of two views into output 0. */
+function multiply(context: KernelContext<NoAttributes>, left: View, right: View, rowSums?: PlanValue): void {
   const shape = context.shapes[0]!;
   const [m, n] = shape.slice(-2) as [number, number];
   const batches = shape.slice(0, -2).reduce((a, b) => a * b, 1);
-  const depth = context.inputs[0]!.shape.at(-1)!;
-  const a = matrices(context, context.inputs[0]!, true);
-  const b = matrices(context, context.inputs[1]!, false);
+  const depth = left.shape.at(-1)!;
+  const [a, b] = [matrices(context, left, true), matrices(context, right, false)];
+  const sums = rowSums ? { rowSums } : {};
 
   const variant = pick(context, { groups: batches, rows: m, columns: n, depth });
   if (variant.shares !== "lane") {
@@ -51,12 +63,15 @@ function emitMatmul(context: KernelContext<NoAttributes>): void {
       a: operand(a),
       b: operand(b),
       out: { start: 0, group: m * n, row: n, column: [0, 0, 1] },
+      ...sums,
     }, variant);
     return;
   }
 
-  // Along k the tile is small, so that only matrices are read so that are large and used a few times.
-  const worthCopying = (rows: number, uses: number) => rows * depth <= context.copyBelow || uses >= FREQUENT;
+  // Along k the tile is small, so that only matrices are read so that are large and used a few times; and no column of B is
+  // made of ones there.
+  const worthCopying = (rows: number, uses: number) =>
+    rowSums !== undefined || rows * depth <= context.copyBelow || uses >= FREQUENT;
   const aInPlaceK = inPlace(a, a.inner, a.free) && depth % 4 === 0 && a.inner === 1;
   const bInPlaceK = inPlace(b, b.inner, b.free) && depth % 4 === 0 && b.inner === 1 && !worthCopying(n, m);
   const alongK = bInPlaceK || (aInPlaceK && !worthCopying(m, n));
@@ -66,7 +81,7 @@ function emitMatmul(context: KernelContext<NoAttributes>): void {
   const vectors = tileRows / 4;
   const columns = Math.ceil(n / 4);
 
-  const left = aInPlaceK && alongK
+  const placedA = aInPlaceK && alongK
     ? { value: a.view.value, along: "k" as const, group: a.batch / 4, row: a.free / 4, step: 1, sub: 0 }
     : inPlace(a, a.free, a.inner) && m % tileRows === 0
     ? {
@@ -85,7 +100,7 @@ function emitMatmul(context: KernelContext<NoAttributes>): void {
       step: vectors,
       sub: vectors,
     };
-  const right = bInPlaceK
+  const placedB = bInPlaceK
     ? { value: b.view.value, along: "k" as const, group: b.batch / 4, lane: b.free / 4, step: 1, sub: 0 }
     : inPlace(b, b.free, b.inner) && n % 4 === 0
     ? {
@@ -106,34 +121,35 @@ function emitMatmul(context: KernelContext<NoAttributes>): void {
     };
 
   // Where one operand lies along k, four k are one step of the loop, and the other operand steps over four of its own.
-  const unrolled = left.along === "k" || right.along === "k";
+  const unrolled = placedA.along === "k" || placedB.along === "k";
   const step = (side: { readonly along: string; readonly step: number }) =>
     unrolled && side.along !== "k" ? 4 * side.step : side.step;
   const counts = unrolled ? Math.ceil(depth / 4) : depth;
   emitGemm(context, {
-    a: left.value,
-    b: right.value,
-    aAlong: left.along,
-    bAlong: right.along,
+    a: placedA.value,
+    b: placedB.value,
+    aAlong: placedA.along,
+    bAlong: placedB.along,
     groups: batches,
     rows: m,
     tile,
     columns: [1, 1, columns],
     columnExtent: n,
     k: [counts, 1, 1],
-    aStep: step(left),
-    aGroup: left.group,
-    aRow: left.row,
-    aSub: left.sub,
-    bStep: [step(right), 0, 0],
-    bGroup: right.group,
-    bColumn: [0, 0, right.along === "k" ? 0 : 1],
-    bLane: right.lane,
-    bSub: right.sub,
+    aStep: step(placedA),
+    aGroup: placedA.group,
+    aRow: placedA.row,
+    aSub: placedA.sub,
+    bStep: [step(placedB), 0, 0],
+    bGroup: placedB.group,
+    bColumn: [0, 0, placedB.along === "k" ? 0 : 1],
+    bLane: placedB.lane,
+    bSub: placedB.sub,
     outColumn: [0, 0, 4],
     outComponent: 1,
     outRow: n,
     outGroup: m * n,
+    ...sums,
   });
 }
 
@@ -181,4 +197,7 @@ function packRows(
 /** The table of the family. */
 export const matmulKernels: KernelsOf<typeof import("../../../tensor/ops/matmul.ts")> = {
   matmul: { kind: "dispatch", fuses: true, emit: emitMatmul } as DispatchKernel<NoAttributes>,
+  linearParameterGradients: { kind: "dispatch", emit: emitParameterGradients } as DispatchKernel<
+    NoAttributes
+  >,
 };
