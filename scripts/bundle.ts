@@ -8,6 +8,7 @@ import { basename, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { minify } from "terser";
 import { compact } from "./compact.ts";
+import { chooseNames } from "./names.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -18,17 +19,25 @@ const FILES: Readonly<Record<string, string>> = {
   "fermi.dawn": "backends/webgpu/dawn.ts",
 };
 
-const compacting: Plugin = {
+/** Makes files compact as they are bundled; those of `others` are the library's own too. */
+export const compacting = (others: readonly string[] = []): Plugin => ({
   name: "compact",
-  setup({ onLoad, onResolve }) {
+  setup({ onLoad }) {
+    const names = chooseNames(root, others);
     onLoad({ filter: /\.ts$/ }, async ({ path }) => {
       const source = await readFile(path, "utf8");
-      return { contents: compact(relative(root, path).replaceAll("\\", "/"), source), loader: "ts" };
+      return { contents: compact(relative(root, path).replaceAll("\\", "/"), source, names), loader: "ts" };
     });
+  },
+});
+
+const onDemand: Plugin = {
+  name: "on demand",
+  setup({ onResolve }) {
     onResolve({ filter: /\.ts$/ }, ({ kind, path }) => {
-      if (kind !== "dynamic-import") return undefined;
       const name = `fermi.${basename(path, ".ts")}`;
-      return name in FILES ? { path: `./${name}.js`, external: true } : undefined;
+      if (kind !== "dynamic-import" || !(name in FILES)) return undefined;
+      return { path: `./${name}.js`, external: true };
     });
   },
 };
@@ -54,7 +63,7 @@ export async function bundle(): Promise<[BundledFile, ...BundledFile[]]> {
     target: "es2022",
     // Imported on demand where there is no `navigator.gpu`, or are files: not in a page that can compute on a GPU.
     external: ["webgpu", "node:*"],
-    plugins: [compacting],
+    plugins: [compacting(), onDemand],
     logLevel: "warning",
   });
   const textOf = (name: string) => outputFiles.find(({ path }) => basename(path) === name)!.text;
