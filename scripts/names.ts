@@ -16,7 +16,7 @@ export interface Names {
 const FOLDERS = ["tensor", "nn", "train", "backends"];
 const BACKENDS = /^backends\/(cpu|webgpu)\//;
 /** Files that write shaders. */
-export const SHADERS = /^backends\/webgpu\/(kernels\/|(access|fused|shader)\.ts$)/;
+export const SHADERS: RegExp = /^backends\/webgpu\/(kernels\/|(access|fused|shader)\.ts$)/;
 /** Files that speak to the platform, in its words. */
 const PLATFORM = /^(backends\/webgpu\/(adapter|dawn|tune_store)|tensor\/user_cache)\.ts$/;
 
