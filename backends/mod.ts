@@ -1,5 +1,6 @@
 /**
- * Finds a device by name and imports its backend on demand; nothing else in the house knows the backends.
+ * Finds a device by name and imports its backend on demand; but for `planner.ts` beside it, nothing else in the
+ * house knows the backends.
  *
  * @module
  */

@@ -33,6 +33,8 @@ const ruleOf: Readonly<Record<string, (typeof rules)[keyof typeof rules]>> = rul
 export const FUSED: { readonly [Name in keyof Composites]?: number } = {
   crossEntropy: 2,
   crossEntropyGradient: 2,
+  conv2dParameterGradients: 1,
+  linearParameterGradients: 1,
   localResponseNorm: 2,
   localResponseNormGradient: 2,
 };

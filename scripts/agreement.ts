@@ -1,5 +1,5 @@
 // The long form of the agreement suite, `deno task test:agreement`: every op on at least 200 cases forward and 50 for
-// gradients, random programs, and the relations, on each driver that Deno finds. `--seed` chooses other cases;
+// gradients and every variant of the product by force, random programs, and the relations, on each driver that Deno finds. `--seed` chooses other cases;
 // `--minutes` goes on with the seeds that follow until the time is over; `--docs` writes what was found, beside the
 // bounds, into docs/agreement.md.
 
@@ -51,6 +51,7 @@ function run(runs: number, seed: number, environment: Record<string, string>): T
       ...environment,
       FERMI_SEED: `${seed}`,
       FERMI_RUNS: `${runs}`,
+      FERMI_VARIANTS: "all",
       FERMI_TABLE: file,
     },
   });

@@ -68,19 +68,19 @@ const NO_NAMES: Names = { properties: new Map(), words: new Map() };
 
 /** The source of a file, made compact. `file` is its path in the repository, with slashes. */
 export function compact(file: string, source: string, names: Names = NO_NAMES): string {
-  if (file === "backends/mod.ts") return importedAtOnce(source);
-  const short = edited(source, shortened(file, parsed(source), source, names));
+  const whole = /^backends\/(webgpu\/)?mod\.ts$/.test(file) ? importedAtOnce(file, source) : source;
+  const short = edited(whole, shortened(file, parsed(whole), whole, names));
   const nodes = [...nodesOf(parsed(short))];
   return edited(short, PLACES.flatMap(([place, rule]) => place.test(file) ? rule(nodes, short) : []));
 }
 
 /** `(await import("./cpu/mod.ts")).cpuDevice(...)` with a static import. */
-function importedAtOnce(source: string): string {
+function importedAtOnce(file: string, source: string): string {
   const imports: string[] = [];
-  const text = source.replaceAll(/\(await import\(("[^"]+")\)\)/g, (_, path) => {
+  const text = source.replaceAll(/\(await import\(("[^"]+\/(?:cpu|webgpu)\/mod\.ts")\)\)/g, (_, path) => {
     imports.push(`import * as backend${imports.length} from ${path};\n`);
     return `backend${imports.length - 1}`;
   });
-  if (imports.length !== 2) throw new Error(`backends/mod.ts imports ${imports.length} backends on demand`);
+  if (imports.length === 0) throw new Error(`${file} imports no backend on demand`);
   return imports.join("") + text;
 }

@@ -1,6 +1,6 @@
 // Every op of the registry on samples (`samples/`): numbers, gradients and gradients of gradients on the CPU, on WebGPU
 // and on its variants against derived bounds (`debug/bounds.ts`), where small whole numbers have to agree bit for bit.
-// FERMI_SEED and FERMI_RUNS choose other samples and more of them.
+// FERMI_SEED and FERMI_RUNS choose other samples and more of them, FERMI_VARIANTS=all every variant of the product by force.
 
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
@@ -12,7 +12,7 @@ import { type Agreement, analyse, compare, FUSED } from "../debug/bounds.ts";
 import { type Device, device, gradients, type Tensor, tensor, zeros } from "../mod.ts";
 import { ops } from "../tensor/ops/registry.ts";
 import { AgreementTable } from "./agreement_table.ts";
-import { forcedVariants, type Variant, webgpuVariants } from "./devices.ts";
+import { forcedProducts, forcedTiles, PRODUCTS, type Variant, webgpuVariants } from "./devices.ts";
 import { samples } from "./samples/mod.ts";
 import { type Case, cotangentFor, type Make, materialise } from "./samples/sample.ts";
 import { growth, hold, replay, runs } from "./seeds.ts";
@@ -39,8 +39,15 @@ const [main, windowed, ...others] = await webgpuVariants();
 if (main === undefined || windowed === undefined) throw new Error("no WebGPU device");
 
 const variants = [windowed, ...others];
-/** Those on which kernels with dispatches of their own get one candidate and no other. */
-const forced = await forcedVariants(growth > 1);
+/** Those on which products get one tile and no other. */
+const tiles = await forcedTiles();
+let products: Promise<Variant[]> | null = null;
+/** Those on which an op that chooses gets one candidate and no other; variants of the product are opened for the first. */
+async function forcedOf(op: string): Promise<readonly Variant[]> {
+  return PRODUCTS.has(op) ? [...tiles, ...await (products ??= forcedProducts(main!.device))] : [];
+}
+/** All WebGPU devices that were opened. */
+const opened = async () => [main, ...variants, ...tiles, ...await products ?? []];
 /** On which variants: the product that a case is put behind does not fit into bindings of 4 KiB. */
 const ON_VARIANTS: Readonly<Record<Order, readonly Variant[]>> = {
   output: variants,
@@ -172,7 +179,7 @@ function checkShares(op: string): void {
 for (const [op, { cases, errors, gradient }] of Object.entries(samples)) {
   test(`agreement: ${op}`, async () => {
     const all = [{ name: "cpu", device: cpu }, main];
-    const choices = kernels[op as keyof typeof kernels]?.kind === "dispatch" ? forced : [];
+    const forced = await forcedOf(op);
     const real = cases.filter(({ wrt }) => wrt.length > 0);
     await together(ORDERS.flatMap((order, offset) => {
       const derived = order === "gradient" || order === "second";
@@ -185,7 +192,7 @@ for (const [op, { cases, errors, gradient }] of Object.entries(samples)) {
         property(op, drawn, {
           numRuns: VARIANT_RUNS[order],
           order,
-          on: [...ON_VARIANTS[order], ...choices],
+          on: [...ON_VARIANTS[order], ...forced],
           offset: 10 + offset,
         }),
       ];
@@ -218,18 +225,17 @@ test("agreement: every op of the registry has samples", () => {
 
 const pipelinesOf = ({ device }: Variant) => (device.backend as WebGpuBackend).pipelines.count;
 
-test("agreement: one pipeline serves many shapes", () => {
-  for (const [i, each] of [main, ...variants, ...forced].entries()) {
+test("agreement: one pipeline serves many shapes", async () => {
+  for (const [i, each] of (await opened()).entries()) {
     const most = i === 0 ? MOST_PIPELINES : MOST_OF_A_VARIANT;
     assert(pipelinesOf(each) <= most, `${each.name}: ${pipelinesOf(each)} pipelines`);
   }
 });
 
 after(async () => {
-  const pipelines = [main, ...variants, ...forced].map((each) =>
-    `${each.name}: ${pipelinesOf(each)} pipelines`
-  );
-  for (const { device } of [main, ...variants, ...forced]) device.destroy();
+  const all = await opened();
+  const pipelines = all.map((each) => `${each.name}: ${pipelinesOf(each)} pipelines`);
+  for (const { device } of all) device.destroy();
   console.log([table.text(), ...pipelines].join("\n"));
   await table.keep(main.device.description);
 });

@@ -60,14 +60,16 @@ for (const { name, device: on } of [{ name: "cpu", device: cpu! }, ...variants])
       const names = new Set(found.ops.map(({ node }) => node.op.name));
       for (
         const wanted of [
-          "conv2d",
+          "conv2dWithBias",
           "conv2dInputGradient",
-          "conv2dWeightGradient",
+          "conv2dParameterGradients",
+          "linear",
+          "linearParameterGradients",
           "localResponseNormGradient",
           "maxPool2dGradient",
           "dropout",
           "reshape",
-          "transpose",
+          "matmul",
           "sub",
         ]
       ) {
@@ -94,7 +96,7 @@ test("compare: one op at a time finds the same, and the updates are carried out 
 
 test("compare: a device that gets one number wrong is found out: op, layer, role, element", async () => {
   let spoiledAt = 0;
-  const wrong = spoiled(gpu!, "conv2dWeightGradient", (data) => {
+  const wrong = spoiled(gpu!, "conv2dParameterGradients", (data) => {
     // Of the second convolution's 8x2x3x3 window elements, the largest.
     if (data.length !== 8 * 2 * 9) return;
     spoiledAt = data.indexOf(data.reduce((a, b) => Math.abs(b) > Math.abs(a) ? b : a));
@@ -105,7 +107,7 @@ test("compare: a device that gets one number wrong is found out: op, layer, role
   const { ops, first } = await compareOps(step(), { bytesAtOnce: 1 });
   assert.deepEqual(
     [first?.node.op.name, first?.node.made?.role, first?.node.made?.layer],
-    ["conv2dWeightGradient", "gradient", "towers"],
+    ["conv2dParameterGradients", "gradient", "towers"],
   );
   const [output] = first!.outputs;
   const at = [
@@ -120,7 +122,7 @@ test("compare: a device that gets one number wrong is found out: op, layer, role
   const sentence = describeOp(first!);
   assert.match(
     sentence,
-    /^conv2dWeightGradient \(gradient of conv2d\) leaves its bound: layer towers, .+:\d+: element /,
+    /^conv2dParameterGradients \(gradient of conv2dWithBias\) leaves its bound: layer towers, .+:\d+: element /,
   );
   assert(sentence.includes(`: element [${at.join(", ")}] is `), sentence);
   // What was made from the wrong number is right.

@@ -1,10 +1,13 @@
 // The devices that the suite runs on; a test of what does not depend on the backend loops over them.
 
 import { Guard } from "../backends/webgpu/guard.ts";
+import { conv2dKernels } from "../backends/webgpu/kernels/conv2d.ts";
+import { matmulKernels } from "../backends/webgpu/kernels/matmul.ts";
 import { families } from "../backends/webgpu/kernels/mod.ts";
-import { missing, VARIANTS } from "../backends/webgpu/kernels/variants.ts";
+import { candidates } from "../backends/webgpu/kernels/variants.ts";
 import { type WebGpuBackend, webgpuDevice, type WebGpuOptions } from "../backends/webgpu/mod.ts";
 import { type Device, device } from "../mod.ts";
+import { environment } from "./seeds.ts";
 
 let opened: Promise<Device[]> | null = null;
 
@@ -24,25 +27,38 @@ async function variant(name: string, options: WebGpuOptions): Promise<Variant> {
   return { name, device: await webgpuDevice("auto", { guard: Guard, ...options }) };
 }
 
-/**
- * WebGPU devices on which kernels get a candidate wherever they may choose it, one device for each there is. The variants of
- * the product, slow on software drivers, come with the long form of the suite only: `variants_test.ts` has them always.
- */
-export async function forcedVariants(long: boolean): Promise<Variant[]> {
-  const { abilities } = ((await devices())[1]!.backend as WebGpuBackend).limits;
-  const all = Object.entries(families).flatMap(([family, candidates]) => {
-    if (family === "product") {
-      return VARIANTS.filter((each) => long && missing(each, abilities) === null).map(({ name }) =>
-        variant(`webgpu, ${family} ${name}`, { variants: { product: name }, parallelism: 65536 })
+/** WebGPU devices on which a lane that works on its own gets a tile wherever it may choose it, one device for each tile. */
+export function forcedTiles(): Promise<Variant[]> {
+  const all = Object.entries(families).filter(([family]) => family !== "product").flatMap(
+    ([family, candidates]) => {
+      // Of small matrices as the samples have them only then any is read along k.
+      const met = family === "tile along k" ? { copyBelow: 0 } : {};
+      return candidates.map(({ name }) =>
+        variant(`webgpu, ${family} ${name}`, { variants: { product: "registers", [family]: name }, ...met })
       );
-    }
-    // Of small matrices as the samples have them only then any is read along k.
-    const met = family === "tile along k" ? { copyBelow: 0 } : {};
-    return candidates.map(({ name }) =>
-      variant(`webgpu, ${family} ${name}`, { variants: { product: "registers", [family]: name }, ...met })
-    );
-  });
+    },
+  );
   return Promise.all(all);
+}
+
+/** The ops that are a product, and so have the choice between its variants. */
+export const PRODUCTS: ReadonlySet<string> = new Set(Object.keys({ ...matmulKernels, ...conv2dKernels }));
+
+/** `parallelism` of what is a GPU and no software driver. */
+const GPU_LANES = 65536;
+
+/**
+ * One device for each variant of the product that `like` can run. On a GPU always; on a software driver, where they are
+ * slow, only if FERMI_VARIANTS=all asks for them, whatever the number of samples. `variants_test.ts` has them always.
+ */
+export async function forcedProducts({ backend }: Device): Promise<Variant[]> {
+  const { abilities, parallelism } = (backend as WebGpuBackend).limits;
+  if (parallelism < GPU_LANES && environment["FERMI_VARIANTS"] !== "all") return [];
+  return await Promise.all(
+    candidates(abilities).map(({ name }) =>
+      variant(`webgpu, product ${name}`, { variants: { product: name }, parallelism: GPU_LANES })
+    ),
+  );
 }
 
 /**
@@ -59,7 +75,7 @@ export async function webgpuVariants(): Promise<Variant[]> {
     await variant("webgpu, bindings of 4 KiB", {
       bindingLimit: maxStorageBuffersPerShaderStage >= 16 ? 4096 : 8192,
     }),
-    await variant("webgpu, variants of a large GPU", { parallelism: 65536, copyBelow: 0 }),
+    await variant("webgpu, variants of a large GPU", { parallelism: GPU_LANES, copyBelow: 0 }),
     await variant("webgpu, 8 bindings, 3 workgroups a row, no splits", {
       maxBindings: 8,
       maxGroups: 3,

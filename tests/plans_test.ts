@@ -56,6 +56,17 @@ test("plans: an output in the middle of a chain is stored by the chain's kernel"
   assert.deepEqual(bytesOf(plan), [400, 400]);
 });
 
+test("plans: however many operands a kernel reads by index, none is called like a type", () => {
+  const x = leaf(8);
+  const shifted = Array.from({ length: 40 }, (_, i) => x.pad({ before: [i], after: [40 - i] }));
+  const { dispatches } = planOf([shifted.reduce((a, b) => a.add(b))]);
+  const named = dispatches.flatMap(({ functions = "" }) =>
+    [...functions.matchAll(/fn (\w+)/g)].map(([, name]) => name)
+  );
+  assert.ok(named.length > 40);
+  assert.deepEqual(named.filter((name) => /^[fiu]\d+$/.test(name!)), []);
+});
+
 test("plans: bias, relu and a residual are computed where a convolution stores", () => {
   const [x, w, bias, residual] = [leaf(2, 4, 8, 8), leaf(4, 4, 3, 3), leaf(1, 4, 1, 1), leaf(2, 4, 8, 8)];
   const y = conv2d(x, w, { padding: 1 });

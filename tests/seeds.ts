@@ -88,11 +88,12 @@ function replayLine({ file, test }: Where, path: string | null): string {
     : here.Bun !== undefined
     ? `npx bun test --timeout 600000 -t '${name}'`
     : `node --import tsx --test --test-name-pattern='${name}'`;
-  const { VK_ICD_FILENAMES, DENO_WEBGPU_BACKEND } = environment;
+  const { FERMI_VARIANTS, VK_ICD_FILENAMES, DENO_WEBGPU_BACKEND } = environment;
   const variables = Object.entries({
     FERMI_SEED: `${seed}`,
     FERMI_RUNS: FERMI_RUNS ?? "100",
     FERMI_PATH: path ?? undefined,
+    FERMI_VARIANTS,
     VK_ICD_FILENAMES,
     DENO_WEBGPU_BACKEND,
   }).flatMap(([name, value]) => value === undefined ? [] : [`${name}=${value}`]);

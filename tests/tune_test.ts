@@ -4,7 +4,25 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openGpu } from "../backends/webgpu/adapter.ts";
 import { families } from "../backends/webgpu/kernels/mod.ts";
-import { type Device, device, InputSlot, ones, Parameter, type Tensor, tensor } from "../mod.ts";
+import type { DispatchStep } from "../backends/webgpu/lower.ts";
+import type { WebGpuBackend } from "../backends/webgpu/mod.ts";
+import { reference } from "../backends/webgpu/reference.ts";
+import { agree } from "../backends/webgpu/trial.ts";
+import type { PlanValue } from "../backends/webgpu/values.ts";
+import {
+  conv2d,
+  conv2dInputGradient,
+  conv2dWeightGradient,
+  type Device,
+  device,
+  gradients,
+  InputSlot,
+  ones,
+  Parameter,
+  type Tensor,
+  tensor,
+} from "../mod.ts";
+import { apply } from "../tensor/declare.ts";
 import { readKept, writeKept } from "./kept.ts";
 import { PAIRS, planted, type Way, wayOf } from "./planted_ways.ts";
 import { planOf } from "./plans.ts";
@@ -38,8 +56,45 @@ test("tune: the winner may have a choice of its own", () =>
     assert.match((await readKept(identity))!, /"planted: [^"]*": "faster or fast",\s*"inner: [^"]*": "fast"/);
   }));
 
-test("tune: another rounding is not wrong", () =>
-  plantedHere(["slow", "rounded"], async (taken) => assert.equal(await wayOf("on", taken), "rounded")));
+test("tune: where sums are exact another rounding is wrong", () =>
+  plantedHere(["slow", "rounded"], async (taken) => assert.equal(await wayOf("on", taken), "slow")));
+
+test("tune: a guess that is wrong is no measure for the others", () =>
+  plantedHere(
+    ["wrong", "a half", "slow", "fast"],
+    async (taken) => assert.equal(await wayOf("on", taken), "fast"),
+  ));
+
+test("tune: whole numbers agree to the bit, others but for roundings of the largest", () => {
+  const cases: [dtype: "f32" | "f16", wanted: number[], found: number[], same: boolean][] = [
+    ["f32", [3, 1000000], [3, 1000000], true],
+    ["f32", [3, 1000000], [3, 1000001], false],
+    ["f32", [3, 1000000], [3 + 2 ** -20, 1000000], false],
+    ["f32", [0.5, 1000000], [0.5, 1000001], true],
+    ["f32", [0.5, 10000], [0.5, 10001], false],
+    ["f32", [2 ** 25], [2 ** 25 + 4], true],
+    ["f32", [0.5, 1], [NaN, 1], false],
+    ["f16", [3, 4096], [3, 4100], false],
+    ["f16", [0.5, 4096], [0.5, 4100], true],
+    ["f16", [0.5, 4096], [0.5, 4104], false],
+    ["f16", [3, Infinity], [3, Infinity], true],
+    ["f16", [3, Infinity], [4, Infinity], false],
+    ["f16", [0.5, Infinity], [0.5, 65504], false],
+  ];
+  for (const [dtype, wanted, found, same] of cases) {
+    const agreed = agree([{ dtype, data: Float64Array.from(found) }], [{ data: Float64Array.from(wanted) }]);
+    assert.equal(agreed, same, `${dtype} ${wanted} and ${found}`);
+  }
+});
+
+test("tune: what loses leaves nothing behind", () =>
+  plantedHere(["slow", "faster", "fast"], async (taken) => {
+    const gpu = await device("webgpu", { tune: "on" });
+    await tensor(PAIRS, { shape: [256, 2], device: gpu }).max({ axis: 1 }).data();
+    assert.deepEqual([taken.includes("faster"), taken.at(-1)], [true, "fast"]);
+    assert.equal((gpu.backend as WebGpuBackend).pipelines.count, 1);
+    gpu.destroy();
+  }));
 
 test("tune: where nothing else is right the guess stays, and that is kept too", () =>
   plantedHere(["slow", "a half", "wrong", "not a number", "not WGSL"], async (taken) => {
@@ -97,6 +152,64 @@ test("tune: a device that is destroyed while it measures says so", () =>
     gpu.destroy();
     await assert.rejects(reading, /^Error: webgpu: the device was destroyed$/);
   }));
+
+/** Of each product the last results, by images and channels, some of them in groups. */
+const REFERRED: Readonly<Record<string, (make: (...shape: number[]) => Tensor) => readonly Tensor[]>> = {
+  "matmul": (make) => [make(3, 7, 20).matmul(make(3, 9, 20).transpose([0, 2, 1]))],
+  "conv2d": (make) => [conv2d(make(3, 6, 7, 8), make(8, 3, 3, 2), { groups: 2, stride: [2, 1], padding: 1 })],
+  "conv2dInputGradient": (make) => [
+    conv2dInputGradient(make(3, 8, 5, 7), make(8, 3, 3, 2), { groups: 2, shape: [3, 6, 7, 8] }),
+  ],
+  "conv2dWeightGradient": (make) => [
+    conv2dWeightGradient(make(3, 6, 7, 8).flip({ axis: 2 }), make(3, 8, 5, 7), {
+      groups: 2,
+      shape: [8, 3, 3, 2],
+    }),
+  ],
+  "conv2dParameterGradients": (make) => {
+    const [x, weight, bias] = [make(3, 6, 7, 8), make(8, 6, 3, 2), make(8)];
+    const y = conv2d(x, weight, { bias });
+    return gradients(y.mul(make(...y.shape)).sum(), [weight, bias]);
+  },
+};
+
+test("tune: what candidates are held to is the op's definition, of a few results", async () => {
+  const gpu = await device("webgpu");
+  const cpu = await device("cpu");
+  const number = (seed: number, i: number) => (seed * 31 + i * 7 + (i * i) % 11) % 5 - 2;
+  for (const [name, call] of Object.entries(REFERRED)) {
+    const made = (on: Device) => {
+      const leaves: Tensor[] = [];
+      const outputs = call((...shape) => {
+        const data = Float32Array.from(
+          { length: shape.reduce((a, b) => a * b, 1) },
+          (_, i) => number(leaves.length, i),
+        );
+        const made = tensor(data, { shape, device: on });
+        leaves.push(made);
+        return made;
+      });
+      return { leaves, outputs };
+    };
+    const { leaves, outputs } = made(gpu);
+    let asked: DispatchStep | null = null;
+    planOf(outputs, [], { choose: ({ step }) => (step.op.name === name && (asked = step), undefined) });
+    assert.ok(asked, name);
+    const step: DispatchStep = asked;
+    const seedOf = ({ length }: PlanValue) => leaves.findIndex(({ size }) => size === length);
+    const library = { apply, tensor, openCpu: () => Promise.resolve(cpu) };
+    const sampled = await reference(step, (value, i) => number(seedOf(value), i), library);
+    const expected = await Promise.all(made(cpu).outputs.map((y) => y.data()));
+    assert.equal(sampled.length, expected.length);
+    sampled.forEach(({ data, places }, k) => {
+      assert.ok(
+        places.length >= 2 && places.length < expected[k]!.length && places.includes(expected[k]!.length - 1),
+      );
+      assert.deepEqual([...data], Array.from(places, (place) => expected[k]![place]!), name);
+    });
+  }
+  gpu.destroy();
+});
 
 test("tune: real kernels are tuned, with results as without", async () => {
   await writeKept(identity, "");

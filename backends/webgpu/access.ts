@@ -79,7 +79,8 @@ export class Loader {
 
   /** A function from an element's number in the view to the element. */
   function(view: View): string {
-    return this.#once(view, "f", (name) => {
+    // Not "f", whose 16th and 32nd would be types.
+    return this.#once(view, "at", (name) => {
       const text = view.value.home.kind === "scalar"
         ? this.#constant(view.value, view.value.home.index)
         : writeLoad(view, `in_${name}`, 1, this.#code, null);

@@ -32,6 +32,7 @@ export interface ElementwiseStep {
 export interface DispatchStep {
   readonly kind: "dispatch";
   readonly label: string;
+  readonly op: AnyOp;
   readonly kernel: DispatchKernel<never>;
   readonly attributes: never;
   readonly inputs: readonly View[];
@@ -208,8 +209,8 @@ export function lower(request: EvaluationRequest, { order, leaves }: Structure):
     if (lowered.has(node)) continue;
     lowered.add(node);
     const inputs = node.inputs.map((input) => views.get(input)!);
-    const { name: label } = node.op;
-    const { attributes } = node;
+    const { op, attributes } = node;
+    const { name: label } = op;
     if (kernel.kind === "view") {
       const view = kernel.view(inputs[0]!, attributes) ??
         kernel.view(wholeView(materialize(inputs[0]!, label), node.inputs[0]!.shape), attributes)!;
@@ -224,7 +225,7 @@ export function lower(request: EvaluationRequest, { order, leaves }: Structure):
       const buffers = inputs.map((view) =>
         view.value.home.kind === "scalar" ? wholeView(materialize(view, label), view.shape) : view
       );
-      steps.push({ kind: "dispatch", label, kernel, attributes, inputs: buffers, outputs, shapes });
+      steps.push({ kind: "dispatch", label, op, kernel, attributes, inputs: buffers, outputs, shapes });
     } else {
       steps.push({
         kind: "elementwise",

@@ -12,7 +12,9 @@ import {
   type HostArray,
   type Spec,
   type Storage,
+  tensor,
 } from "../../tensor/mod.ts";
+import { apply } from "../../tensor/declare.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import { openGpu } from "./adapter.ts";
 import { compile, type Limits } from "./compile.ts";
@@ -157,6 +159,7 @@ export class WebGpuBackend implements Backend {
       guard,
       compile,
       Plan,
+      library: { apply, tensor, openCpu: async () => (await import("../cpu/mod.ts")).cpuDevice("f32") },
     };
   }
 

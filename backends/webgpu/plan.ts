@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { HostArray, Storage, Tensor } from "../../tensor/mod.ts";
+import type { apply } from "../../tensor/declare.ts";
+import type { Device, HostArray, Storage, Tensor, tensor } from "../../tensor/mod.ts";
 import type { compile, Compiled, Limits } from "./compile.ts";
 import type { Failures } from "./failures.ts";
 import type { Guard } from "./guard.ts";
@@ -29,6 +30,15 @@ export interface Gear {
   /** How a program becomes a plan, for the tuner, whose files are loaded on demand and have no copy of their own. */
   readonly compile: typeof compile;
   readonly Plan: typeof Plan;
+  /** What an op means, for the same. */
+  readonly library: Library;
+}
+
+/** Computes ops by their definitions. */
+export interface Library {
+  readonly apply: typeof apply;
+  readonly tensor: typeof tensor;
+  openCpu(): Promise<Device>;
 }
 
 /** What a plan is made of. */

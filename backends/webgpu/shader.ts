@@ -23,6 +23,11 @@ export const ELEMENT: Readonly<Record<DType, Element>> = {
   bool: "u32",
 };
 
+/** The element of an array of real numbers. */
+export function elementOf({ dtype }: Pick<PlanValue, "dtype">): "f32" | "f16" {
+  return dtype === "f16" ? "f16" : "f32";
+}
+
 /** A value as a kernel sees it. */
 export interface Binding {
   /** In the shader, `name(i)` reads and `set_name(i, v)` writes. */

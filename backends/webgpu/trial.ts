@@ -1,14 +1,16 @@
 /**
- * Measures the candidates for one choice of a kernel: its own dispatches, on operands of its own. A candidate whose result
- * is not that of the guess is out, however fast.
+ * Measures the candidates for one choice of a kernel: its own dispatches, on operands of its own. A candidate is out, however
+ * fast, whose result is not that of the op's definition.
  *
  * @module
  */
 
+import { hostArray } from "../../tensor/dtype.ts";
 import type { DType, HostArray } from "../../tensor/mod.ts";
 import type { Question } from "./compile.ts";
 import type { DispatchStep, Program } from "./lower.ts";
 import type { Gear, Plan } from "./plan.ts";
+import { reference } from "./reference.ts";
 import { decode, encode } from "./transfer.ts";
 import { byteLength, type Home, type PlanValue } from "./values.ts";
 
@@ -18,7 +20,7 @@ const MOST_REPEATS = 256;
 const ROUNDS = 3;
 /** What takes so many times as long as the best is not measured again. */
 const HOPELESS = 1.5;
-/** A winner is so much better than the guess, or noise. */
+/** A winner is so much better than the first that is right, the guess if it is; or noise. */
 const WORTHWHILE = 0.97;
 
 /** One way to compute, ready to run. */
@@ -26,6 +28,8 @@ interface Contender {
   readonly name: string;
   readonly plan: Plan;
   readonly outputs: readonly PlanValue[];
+  /** How often it runs in a sample. */
+  repeats: number;
   /** The shortest that was measured. */
   ms: number;
 }
@@ -48,51 +52,76 @@ export function alone(step: DispatchStep, home: (operand: PlanValue) => Home): P
 }
 
 /**
- * The name of the candidate that is fastest and right.
+ * The name of the candidate that is fastest and right: it agrees with the CPU where that computes the op, and everywhere
+ * else with the first that does so. The guess has to prove itself like the others.
  *
- * @throws {Error} when not even the guess can be run.
+ * @throws {Error} when none is.
  */
 export async function fastest(question: Question, gear: Gear): Promise<string> {
   const trial = new Trial(question, gear);
   try {
-    const guess = await trial.enter(question.guess);
-    const wanted = await trial.results(guess);
-    const names = question.candidates.filter((name) => name !== question.guess);
+    const names = new Set([question.guess, ...question.candidates]);
     // Perhaps one wants more than this adapter has.
-    const others = await Promise.all(names.map((name) => trial.enter(name).catch(() => null)));
-    const contenders = [guess];
-    for (const other of others) {
-      const found = other && await trial.results(other).catch(() => null);
-      if (found && agree(found, wanted)) contenders.push(other!);
+    const entered = await Promise.all([...names].map((name) => trial.enter(name).catch(() => null)));
+    const sampled = await reference(question.step, (value, i) => trial.numberOf(value, i), gear.library);
+    const right: Contender[] = [];
+    let wanted: Output[] | null = null;
+    for (const each of entered) {
+      const found = each && await trial.results(each).catch(() => null);
+      const parts = found?.map(({ dtype, data }, k) => ({
+        dtype,
+        data: Float64Array.from(sampled[k]!.places, (place) => data[place]!),
+      }));
+      if (!found || !agree(parts!, sampled) || (wanted && !agree(found, wanted))) continue;
+      wanted ??= found;
+      right.push(each!);
     }
-    return await trial.race(contenders);
+    return await trial.race(right);
   } finally {
     trial.end();
   }
 }
 
-/** Whether results are the same but for roundings; operands are small whole numbers, so that sums are exact in any order. */
-function agree(found: readonly Output[], wanted: readonly Output[]): boolean {
-  return wanted.every(({ dtype, data }, k) => {
-    const other = found[k]!.data;
-    let scale = 0;
-    for (const x of data) scale = Math.max(scale, Math.abs(x));
-    const bound = scale * (dtype === "f32" ? 2 ** -14 : dtype === "f16" ? 2 ** -9 : 0);
-    for (let i = 0; i < data.length; i++) if (!(Math.abs(data[i]! - other[i]!) <= bound)) return false;
+/** What results may differ by that are no whole numbers: some roundings of the largest. */
+const ROUNDINGS: Readonly<Partial<Record<DType, number>>> = { f32: 2 ** -14, f16: 2 ** -10 };
+/** Below this an f32 has every whole number. */
+const WHOLE = 2 ** 24;
+
+/**
+ * Whether results are the same. Operands are small whole numbers, so that sums of products are exact in any order, and an
+ * f16 is that sum rounded once: they have to agree bit for bit. Results that are no whole numbers were rounded on the way.
+ */
+export function agree(found: readonly Output[], wanted: readonly { readonly data: Numbers }[]): boolean {
+  return wanted.every(({ data }, k) => {
+    const { dtype, data: other } = found[k]!;
+    let [scale, whole] = [0, true];
+    for (const x of data) {
+      // Of what overflowed there is no remainder.
+      whole &&= !(x % 1);
+      if (Math.abs(x) < Infinity) scale = Math.max(scale, Math.abs(x));
+    }
+    const bound = whole && scale < WHOLE ? 0 : scale * (ROUNDINGS[dtype] ?? 0);
+    for (let i = 0; i < data.length; i++) {
+      if (data[i] !== other[i] && !(Math.abs(data[i]! - other[i]!) <= bound)) return false;
+    }
     return true;
   });
 }
 
-interface Output {
+type Numbers = HostArray | Float64Array;
+
+/** The numbers of one output. */
+export interface Output {
   readonly dtype: DType;
-  readonly data: HostArray;
+  readonly data: Numbers;
 }
 
 /** The memory of one trial, and what runs in it. */
 class Trial {
   readonly #question: Question;
   readonly #gear: Gear;
-  readonly #operands: Map<PlanValue, GPUBuffer> = new Map();
+  readonly #operands: Map<PlanValue, { readonly buffer: GPUBuffer; readonly numbers: Float32Array }> =
+    new Map();
   readonly #plans: Plan[] = [];
   readonly #clock: Clock;
 
@@ -121,18 +150,24 @@ class Trial {
     const { result: plan, settled } = failures.collect(() => new Plan(prepared, [], this.#gear));
     this.#plans.push(plan);
     await settled;
-    return { name, plan, outputs: program.outputs.map(({ value }) => value), ms: Infinity };
+    return { name, plan, outputs: program.outputs.map(({ value }) => value), repeats: 1, ms: Infinity };
   }
 
   #operand(value: PlanValue): GPUBuffer {
     const { memory, device, limits } = this.#gear;
-    let buffer = this.#operands.get(value);
-    if (buffer === undefined) {
-      buffer = memory.create("tuning", byteLength(value) + limits.band);
-      fill(device.queue, buffer, value, this.#operands.size);
-      this.#operands.set(value, buffer);
+    let operand = this.#operands.get(value);
+    if (operand === undefined) {
+      const buffer = memory.create("tuning", byteLength(value) + limits.band);
+      operand = { buffer, numbers: numbersFor(value, this.#operands.size) };
+      fill(device.queue, buffer, value, operand.numbers);
+      this.#operands.set(value, operand);
     }
-    return buffer;
+    return operand.buffer;
+  }
+
+  /** Element i of an operand. */
+  numberOf(value: PlanValue, i: number): number {
+    return this.#operands.get(value)!.numbers[i % BLOCK]!;
   }
 
   /** Runs a candidate in memory that has nothing in it of what another left there, and reads its outputs. */
@@ -169,22 +204,25 @@ class Trial {
 
   /** The fastest, in turns, since a machine may be slower for a while; the first is taken where none is much better. */
   async race(contenders: readonly Contender[]): Promise<string> {
-    const [guess] = contenders as readonly [Contender];
-    const once = await this.#clock.time(guess.plan, 1);
-    const repeats = Math.max(1, Math.min(MOST_REPEATS, Math.ceil(SAMPLE / once)));
+    const [first] = contenders;
+    if (first === undefined) throw new Error(`${this.#question.step.label}: no candidate is right`);
+    for (const each of contenders) {
+      const once = await this.#clock.time(each.plan, 1);
+      each.repeats = Math.max(1, Math.min(MOST_REPEATS, Math.ceil(SAMPLE / once)));
+    }
     let left = contenders;
     for (let round = 0; round < ROUNDS && contenders.length > 1; round++) {
-      for (const each of left) each.ms = Math.min(each.ms, await this.#clock.time(each.plan, repeats));
+      for (const each of left) each.ms = Math.min(each.ms, await this.#clock.time(each.plan, each.repeats));
       const least = Math.min(...left.map(({ ms }) => ms));
-      left = left.filter((each) => each === guess || each.ms <= HOPELESS * least);
+      left = left.filter((each) => each === first || each.ms <= HOPELESS * least);
     }
     const best = left.reduce((a, b) => b.ms < a.ms ? b : a);
-    return best.ms <= WORTHWHILE * guess.ms ? best.name : guess.name;
+    return best.ms <= WORTHWHILE * first.ms ? best.name : first.name;
   }
 
   end(): void {
     for (const plan of this.#plans) plan.destroy();
-    for (const buffer of this.#operands.values()) this.#gear.memory.destroy(buffer);
+    for (const { buffer } of this.#operands.values()) this.#gear.memory.destroy(buffer);
     this.#clock.end();
   }
 }
@@ -239,23 +277,21 @@ class Clock {
 /** Numbers in a block, which is repeated: a prime number of words, so that no stride of an image is a multiple of it. */
 const BLOCK = 4 * 16381;
 
-/** Fills an operand with -2 to 2, what is no float with 0 and 1. */
-function fill(queue: GPUQueue, buffer: GPUBuffer, { dtype, length }: PlanValue, seed: number): void {
+/** -2 to 2, for what is no float 0 and 1. */
+function numbersFor({ dtype }: PlanValue, seed: number): Float32Array {
   const real = dtype === "f32" || dtype === "f16";
   let random = seed + 1;
-  const numbers = Float32Array.from({ length: BLOCK }, () => {
+  return Float32Array.from({ length: BLOCK }, () => {
     random = Math.imul(random, 1664525) + 1013904223;
     return real ? (random >>> 16) % 5 - 2 : random >>> 31;
   });
-  const types = {
-    f32: Float32Array,
-    f16: Float32Array,
-    i32: Int32Array,
-    u32: Uint32Array,
-    u8: Uint8Array,
-    bool: Uint8Array,
-  };
-  const block = encode(types[dtype].from(numbers), { dtype, size: BLOCK });
+}
+
+/** Fills an operand with a block of numbers, again and again. */
+function fill(queue: GPUQueue, buffer: GPUBuffer, { dtype, length }: PlanValue, numbers: Float32Array): void {
+  const data = hostArray(dtype, BLOCK);
+  data.set(numbers);
+  const block = encode(data, { dtype, size: BLOCK });
   const bytes = byteLength({ dtype, length });
   for (let at = 0; at < bytes; at += block.byteLength) {
     const part = new Uint8Array(block.buffer, 0, Math.min(block.byteLength, bytes - at));

@@ -9,6 +9,7 @@
 
 import type { Question } from "./compile.ts";
 import { type DispatchStep, type Program, textOf } from "./lower.ts";
+import { Pipelines } from "./pipelines.ts";
 import type { Gear } from "./plan.ts";
 import { alone, fastest } from "./trial.ts";
 import { type TuneStore, tuneStore, type Winners } from "./tune_store.ts";
@@ -58,21 +59,24 @@ export class Tuner {
 
   /** Measures, and keeps the winners. */
   async answer(questions: readonly Question[], gear: Gear): Promise<void> {
-    const measured: Record<string, string> = {};
+    // What loses goes with these; questions have many in common, since sizes are parameters.
+    const pipelines = new Pipelines(gear.device, gear.failures, gear.limits.windowBytes);
     // The winner of one question may have others to ask.
     for (const open = [...questions]; open.length > 0;) {
       const question = open.shift()!;
       const key = keyOf(question);
       if (this.#winners.has(key)) continue;
       try {
-        this.#winners.set(key, measured[key] = await fastest(question, gear));
+        const winner = await fastest(question, { ...gear, pipelines });
+        this.#winners.set(key, winner);
+        // At once: whoever interrupts a long measuring keeps what is known.
+        await this.#store.add({ [key]: winner });
       } catch {
         // What goes wrong with a guess goes wrong for the evaluation too, which says so.
         this.#winners.set(key, question.guess);
       }
       open.push(...this.open(() => alone(question.step, () => ({ kind: "workspace" })), gear));
     }
-    await this.#store.add(measured);
   }
 }
 

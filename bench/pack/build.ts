@@ -1,6 +1,6 @@
 /**
  * Puts together what runs the benchmark and the agreement suite where there is nothing but a Vulkan driver: this Node, Dawn
- * for this system, three bundled programs, and the libraries that a bare system may lack.
+ * for this system, four bundled programs, and the libraries that a bare system may lack.
  *
  * @module
  */
@@ -24,6 +24,7 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   "run.mjs": "bench/pack/run.ts",
   "bench.mjs": "bench/main.ts",
   "agreement.mjs": "tests/agreement_test.ts",
+  "variants.mjs": "tests/variants_test.ts",
 };
 
 /** What is copied as it is, in place. */

@@ -17,12 +17,12 @@ import "../kept.ts";
 import { root, run } from "./runtimes.ts";
 
 /** What there is, and a little; the aim is 45,000. */
-const MOST_BYTES = 53_500;
+const MOST_BYTES = 54_000;
 
 const files = await bundle();
 const [{ code }] = files;
 
-test("bundle: everything in mod.ts, with both backends, takes less than 53.5 kB gzipped", () => {
+test("bundle: everything in mod.ts, with both backends, takes less than 54 kB gzipped", () => {
   const bytes = gzipSync(code, { level: 9 }).length;
   console.log(`fermi.js: ${code.length} bytes minified, ${bytes} gzipped`);
   assert(bytes < MOST_BYTES, `${bytes} bytes`);
@@ -160,5 +160,5 @@ test("bundle: of a shader, comments and indentation go; of a declaration, its se
     compact("tensor/ops/a.ts", declarations),
     declarations.replace('"b"', '""').replace('"d"', '""'),
   );
-  assert.throws(() => compact("backends/mod.ts", ""), /imports 0 backends on demand/);
+  assert.throws(() => compact("backends/mod.ts", ""), /imports no backend on demand/);
 });

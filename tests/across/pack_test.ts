@@ -74,12 +74,16 @@ if (LINUX) {
     assert.match(readFileSync(join(place, "results/here.html"), "utf8"), /^<!doctype html>/);
   });
 
-  test("pack: the agreement suite is in it", () => {
-    const args = ["--test-reporter=tap", "--test-name-pattern=: neg$", join(place, "agreement.mjs")];
-    const suite = start("node", args, { FERMI_RUNS: "1" });
-    assert.equal(suite.status, 0, suite.stdout + suite.stderr);
-    assert.match(suite.stdout, /\nok \d+ - agreement: neg\n/);
-    assert.match(suite.stdout, /\n# fail 0\n/);
+  test("pack: both parts of the agreement suite are in it", () => {
+    const part = (file: string, pattern: string) => {
+      const args = ["--test-reporter=tap", `--test-name-pattern=${pattern}`, join(place, file)];
+      const { status, stdout, stderr } = start("node", args, { FERMI_RUNS: "1" });
+      assert.equal(status, 0, stdout + stderr);
+      assert.match(stdout, /\n# fail 0\n/);
+      return stdout;
+    };
+    assert.match(part("agreement.mjs", "agreement: neg$"), /\nok \d+ - agreement: neg\n/);
+    assert.match(part("variants.mjs", "variants: a name"), /\nok \d+ - variants: a name/);
   });
 
   test("pack: wrong arguments are one line", () => {

@@ -6,6 +6,7 @@
  */
 
 import type { ConvGeometry, ConvGradientAttributes } from "../../../tensor/ops/conv2d.ts";
+import { elementOf } from "../shader.ts";
 import type { View } from "../values.ts";
 import { borderOf, phases, reachOf } from "./conv_windows.ts";
 import { emitProduct, extentsOf } from "./gemm_shared.ts";
@@ -25,9 +26,8 @@ function bordered(context: KernelContext<ConvGeometry>, x: View, { y, x: across 
   if (inside(y, height) && inside(across, width)) return x;
   const shape = [batch, channels, y.count, across.count];
   const length = shape.reduce((a, b) => a * b, 1);
-  const { dtype } = x.value;
-  const element = dtype === "f16" ? "f16" : "f32";
-  const value = context.temporary(dtype, length);
+  const element = elementOf(x.value);
+  const value = context.temporary(x.value.dtype, length);
   context.dispatch({
     bindings: [
       { name: "source", value: x.value, element, access: "read" },

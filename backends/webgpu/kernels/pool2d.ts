@@ -6,11 +6,12 @@
 
 import type { PoolGeometry, PoolGradientAttributes } from "../../../tensor/ops/pool2d.ts";
 import { onCores } from "../cores.ts";
+import { elementOf } from "../shader.ts";
 import type { DispatchKernel, IndexedContext, IndexedKernel, KernelContext, KernelsOf } from "./types.ts";
 
 type Four = readonly [number, number, number, number];
 
-/** Windows of up to so many elements are written out in the shader; larger ones are loops. */
+/** Windows, and blocks of pixels, of up to so many elements are written out in the shader; larger ones are loops. */
 const MOST_TERMS = 64;
 
 const range = (n: number) => [...Array(n).keys()];
@@ -37,7 +38,7 @@ function emitMaxPool(context: KernelContext<PoolGeometry>): void {
   const [, channels, height, width] = view.shape as unknown as Four;
   const [batch, , rows, columns] = context.shapes[0] as unknown as Four;
   const [y, index] = context.outputs;
-  const element = view.value.dtype === "f16" ? "f16" : "f32";
+  const element = elementOf(view.value);
   const asBytes = index!.dtype === "u8";
   const length = batch * channels * rows * columns;
   // Bytes are stored four at a time.
@@ -128,7 +129,7 @@ function emitGradient(context: Gradient, maximum: boolean): void {
   const terms = window[0] * window[1];
   const cores = onCores(context.parallelism);
   const run = cores ? Math.max(1, Math.min(4, Math.floor(8 / stride[1]), Math.floor(MOST_TERMS / terms))) : 1;
-  const written = terms <= MOST_TERMS;
+  const written = terms <= MOST_TERMS && stride[0] * stride[1] * run <= MOST_TERMS;
   const blocks = (axis: 0 | 1, extent: number, step: number) => {
     const first = Math.floor(padding[axis] / step);
     return { first, count: Math.ceil((extent + padding[axis]) / step) - first };
@@ -139,7 +140,7 @@ function emitGradient(context: Gradient, maximum: boolean): void {
   const planes = shape[0]! * shape[1]!;
   context.dispatch({
     bindings: [
-      { name: "dy", value: dy!, element: dy!.dtype === "f16" ? "f16" : "f32", access: "read" },
+      { name: "dy", value: dy!, element: elementOf(dy!), access: "read" },
       ...(maximum
         ? [{ name: "index", value: index!, element: asBytes ? "u32" : "i32", access: "read" } as const]
         : []),
@@ -215,7 +216,7 @@ function blockBody(
 
 const oneOver = (window: readonly [number, number]) => `(1.0 / ${window[0] * window[1]}.0)`;
 
-/** For large windows: a pixel a lane, in loops. */
+/** For large windows or strides: a pixel a lane, in loops. */
 function pixelBody({ attributes: { window, stride } }: Gradient, maximum: boolean): string {
   // Windows `first` up to `last` hold the pixel.
   const axis = (name: string, i: 0 | 1, count: string) => `

@@ -7,14 +7,13 @@
 
 import type { NoAttributes } from "../../../tensor/mod.ts";
 import { onCores } from "../cores.ts";
-import type { Element } from "../shader.ts";
+import { type Element, elementOf } from "../shader.ts";
 import type { PlanValue } from "../values.ts";
 import type { DispatchKernel, KernelContext, KernelsOf } from "./types.ts";
 
 type Context = KernelContext<NoAttributes>;
 
-const elementOf = (value: PlanValue): Element => value.dtype === "f16" ? "f16" : "f32";
-const read = (name: string, value: PlanValue, element = elementOf(value)) =>
+const read = (name: string, value: PlanValue, element: Element = elementOf(value)) =>
   ({ name, value, element, access: "read" }) as const;
 const write = (name: string, value: PlanValue) =>
   ({ name, value, element: elementOf(value), access: "write" }) as const;

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { elementOf } from "../shader.ts";
 import type { PlanValue } from "../values.ts";
 import type { Emitter, Sink } from "./types.ts";
 
@@ -67,7 +68,7 @@ const STORE_FOUR = (value: PlanValue): Sink => ({
 });
 
 function storeOf(value: PlanValue, name: string, store: string): Sink {
-  const element = value.dtype === "f16" ? "f16" : "f32";
+  const element = elementOf(value);
   return {
     bindings: [{ name, value, element, access: "write" }],
     params: {},
