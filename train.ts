@@ -211,6 +211,9 @@ async function prepare(flags: Flags, signal: AbortSignal): Promise<Job> {
       "--check-gradients wants f64, which only the CPU has: leave --backend and --gpu out",
     );
   }
+  if (flags.tune !== "off" && (flags.backend === "cpu" || flags.checkGradients)) {
+    throw new UsageError("--tune chooses WebGPU's kernels, and this computes on the CPU: leave --tune out");
+  }
   const ready = flags.checkGradients ? prepareCheck : prepareJob;
   if (!flags.full) return await ready(settings);
   const line = makeProgressLine(process.stderr, { quiet: flags.quiet });
@@ -262,6 +265,9 @@ async function printPlan(flags: Flags): Promise<void> {
     throw new UsageError(
       "--plan shows what WebGPU would do, the CPU backend makes no plans: leave --backend out",
     );
+  }
+  if (flags.tune !== "off") {
+    throw new UsageError("--plan goes by guesses, and knows nothing of what was measured: leave --tune out");
   }
   if (flags.json && flags.plan === "svg") throw new UsageError("--plan=svg and --json: use one of them");
   const { full, mirror, checkGradients } = flags;

@@ -1,5 +1,5 @@
 // What a page does not need is taken out of the sources before they are bundled: the sentences that say what an op means,
-// and the comments and the indentation of shaders. And what `device` imports on demand is imported at once: in one file
+// and the comments and the indentation of shaders. And a backend that is imported on demand is imported at once: in one file
 // nothing is spared by waiting, and a bundler has to wrap every module that is to run later.
 
 import { type Names, SHADERS, shortened, textsOf } from "./names.ts";
@@ -64,23 +64,29 @@ const PLACES: readonly (readonly [RegExp, Rule])[] = [
   [SHADERS, shaders],
 ];
 
+/** How many backends a file imports on demand. */
+const BACKENDS: Readonly<Record<string, number>> = { "backends/mod.ts": 2, "backends/webgpu/mod.ts": 1 };
+
 const NO_NAMES: Names = { properties: new Map(), words: new Map() };
 
 /** The source of a file, made compact. `file` is its path in the repository, with slashes. */
 export function compact(file: string, source: string, names: Names = NO_NAMES): string {
-  const whole = /^backends\/(webgpu\/)?mod\.ts$/.test(file) ? importedAtOnce(file, source) : source;
+  const backends = BACKENDS[file];
+  const whole = backends ? importedAtOnce(source, backends) : source;
   const short = edited(whole, shortened(file, parsed(whole), whole, names));
   const nodes = [...nodesOf(parsed(short))];
   return edited(short, PLACES.flatMap(([place, rule]) => place.test(file) ? rule(nodes, short) : []));
 }
 
 /** `(await import("./cpu/mod.ts")).cpuDevice(...)` with a static import. */
-function importedAtOnce(file: string, source: string): string {
+function importedAtOnce(source: string, count: number): string {
   const imports: string[] = [];
   const text = source.replaceAll(/\(await import\(("[^"]+\/(?:cpu|webgpu)\/mod\.ts")\)\)/g, (_, path) => {
     imports.push(`import * as backend${imports.length} from ${path};\n`);
     return `backend${imports.length - 1}`;
   });
-  if (imports.length === 0) throw new Error(`${file} imports no backend on demand`);
+  if (imports.length !== count) {
+    throw new Error(`${imports.length} backends are imported on demand, not ${count}`);
+  }
   return imports.join("") + text;
 }

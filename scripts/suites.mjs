@@ -43,6 +43,8 @@ const output = ([file, ...args], env) =>
 /** All runs, the longest first; `drivers` as `prepareDrivers` gives it. */
 export function allRuns(drivers) {
   const [deno, dawn] = [{ ...process.env, ...drivers.deno }, { ...process.env, ...drivers.dawn }];
+  // For Dawn in Deno, which may not like the driver that wgpu takes.
+  deno.FERMI_DAWN_DRIVER = drivers.dawn.VK_ICD_FILENAMES ?? "";
   const describe = (command, env) =>
     output([...command, "scripts/adapter.ts"], env).replace(/ \([^()]*\)$/, "");
   const runtimes = {

@@ -216,11 +216,18 @@ test("variants: registers for cores, and for a GPU tiles that fill it", () => {
   assert.ok(least.length >= 5 && least.every(({ shares }) => shares !== "subgroup"));
 });
 
-test("variants: a name that is none", async () => {
-  await assert.rejects(webgpuDevice("auto", { variants: { product: "127x1" } }), {
-    name: "RangeError",
-    message: "webgpu: no variant is called 127x1",
-  });
+test("variants: a name that is none, of any family", async () => {
+  for (
+    const [family, name] of [["product", "127x1"], ["tile", "9x9"], ["tile along k", ""], [
+      "rows",
+      "4x8",
+    ]] as const
+  ) {
+    await assert.rejects(webgpuDevice("auto", { variants: { [family]: name } }), {
+      name: "RangeError",
+      message: `webgpu: no variant of ${family} is called ${name}`,
+    });
+  }
 });
 
 after(() => probe.destroy());

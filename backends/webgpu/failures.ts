@@ -32,19 +32,18 @@ export class Failures {
 
   /**
    * Runs `work`; errors that WebGPU finds in it later belong, with the op's name, to the evaluation that is being
-   * submitted. `failed` is called when there is one.
+   * submitted.
    */
-  watch<T>(op: string, work: () => T, failed: () => void = () => {}): T {
+  watch<T>(op: string, work: () => T): T {
     for (const scope of SCOPES) this.#device.pushErrorScope(scope);
     try {
       return work();
     } finally {
       for (const _ of SCOPES) {
-        const found = this.#device.popErrorScope().then((error) => {
-          if (error === null) return null;
-          failed();
-          return describe(op, error);
-        }, () => null /* The device was lost meanwhile, which `lost` reports. */);
+        const found = this.#device.popErrorScope().then(
+          (error) => error && describe(op, error),
+          () => null, /* The device was lost meanwhile, which `lost` reports. */
+        );
         this.#watched.push(found);
       }
     }

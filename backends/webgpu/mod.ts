@@ -20,7 +20,8 @@ import { openGpu } from "./adapter.ts";
 import { compile, type Limits } from "./compile.ts";
 import { Failures } from "./failures.ts";
 import type { Guard } from "./guard.ts";
-import { type Abilities, named } from "./kernels/variants.ts";
+import { families } from "./kernels/mod.ts";
+import { type Abilities, missing, type Variant } from "./kernels/variants.ts";
 import { type Leaf, lower, type Structure, structureOf } from "./lower.ts";
 import { bufferOfStorage, Memory } from "./memory.ts";
 import { Pipelines } from "./pipelines.ts";
@@ -63,7 +64,7 @@ export interface WebGpuOptions {
  * Opens a WebGPU device.
  *
  * @throws {Error} one sentence that says how to get an adapter, when there is none.
- * @throws {RangeError} when the adapter cannot run the variant that was asked for.
+ * @throws {RangeError} when there is no variant of that name, or the adapter cannot run it.
  */
 export async function webgpuDevice(gpu: "auto" | "dawn", options: WebGpuOptions = {}): Promise<Device> {
   const { device, identity, description, software, atExit, mappingBlocks, subgroup } = await openGpu(gpu);
@@ -79,7 +80,7 @@ export async function webgpuDevice(gpu: "auto" | "dawn", options: WebGpuOptions 
   } = device.limits;
   const abilities: Abilities = { subgroup, workgroupBytes, workgroupLanes };
   const binding = options.bindingLimit ?? Math.min(maxStorageBufferBindingSize, maxBufferSize);
-  if (options.variants?.product) named(options.variants.product, abilities);
+  checkVariants(options.variants ?? {}, abilities);
   const limits: Limits = {
     windowBytes: Math.floor(binding / 4096) * 4096,
     maxBindings: options.maxBindings ?? Math.min(maxStorageBuffersPerShaderStage, 16),
@@ -100,6 +101,17 @@ export async function webgpuDevice(gpu: "auto" | "dawn", options: WebGpuOptions 
   );
   atExit?.(backend);
   return new Device("webgpu", description, backend);
+}
+
+function checkVariants(variants: Readonly<Record<string, string>>, abilities: Abilities): void {
+  for (const [family, name] of Object.entries(variants)) {
+    const found = families[family]?.find((each) => each.name === name);
+    if (!found) throw new RangeError(`webgpu: no variant of ${family} is called ${name}`);
+    const lacks = family === "product" && missing(found as Variant, abilities);
+    if (lacks) {
+      throw new RangeError(`webgpu: the variant ${name} takes ${lacks}, which this adapter does not have`);
+    }
+  }
 }
 
 /** An evaluation on its way; `settled` rejects when the device finds fault with it, or with one that it builds on. */

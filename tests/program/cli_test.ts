@@ -42,6 +42,8 @@ test("cli: bad usage is one line and exit code 2", async () => {
     [["--backend=cuda"], /'cuda' is invalid/],
     [["--gpu=metal"], /'metal' is invalid/],
     [["--tune=yes"], /'yes' is invalid/],
+    [["--tune=on", "--backend=cpu"], /--tune chooses WebGPU's kernels, .*: leave --tune out/],
+    [["--tune=cached", "--check-gradients"], /--tune chooses WebGPU's kernels, .*: leave --tune out/],
     [["--init=zeros"], /'zeros' is invalid/],
     [["--precision=half"], /'half' is invalid. Allowed choices are f32, f16/],
     [["--precision=f16", "--check-gradients"], /--check-gradients trains nothing: leave --precision out/],

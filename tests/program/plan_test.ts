@@ -43,6 +43,8 @@ test("plan: what trains, or says on what, is refused", async () => {
     [["--backend=cpu"], /the CPU backend makes no plans: leave --backend out/],
     [["--plan=picture"], /'picture' is invalid. Allowed choices are table, svg/],
     [["--plan=svg", "--json"], /--plan=svg and --json: use one of them/],
+    [["--tune=cached"], /--plan goes by guesses, .*: leave --tune out/],
+    [["--tune=on"], /leave --tune out/],
     [["--steps=3"], /--plan trains nothing: leave --steps out/],
     [["--epochs=3"], /leave --epochs out/],
     [["--limit=3"], /leave --limit out/],

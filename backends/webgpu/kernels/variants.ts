@@ -104,17 +104,6 @@ export function missing(variant: Variant, abilities: Abilities): string | null {
   return lanes > abilities.workgroupLanes ? `workgroups of ${lanes}` : null;
 }
 
-/** The variant of that name. */
-export function named(name: string, abilities: Abilities): Variant {
-  const found = VARIANTS.find((each) => each.name === name);
-  if (!found) throw new RangeError(`webgpu: no variant is called ${name}`);
-  const lacks = missing(found, abilities);
-  if (lacks) {
-    throw new RangeError(`webgpu: the variant ${name} takes ${lacks}, which this adapter does not have`);
-  }
-  return found;
-}
-
 /** The variants that an adapter can run. */
 export function candidates(abilities: Abilities): Variant[] {
   return VARIANTS.filter((each) => missing(each, abilities) === null);
