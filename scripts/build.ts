@@ -1,5 +1,5 @@
 // Builds what is published on npm: `dist/` has one JavaScript file and one declaration a source file, and `fermi.js`,
-// the whole library as one module for a page. Run by `npm run build`, and by npm before it packs.
+// the whole library as one module for a page, with what it imports on demand beside it. Run by `npm run build`, and by npm before it packs.
 
 import { execFileSync } from "node:child_process";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -28,11 +28,11 @@ writeFileSync(
   dawn.replace(imported, "import(/* webpackIgnore: true */ /* @vite-ignore */ `webgpu/${file}`)"),
 );
 
-const { code, map } = await bundle();
-writeFileSync("dist/fermi.js", code);
-writeFileSync("dist/fermi.js.map", map);
 const kilobytes = (text: string | Uint8Array) => `${(text.length / 1000).toFixed(1)} kB`;
-// To stderr: what npm prints when it packs may be read by a program.
-console.error(
-  `dist/fermi.js: ${kilobytes(code)} minified, ${kilobytes(gzipSync(code, { level: 9 }))} gzipped`,
-);
+for (const { name, code, map } of await bundle()) {
+  writeFileSync(`dist/${name}`, code);
+  writeFileSync(`dist/${name}.map`, map);
+  // To stderr: what npm prints when it packs may be read by a program.
+  const small = gzipSync(code, { level: 9 });
+  console.error(`dist/${name}: ${kilobytes(code)} minified, ${kilobytes(small)} gzipped`);
+}

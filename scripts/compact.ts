@@ -2,36 +2,11 @@
 // and the comments and the indentation of shaders. And a backend that is imported on demand is imported at once: in one file
 // nothing is spared by waiting, and a bundler has to wrap every module that is to run later.
 
-import { parse } from "@babel/parser";
-
-/** A node of the syntax tree, of which only what all have in common is known. */
-interface Node {
-  readonly type: string;
-  readonly start: number;
-  readonly end: number;
-  readonly [key: string]: unknown;
-}
-
-/** Replaces text[start, end). */
-interface Edit {
-  readonly start: number;
-  readonly end: number;
-  readonly text: string;
-}
+import { type Names, SHADERS, shortened, textsOf } from "./names.ts";
+import { type Edit, edited, type Node, nodesOf, parsed } from "./syntax.ts";
 
 /** What goes from a file, given all of its nodes. */
 type Rule = (nodes: readonly Node[], source: string) => readonly Edit[];
-
-const isNode = (value: unknown): value is Node =>
-  typeof value === "object" && value !== null && typeof (value as Node).type === "string";
-
-function* nodesOf(node: Node): Generator<Node> {
-  yield node;
-  for (const [key, value] of Object.entries(node)) {
-    if (key === "loc" || key.endsWith("Comments")) continue;
-    for (const child of Array.isArray(value) ? value : [value]) if (isNode(child)) yield* nodesOf(child);
-  }
-}
 
 /** Functions whose parameter of this number is an op's sentence. */
 const SENTENCE_AT: Readonly<Record<string, number>> = { elementwise: 1, reduction: 1, fromBits: 1 };
@@ -48,13 +23,19 @@ const sentences: Rule = (nodes) =>
     return [{ start: value.start, end: value.end, text: '""' }];
   });
 
-/** A shader's text between two insertions. Its first and its last line may go on there: they stay lines of their own. */
-const shaders: Rule = (nodes, source) =>
-  nodes.flatMap(({ type, start, end }) => {
-    const text = source.slice(start, end);
-    if (type !== "TemplateElement" || !text.includes("\n")) return [];
-    const bare = text.replaceAll(/ *\/\/[^\n]*(?=\n)/g, "").replaceAll(/\n\s+/g, "\n");
-    return [{ start, end, text: bare.replaceAll(/(?<=[{};,(])\n(?!$)/g, "") }];
+/**
+ * A shader's text between two insertions. Its first and its last line may go on there: they stay lines of their own. Spaces
+ * round a sign mean nothing, but that `>` and `=`, or two `-`, would be one sign with none between.
+ */
+const shaders: Rule = ([program], source) =>
+  textsOf(program!).map(({ start, end }) => {
+    const bare = source.slice(start, end)
+      .replaceAll(/ *\/\/[^\n]*(?=\n)/g, "")
+      .replaceAll(/(\n|\\n|^ )\s+/g, "$1")
+      .replaceAll(/(?<=[{};,(])\n(?!$)/g, "")
+      .replaceAll(/ ?([-+*/%=!<>]=|&&|\|\||->|<<|>>|[+*/%<>&|,;:{}()?]) ?(?!=)/g, "$1")
+      .replaceAll(/(?<=[\w)\]]) ?= ?(?!=)/g, "=");
+    return { start, end, text: bare };
   });
 
 /** The minifier gives a private name one short name in all classes: where all call theirs the same, there are few. */
@@ -71,29 +52,36 @@ const privates: Rule = (nodes) => {
   }));
 };
 
+/** Nothing is assigned to a constant, which the compiler has seen to: so one keyword does for all. */
+const constants: Rule = (nodes) =>
+  nodes.filter(({ type, kind }) => type === "VariableDeclaration" && kind === "const")
+    .map(({ start }) => ({ start, end: start + "const".length, text: "let" }));
+
 const PLACES: readonly (readonly [RegExp, Rule])[] = [
   [/^/, privates],
+  [/^/, constants],
   [/^tensor\/ops\//, sentences],
-  [/^backends\/webgpu\/(kernels\/|(access|fused|shader)\.ts$)/, shaders],
+  [SHADERS, shaders],
 ];
 
+/** How many backends a file imports on demand. */
+const BACKENDS: Readonly<Record<string, number>> = { "backends/mod.ts": 2, "backends/webgpu/mod.ts": 1 };
+
+const NO_NAMES: Names = { properties: new Map(), words: new Map() };
+
 /** The source of a file, made compact. `file` is its path in the repository, with slashes. */
-export function compact(file: string, source: string): string {
-  if (file === "backends/mod.ts") return importedAtOnce(file, source, 2);
-  if (file === "backends/webgpu/reference.ts") return importedAtOnce(file, source, 1);
-  const tree = parse(source, { sourceType: "module", plugins: ["typescript"] }).program as unknown as Node;
-  const nodes = [...nodesOf(tree)];
-  const edits = PLACES.flatMap(([place, rule]) => place.test(file) ? rule(nodes, source) : []);
-  return edits.sort((a, b) => b.start - a.start).reduce(
-    (text, edit) => text.slice(0, edit.start) + edit.text + text.slice(edit.end),
-    source,
-  );
+export function compact(file: string, source: string, names: Names = NO_NAMES): string {
+  const backends = BACKENDS[file];
+  const whole = backends ? importedAtOnce(file, source, backends) : source;
+  const short = edited(whole, shortened(file, parsed(whole), whole, names));
+  const nodes = [...nodesOf(parsed(short))];
+  return edited(short, PLACES.flatMap(([place, rule]) => place.test(file) ? rule(nodes, short) : []));
 }
 
 /** `(await import("./cpu/mod.ts")).cpuDevice(...)` with a static import. */
 function importedAtOnce(file: string, source: string, count: number): string {
   const imports: string[] = [];
-  const text = source.replaceAll(/\(await import\(("[^"]+")\)\)/g, (_, path) => {
+  const text = source.replaceAll(/\(await import\(("[^"]+\/(?:cpu|webgpu)\/mod\.ts")\)\)/g, (_, path) => {
     imports.push(`import * as backend${imports.length} from ${path};\n`);
     return `backend${imports.length - 1}`;
   });

@@ -5,7 +5,7 @@
 import { after, test } from "node:test";
 import fc from "fast-check";
 import { devices, forcedProducts, forcedTiles, PRODUCTS } from "./devices.ts";
-import { check, type Order, ORDERS, together } from "./agreement.ts";
+import { check, type Order, together } from "./agreement.ts";
 import { samples } from "./samples/mod.ts";
 import { hold, runs } from "./seeds.ts";
 

@@ -22,6 +22,7 @@ import {
   type Tensor,
   tensor,
 } from "../mod.ts";
+import { apply } from "../tensor/declare.ts";
 import { readKept, writeKept } from "./kept.ts";
 import { PAIRS, planted, type Way, wayOf } from "./planted_ways.ts";
 import { planOf } from "./plans.ts";
@@ -196,7 +197,8 @@ test("tune: what candidates are held to is the op's definition, of a few results
     assert.ok(asked, name);
     const step: DispatchStep = asked;
     const seedOf = ({ length }: PlanValue) => leaves.findIndex(({ size }) => size === length);
-    const sampled = await reference(step, (value, i) => number(seedOf(value), i));
+    const library = { apply, tensor, openCpu: () => Promise.resolve(cpu) };
+    const sampled = await reference(step, (value, i) => number(seedOf(value), i), library);
     const expected = await Promise.all(made(cpu).outputs.map((y) => y.data()));
     assert.equal(sampled.length, expected.length);
     sampled.forEach(({ data, places }, k) => {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { openDawn } from "./dawn.ts";
+import type { Destroyable } from "./dawn.ts";
 
 /** A device and what it offers. */
 export interface Gpu {
@@ -15,8 +15,8 @@ export interface Gpu {
   readonly identity: string;
   /** Whether it is a driver that computes on the CPU's cores. */
   readonly software: boolean;
-  /** Whether it is Dawn from the npm package. */
-  readonly dawn: boolean;
+  /** Has a device destroyed when the process ends, where that is called for. */
+  readonly atExit?: (device: Destroyable) => void;
   /** Whether `mapAsync` keeps the thread until the device has caught up, as Deno's does. */
   readonly mappingBlocks: boolean;
   /** Lanes of the smallest subgroup; 0 where shaders cannot use them. */
@@ -28,13 +28,17 @@ const HOW_TO_GET_ONE =
   "theirs; docs/gpu.md says which one Dawn takes), in a browser switch WebGPU on (Chromium: " +
   "--enable-unsafe-webgpu), or use the CPU backend";
 
+const NO_GPU =
+  "this page has no navigator.gpu: it takes a browser with WebGPU, and an address with https or on " +
+  "localhost; or use the CPU backend";
+
 /**
  * Opens the best adapter with its own limits, not the defaults: fc6 of AlexNet is larger than a default binding.
  *
  * @throws {Error} one sentence that says how to get an adapter, when there is none.
  */
 export async function openGpu(which: "auto" | "dawn"): Promise<Gpu> {
-  const { gpu, implementation } = await findImplementation(which);
+  const { gpu, implementation, atExit } = await findImplementation(which);
   const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
   if (adapter === null) throw new Error(`webgpu: ${implementation} finds no adapter; ${HOW_TO_GET_ONE}`);
   const device = await adapter.requestDevice({
@@ -46,8 +50,7 @@ export async function openGpu(which: "auto" | "dawn"): Promise<Gpu> {
   const software = adapter.info.isFallbackAdapter || /llvmpipe|lavapipe|swiftshader/i.test(driver);
   // Dawn describes the driver; which GPU it is says `device`, in words with dashes, in a page nothing or a number.
   const name = !software && model.includes("-") ? `${model}, ${driver}` : driver;
-  const dawn = implementation === DAWN;
-  const mappingBlocks = !dawn && "Deno" in globalThis;
+  const mappingBlocks = !atExit && "Deno" in globalThis;
   const subgroup = device.features.has("subgroups") ? adapter.info.subgroupMinSize ?? 0 : 0;
   const identity = [implementation, vendor, architecture, model, description].join(" | ");
   return {
@@ -55,7 +58,7 @@ export async function openGpu(which: "auto" | "dawn"): Promise<Gpu> {
     identity,
     description: `${name} (${implementation})`,
     software,
-    dawn,
+    ...(atExit && { atExit }),
     mappingBlocks,
     subgroup,
   };
@@ -72,12 +75,19 @@ const LIMITS = [
   "maxComputeWorkgroupSizeX",
 ] as const;
 
-const DAWN = "Dawn";
+interface Implementation extends Pick<Gpu, "atExit"> {
+  readonly gpu: GPU;
+  readonly implementation: string;
+}
 
-async function findImplementation(which: "auto" | "dawn"): Promise<{ gpu: GPU; implementation: string }> {
-  const own = (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu;
+async function findImplementation(which: "auto" | "dawn"): Promise<Implementation> {
+  const { process, navigator } = globalThis as { process?: object; navigator?: { gpu?: GPU } };
+  const own = navigator?.gpu;
   if (which === "auto" && own !== undefined) {
     return { gpu: own, implementation: "Deno" in globalThis ? "Deno's wgpu" : "navigator.gpu" };
   }
-  return { gpu: await openDawn(), implementation: DAWN };
+  if (process === undefined) throw new Error(`webgpu: ${NO_GPU}`);
+  // On demand: no page has a use for it.
+  const { destroyAtExit, openDawn } = await import("./dawn.ts");
+  return { gpu: await openDawn(), implementation: "Dawn", atExit: destroyAtExit };
 }

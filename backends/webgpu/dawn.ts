@@ -86,11 +86,7 @@ function waitPatiently(classes: Classes): void {
 
 function whyNot(error: unknown): string {
   const { name, message } = error as Error;
-  const { process, navigator } = globalThis as { process?: object; navigator?: { gpu?: GPU } };
-  if (process === undefined) {
-    return "this page has no navigator.gpu: it takes a browser with WebGPU, and an address with https or on " +
-      "localhost; or use the CPU backend";
-  }
+  const { navigator } = globalThis as { navigator?: { gpu?: GPU } };
   const [reason] = message.split("\n");
   const it = 'the npm package "webgpu" (Dawn)';
   if (name === "NotCapable") return `${it} may not be loaded: ${reason}`;
@@ -105,7 +101,8 @@ function whyNot(error: unknown): string {
 /** What is to be destroyed at the end, unless the program has dropped it; null before the first. */
 let open: Set<WeakRef<Destroyable>> | null = null;
 
-interface Destroyable {
+/** What is destroyed. */
+export interface Destroyable {
   destroy(): void;
 }
 
@@ -120,8 +117,8 @@ interface Process {
  * may not be called back by Dawn at its end.
  */
 export function destroyAtExit(device: Destroyable): void {
-  const { process } = globalThis as { process?: Process };
-  if (process === undefined || process.versions.bun !== undefined) return;
+  const { process } = globalThis as unknown as { process: Process };
+  if (process.versions.bun !== undefined) return;
   if (open === null) process.once("exit", () => open?.forEach((each) => each.deref()?.destroy()));
   const devices = open ??= new Set();
   for (const each of devices) if (each.deref() === undefined) devices.delete(each);

@@ -12,11 +12,12 @@ import {
   type HostArray,
   type Spec,
   type Storage,
+  tensor,
 } from "../../tensor/mod.ts";
+import { apply } from "../../tensor/declare.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import { openGpu } from "./adapter.ts";
 import { compile, type Limits } from "./compile.ts";
-import { destroyAtExit } from "./dawn.ts";
 import { Failures } from "./failures.ts";
 import type { Guard } from "./guard.ts";
 import { families } from "./kernels/mod.ts";
@@ -26,7 +27,7 @@ import { bufferOfStorage, Memory } from "./memory.ts";
 import { Pipelines } from "./pipelines.ts";
 import { type Gear, Plan, type Prepared } from "./plan.ts";
 import { encode } from "./transfer.ts";
-import { type Tune, Tuner } from "./tune.ts";
+import type { Tune, Tuner } from "./tune.ts";
 import { Turns } from "./turns.ts";
 import { byteLength } from "./values.ts";
 
@@ -66,8 +67,9 @@ export interface WebGpuOptions {
  * @throws {RangeError} when there is no variant of that name, or the adapter cannot run it.
  */
 export async function webgpuDevice(gpu: "auto" | "dawn", options: WebGpuOptions = {}): Promise<Device> {
-  const { device, identity, description, software, dawn, mappingBlocks, subgroup } = await openGpu(gpu);
-  const tuner = await Tuner.open(options.tune ?? "off", identity);
+  const { device, identity, description, software, atExit, mappingBlocks, subgroup } = await openGpu(gpu);
+  const { tune = "off" } = options;
+  const tuner = tune === "off" ? null : await (await import("./tune.ts")).openTuner(tune, identity);
   const {
     maxStorageBufferBindingSize,
     maxBufferSize,
@@ -97,7 +99,7 @@ export async function webgpuDevice(gpu: "auto" | "dawn", options: WebGpuOptions 
     options.planBytes,
     tuner,
   );
-  if (dawn) destroyAtExit(backend);
+  atExit?.(backend);
   return new Device("webgpu", description, backend);
 }
 
@@ -167,6 +169,9 @@ export class WebGpuBackend implements Backend {
       pipelines: this.pipelines,
       failures: this.#failures,
       guard,
+      compile,
+      Plan,
+      library: { apply, tensor, openCpu: async () => (await import("../cpu/mod.ts")).cpuDevice("f32") },
     };
   }
 
@@ -231,7 +236,7 @@ export class WebGpuBackend implements Backend {
     if (known) return known;
     const gear = this.#gear;
     const { tuner } = this;
-    const open = tuner?.open(() => lower(request, structure), gear.limits) ?? [];
+    const open = tuner?.open(() => lower(request, structure), gear) ?? [];
     const program = lower(request, structure);
     const build = (): Prepared | Promise<Prepared> => {
       const compiled = compile(program, gear.limits);

@@ -4,8 +4,9 @@
  * @module
  */
 
-import type { HostArray, Storage, Tensor } from "../../tensor/mod.ts";
-import type { Compiled, Limits } from "./compile.ts";
+import type { apply } from "../../tensor/declare.ts";
+import type { Device, HostArray, Storage, Tensor, tensor } from "../../tensor/mod.ts";
+import type { compile, Compiled, Limits } from "./compile.ts";
 import type { Failures } from "./failures.ts";
 import type { Guard } from "./guard.ts";
 import { isHostData, isScalarLeaf, type Leaf } from "./lower.ts";
@@ -26,6 +27,18 @@ export interface Gear {
   readonly mappingBlocks: boolean;
   /** Watches the kernels, in tests. */
   readonly guard: Guard | null;
+  /** How a program becomes a plan, for the tuner, whose files are loaded on demand and have no copy of their own. */
+  readonly compile: typeof compile;
+  readonly Plan: typeof Plan;
+  /** What an op means, for the same. */
+  readonly library: Library;
+}
+
+/** Computes ops by their definitions. */
+export interface Library {
+  readonly apply: typeof apply;
+  readonly tensor: typeof tensor;
+  openCpu(): Promise<Device>;
 }
 
 /** What a plan is made of. */

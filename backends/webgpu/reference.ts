@@ -6,11 +6,11 @@
  * @module
  */
 
-import { apply } from "../../tensor/declare.ts";
 import { hostArray } from "../../tensor/dtype.ts";
-import { type HostArray, tensor } from "../../tensor/mod.ts";
+import type { HostArray } from "../../tensor/mod.ts";
 import { sizeOf, stridesOf } from "../../tensor/shape.ts";
 import type { DispatchStep } from "./lower.ts";
+import type { Library } from "./plan.ts";
 import type { PlanValue, View } from "./values.ts";
 
 /**
@@ -38,8 +38,9 @@ export interface Sampled {
 export async function reference(
   { op, attributes, inputs, shapes }: DispatchStep,
   numberOf: (value: PlanValue, i: number) => number,
+  { apply, tensor, openCpu }: Library,
 ): Promise<Sampled[]> {
-  const device = (await import("../cpu/mod.ts")).cpuDevice("f32");
+  const device = await openCpu();
   const axes = AXES[op.name];
   const { groups = 1 } = attributes as { readonly groups?: number };
   const wholes: readonly Pick<View, "shape" | "strides" | "offset">[] = [

@@ -7,9 +7,9 @@
 
 import { hostArray } from "../../tensor/dtype.ts";
 import type { DType, HostArray } from "../../tensor/mod.ts";
-import { compile, type Question } from "./compile.ts";
+import type { Question } from "./compile.ts";
 import type { DispatchStep, Program } from "./lower.ts";
-import { type Gear, Plan } from "./plan.ts";
+import type { Gear, Plan } from "./plan.ts";
 import { reference } from "./reference.ts";
 import { decode, encode } from "./transfer.ts";
 import { byteLength, type Home, type PlanValue } from "./values.ts";
@@ -63,7 +63,7 @@ export async function fastest(question: Question, gear: Gear): Promise<string> {
     const names = new Set([question.guess, ...question.candidates]);
     // Perhaps one wants more than this adapter has.
     const entered = await Promise.all([...names].map((name) => trial.enter(name).catch(() => null)));
-    const sampled = await reference(question.step, (value, i) => trial.numberOf(value, i));
+    const sampled = await reference(question.step, (value, i) => trial.numberOf(value, i), gear.library);
     const right: Contender[] = [];
     let wanted: Output[] | null = null;
     for (const each of entered) {
@@ -134,7 +134,7 @@ class Trial {
   /** Builds a candidate. */
   async enter(name: string): Promise<Contender> {
     const { family, step } = this.#question;
-    const { limits, pipelines, failures } = this.#gear;
+    const { limits, pipelines, failures, compile, Plan } = this.#gear;
     const { result: program, settled: filled } = failures.collect(() =>
       failures.watch(
         step.label,

@@ -1,12 +1,13 @@
 /**
  * The autotuner: answers which of several ways an op is computed, by what was measured on this adapter. Before a structure
  * that is new is compiled, the questions that its kernels are going to ask are collected by compiling it on trial; those
- * that nobody has answered yet are measured (`trial.ts`), and the winners are kept (`tune_store.ts`).
+ * that nobody has answered yet are measured (`trial.ts`), and the winners are kept (`tune_store.ts`). All of that is loaded
+ * when somebody tunes: these files import nothing of the backend but small functions.
  *
  * @module
  */
 
-import { compile, type Limits, type Question } from "./compile.ts";
+import type { Question } from "./compile.ts";
 import { type DispatchStep, type Program, textOf } from "./lower.ts";
 import { Pipelines } from "./pipelines.ts";
 import type { Gear } from "./plan.ts";
@@ -19,23 +20,23 @@ import { type TuneStore, tuneStore, type Winners } from "./tune_store.ts";
  */
 export type Tune = "off" | "cached" | "on";
 
+/** A tuner with what is kept of an adapter. */
+export async function openTuner(tune: "cached" | "on", adapter: string): Promise<Tuner> {
+  const store = tuneStore(adapter);
+  return new Tuner(store, await store.load(), tune === "on");
+}
+
 /** The tuner of one device. */
 export class Tuner {
   readonly #store: TuneStore;
   readonly #winners: Map<string, string>;
   readonly #measures: boolean;
 
-  private constructor(store: TuneStore, winners: Winners, measures: boolean) {
+  /** Made by `openTuner`. */
+  constructor(store: TuneStore, winners: Winners, measures: boolean) {
     this.#store = store;
     this.#winners = new Map(Object.entries(winners));
     this.#measures = measures;
-  }
-
-  /** A tuner with what is kept of an adapter; none for `off`. */
-  static async open(tune: Tune, adapter: string): Promise<Tuner | null> {
-    if (tune === "off") return null;
-    const store = tuneStore(adapter);
-    return new Tuner(store, await store.load(), tune === "on");
   }
 
   /** The winner among the candidates, where there was a measurement. */
@@ -44,7 +45,7 @@ export class Tuner {
   }
 
   /** What the program's kernels ask and nobody has answered, if that is to be measured. The program is used up. */
-  open(program: () => Program, limits: Limits): Question[] {
+  open(program: () => Program, { compile, limits }: Gear): Question[] {
     if (!this.#measures) return [];
     const open = new Map<string, Question>();
     const choose = (question: Question) => {
@@ -74,7 +75,7 @@ export class Tuner {
         // What goes wrong with a guess goes wrong for the evaluation too, which says so.
         this.#winners.set(key, question.guess);
       }
-      open.push(...this.open(() => alone(question.step, () => ({ kind: "workspace" })), gear.limits));
+      open.push(...this.open(() => alone(question.step, () => ({ kind: "workspace" })), gear));
     }
   }
 }

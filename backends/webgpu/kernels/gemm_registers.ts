@@ -157,9 +157,7 @@ ${sums?.functions ?? ""}`,
     }
     ${accumulators.map((at) => `sum${at} += c${at};`).join("\n    ")}
   }
-  // The tile goes through a local array so that a loop with run-time bounds stores it: a driver that unrolled ${
-      tm * tn
-    }
+  // The tile goes through a local array so that a loop with run-time bounds stores it: a driver that unrolled its
   // guarded stores would compile for seconds.
   var tile: array<vec4<f32>, ${tm * tn / 4}>;
   ${rows.flatMap((m) => vectors.map((t) => `tile[${t * tm + m}] = sum${m}_${t};`)).join("\n  ")}

@@ -68,7 +68,7 @@ export function productShader(
   let tiles = p.rowTiles * p.columnTiles;
   let group = number / tiles / p.splits;
   let split = number / tiles % p.splits;
-  // Bands of ${BAND} rows of tiles, down and then to the right.
+  // Bands of rows of tiles, down and then to the right.
   let inBand = number % tiles % (${BAND}u * p.columnTiles);
   let firstRow = number % tiles / (${BAND}u * p.columnTiles) * ${BAND}u;
   let bandRows = min(${BAND}u, p.rowTiles - firstRow);

@@ -218,8 +218,8 @@ const oneOver = (window: readonly [number, number]) => `(1.0 / ${window[0] * win
 
 /** For large windows or strides: a pixel a lane, in loops. */
 function pixelBody({ attributes: { window, stride } }: Gradient, maximum: boolean): string {
+  // Windows `first` up to `last` hold the pixel.
   const axis = (name: string, i: 0 | 1, count: string) => `
-  // Windows ${name}_first up to ${name}_last hold it.
   let ${name}_place = ${name} + p.padding${i === 0 ? "Top" : "Left"};
   let ${name}_first = select(0u, (${name}_place - ${window[i]}u) / ${stride[i]}u + 1u, ${name}_place >= ${
     window[i]
