@@ -134,6 +134,9 @@ export class Linear extends Module {
   /** [..., in] to [..., out], in the dtype of x, to which weight and bias are cast. */
   override forward(x: Tensor): Tensor {
     const weight = cast(this.weight, x.dtype);
-    return this.bias ? linear(x, weight, cast(this.bias, x.dtype)) : matmul(x, weight.transpose());
+    if (this.bias && x.dtype === "f32") return linear(x, weight, this.bias);
+    // In f16 op by op: a driver may leave out the rounding between a sum and a cast that are one kernel.
+    const y = matmul(x, weight.transpose());
+    return this.bias ? y.add(cast(this.bias, x.dtype)) : y;
   }
 }
