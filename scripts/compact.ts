@@ -86,7 +86,7 @@ function importedAtOnce(file: string, source: string, count: number): string {
     return `backend${imports.length - 1}`;
   });
   if (imports.length !== count) {
-    throw new Error(`${file} imports ${imports.length} backends on demand`);
+    throw new Error(`${file}: ${imports.length} backends are imported on demand, not ${count}`);
   }
   return imports.join("") + text;
 }
