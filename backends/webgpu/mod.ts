@@ -171,7 +171,7 @@ export class WebGpuBackend implements Backend {
       guard,
       compile,
       Plan,
-      library: { apply, tensor, openCpu: async () => (await import("../cpu/mod.ts")).cpuDevice("f32") },
+      definition: { apply, tensor, openCpu: async () => (await import("../cpu/mod.ts")).cpuDevice("f32") },
     };
   }
 

@@ -31,7 +31,7 @@ export interface Gear {
   readonly compile: typeof compile;
   readonly Plan: typeof Plan;
   /** What an op means, for the same. */
-  readonly library: Library;
+  readonly definition: Library;
 }
 
 /** Computes ops by their definitions. */

@@ -63,7 +63,7 @@ export async function fastest(question: Question, gear: Gear): Promise<string> {
     const names = new Set([question.guess, ...question.candidates]);
     // Perhaps one wants more than this adapter has.
     const entered = await Promise.all([...names].map((name) => trial.enter(name).catch(() => null)));
-    const sampled = await reference(question.step, (value, i) => trial.numberOf(value, i), gear.library);
+    const sampled = await reference(question.step, (value, i) => trial.numberOf(value, i), gear.definition);
     const right: Contender[] = [];
     let wanted: Output[] | null = null;
     for (const each of entered) {
