@@ -37,7 +37,7 @@ test("cli: bad usage is one line and exit code 2", async () => {
   const cases: [string[], RegExp][] = [
     [["--bach=3"], /unknown option '--bach=3'/],
     [["fashion"], /too many arguments/],
-    [["--model=vgg"], /'vgg' is invalid. Allowed choices are alexnet, alexnet_mini, lenet5/],
+    [["--model=vgg"], /'vgg' is invalid. Allowed choices are alexnet, alexnet_mini, alexnet_owt, lenet5/],
     [["--dataset=cifar"], /'cifar' is invalid/],
     [["--backend=cuda"], /'cuda' is invalid/],
     [["--gpu=metal"], /'metal' is invalid/],
