@@ -9,4 +9,11 @@ export { fashionMnist, type FashionMnistOptions } from "./fashion_mnist.ts";
 export { fetchFashionMnist, type FetchOptions } from "./fashion_mnist_files.ts";
 export { type Idx, parseIdx } from "./idx.ts";
 export { type Batch, batches, type BatchOptions, shuffledOrder } from "./loader.ts";
+export {
+  encodeSafetensors,
+  parseSafetensors,
+  type Safetensors,
+  safetensorsHeader,
+  type StoredTensor,
+} from "./safetensors.ts";
 export { synthetic, type SyntheticOptions } from "./synthetic.ts";
