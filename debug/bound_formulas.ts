@@ -52,6 +52,7 @@ export const boundFormulas: { readonly [Name in keyof Primitives | keyof Composi
   gather: MOVED,
   gatherInRange: MOVED,
   scatterAdd: SUM,
+  crop: MOVED,
   sum: SUM,
   prod: "terms · u |y|; exact on whole numbers",
   max: EXACT,

@@ -270,6 +270,7 @@ export const rules: { readonly [Name in keyof Primitives]: Rule } = {
   gather: movement(1, "gatherInRange"),
   gatherInRange: movement(1),
   scatterAdd: linear,
+  crop: movement(1),
   sum: linear,
   prod: products,
   max: extreme,

@@ -38,7 +38,7 @@ export {
   tanh,
   where,
 } from "./elementwise/mod.ts";
-export { gather, oneHot } from "./indexing.ts";
+export { crop, gather, oneHot } from "./indexing.ts";
 export { linear, matmul } from "./matmul.ts";
 export {
   broadcastTo,

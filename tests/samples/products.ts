@@ -165,6 +165,23 @@ const scatters = fc.tuple(picked, oneOf("numbers"), fc.constantFrom(0, 1, 3, 5, 
   ).map((inputs): Sample<ScatterAttributes> => ({ inputs, options: { axis, extent } }))
 );
 
+/** Images, how many parts of each, and their size; places lie inside and outside, and some parts are mirrored. */
+const crops = fc.tuple(
+  fc.tuple(fc.integer({ min: 0, max: 3 }), few, few, fc.constantFrom(1, 4, 5, 17)),
+  fc.constantFrom<Shape>([], [1], [3], [2, 2], [0]),
+  fc.constantFrom<readonly [number, number]>([1, 1], [2, 4], [3, 5], [4, 8], [5, 16], [7, 3], [0, 4]),
+  oneOf("all"),
+).chain(([shape, times, size, dtype]) =>
+  fc.tuple(
+    input(shape, dtype, fillFor(dtype)),
+    input(
+      [...times, shape[0], 3],
+      "i32",
+      fc.constantFrom<Fill>({ around: 4 }, { below: 2 }, "integers", "edges"),
+    ),
+  ).map((inputs): Sample<readonly [number, number]> => ({ inputs, options: size }))
+);
+
 /** The samples of the family. */
 export const indexingSamples: { readonly [Name in keyof IndexingFamily]: OpSamples } = {
   gather: samplesOf(gathers, ([x, indices], axis) => fermi.gather(x!, indices!, { axis }), [
@@ -198,4 +215,22 @@ export const indexingSamples: { readonly [Name in keyof IndexingFamily]: OpSampl
       ),
     ],
   ),
+  crop: samplesOf(crops, ([x, places], size) => fermi.crop(x!, places!, { size }), [
+    wrong(
+      (make) => fermi.crop(make([2, 1, 4, 4]), make([2, 3]), { size: 2 }),
+      /^crop: expects places of i32, got f32/,
+    ),
+    wrong(
+      (make) => fermi.crop(make([2, 4, 4]), make([2, 3], "i32"), { size: 2 }),
+      /^crop: expects images \[N, C, H, W\], got \[2,4,4\]|\[2, 4, 4\]/,
+    ),
+    wrong(
+      (make) => fermi.crop(make([2, 1, 4, 4]), make([3, 3], "i32"), { size: 2 }),
+      /^crop: expects places \[..., 2, 3\] for 2 images, got \[3/,
+    ),
+    outOfRange(
+      (make) => fermi.crop(make([2, 1, 4, 4]), make([2, 3], "i32"), { size: [2, -1] }),
+      /^crop: size/,
+    ),
+  ]),
 };

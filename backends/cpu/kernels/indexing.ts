@@ -5,7 +5,7 @@
  */
 
 import { isFloat } from "../../../tensor/dtype.ts";
-import type { GatherAttributes, ScatterAttributes } from "../../../tensor/ops/indexing.ts";
+import type { CropAttributes, GatherAttributes, ScatterAttributes } from "../../../tensor/ops/indexing.ts";
 import { type Shape, sizeOf } from "../../../tensor/shape.ts";
 import type { CpuKernel } from "./kernel.ts";
 
@@ -58,4 +58,24 @@ export const scatterAdd: CpuKernel<ScatterAttributes> = ([x, indices], { axis },
     }
   }
   y!.data.set(sums);
+};
+
+/** y[.., n, c, i, j] = x[n, c, top + i, left + (mirrored ? width - 1 - j : j)], 0 where x has no such pixel. */
+export const crop: CpuKernel<CropAttributes> = ([x, places], { size: [height, width] }, [y]) => {
+  const [images, channels, rows, columns] = x!.shape as [number, number, number, number];
+  const crops = sizeOf(places!.shape.slice(0, -1));
+  for (let k = 0, to = 0; k < crops; k++) {
+    const [top, left, mirrored] = places!.data.subarray(3 * k, 3 * k + 3) as unknown as number[];
+    for (let c = 0; c < channels; c++) {
+      for (let i = 0; i < height; i++) {
+        const row = top! + i;
+        const from = ((k % images * channels + c) * rows + row) * columns;
+        for (let j = 0; j < width; j++, to++) {
+          const column = left! + (mirrored === 0 ? j : width - 1 - j);
+          if (row < 0 || row >= rows || column < 0 || column >= columns) continue;
+          y!.data[to] = x!.data[from + column]!;
+        }
+      }
+    }
+  }
 };

@@ -46,8 +46,8 @@ export interface IndexedKernel<Attributes> {
   readonly kind: "indexed";
   /** The body of a WGSL function from `e`, an element's number, to the element; arguments are such functions too. */
   element(args: readonly string[], context: IndexedContext<Attributes>): string;
-  /** A better body for four elements from `e` on, returning a vector. */
-  four?(args: readonly string[], context: IndexedContext<Attributes>): string;
+  /** A better body for four elements from `e` on, returning a vector; undefined where these shapes have none. */
+  four?(args: readonly string[], context: IndexedContext<Attributes>): string | undefined;
 }
 
 /** An op that only says how to read its operand. */
