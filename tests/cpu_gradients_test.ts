@@ -123,6 +123,12 @@ const samples: Readonly<Record<string, Sample>> = {
   dropout: sample([numbers(8)], (x) => fermi.dropout(x, fermi.randomKey(5, { device: exact })).exp()),
   gather: sample([numbers(2, 3)], (x) => x.gather(integers(2, 0, 2).reshape([3, 1]), { axis: 1 }).exp()),
   gatherInRange: sample([numbers(3, 2)], (x) => applyOne(gatherInRangeOp, [x, places], { axis: 0 }).exp()),
+  crop: sample(
+    [numbers(2, 1, 3, 4)],
+    (x) =>
+      fermi.crop(x, integers(0, 1, 0, -1, 2, 1, 1, 0, 1, 2, -1, 0).reshape([2, 2, 3]), { size: [2, 3] })
+        .exp(),
+  ),
   scatterAdd: sample(
     [numbers(2, 5)],
     (x) => applyOne(scatterAddOp, [x, places], { axis: 1, extent: 3 }).exp(),

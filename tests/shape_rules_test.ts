@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Spec } from "../mod.ts";
-import { gatherOp, scatterAddOp } from "../tensor/ops/indexing.ts";
+import { cropOp, gatherOp, scatterAddOp } from "../tensor/ops/indexing.ts";
 import { addOp, whereOp } from "../tensor/ops/elementwise/mod.ts";
 import { matmulOp } from "../tensor/ops/matmul.ts";
 import { broadcastToOp, concatOp, padOp, reshapeOp } from "../tensor/ops/movement/mod.ts";
@@ -89,6 +89,16 @@ rule(scatterAddOp, { axis: 1, extent: 9 }, {
     [spec([4, 2]), spec([2, 3], "i32")],
     [spec([4, 2, 3], "bool"), spec([2, 3], "i32")],
     [spec([4, 2, 3]), spec([2, 3])],
+  ],
+});
+rule(cropOp, { size: [3, 2] }, {
+  right: [spec([4, 2, 5, 5]), spec([6, 4, 3], "i32")],
+  wrong: [
+    [spec([4, 2, 5]), spec([4, 3], "i32")],
+    [spec([4, 2, 5, 5]), spec([5, 3], "i32")],
+    [spec([4, 2, 5, 5]), spec([4, 2], "i32")],
+    [spec([4, 2, 5, 5]), spec([3], "i32")],
+    [spec([4, 2, 5, 5]), spec([4, 3])],
   ],
 });
 rule(threefryOp, {}, {

@@ -222,7 +222,7 @@ export const indexingSamples: { readonly [Name in keyof IndexingFamily]: OpSampl
     ),
     wrong(
       (make) => fermi.crop(make([2, 4, 4]), make([2, 3], "i32"), { size: 2 }),
-      /^crop: expects images \[N, C, H, W\], got \[2,4,4\]|\[2, 4, 4\]/,
+      /^crop: expects images \[N, C, H, W\], got \[2, 4, 4\]/,
     ),
     wrong(
       (make) => fermi.crop(make([2, 1, 4, 4]), make([3, 3], "i32"), { size: 2 }),

@@ -1,0 +1,170 @@
+/**
+ * The flags of the command line: what they are called, what they may be, and what they ask for.
+ *
+ * @module
+ */
+
+import { Command, InvalidArgumentError, Option } from "commander";
+import { type InitName, type ModelName, models } from "../nn/mod.ts";
+import type { DatasetName, JobSettings } from "./job.ts";
+import type { TrainPrecision } from "./step.ts";
+
+/** What was typed, or left out. */
+export interface Flags {
+  readonly backend: "auto" | "cpu" | "webgpu";
+  readonly gpu: "auto" | "dawn";
+  readonly tune: "off" | "cached" | "on";
+  readonly model: ModelName;
+  readonly dataset: DatasetName;
+  readonly data?: string;
+  readonly full: boolean;
+  readonly mirror?: string;
+  readonly epochs?: number;
+  readonly steps?: number;
+  readonly batch?: number;
+  readonly limit?: number;
+  readonly lr?: number;
+  readonly momentum?: number;
+  readonly weightDecay?: number;
+  readonly dropout?: number;
+  readonly init?: InitName;
+  readonly seed: number;
+  readonly precision: TrainPrecision;
+  readonly evalEvery?: number;
+  readonly compare?: "cpu";
+  readonly json: boolean;
+  readonly quiet: boolean;
+  readonly summary: boolean;
+  readonly traceNan: boolean;
+  readonly checkGradients: boolean;
+  readonly plan?: "table" | "svg";
+}
+
+/** Reads a number, and asks that it passes `test`. */
+function number(wanted: string, test: (value: number) => boolean): (text: string) => number {
+  return (text) => {
+    const value = text.trim() === "" ? NaN : Number(text);
+    if (!test(value)) throw new InvalidArgumentError(`It must be ${wanted}.`);
+    return value;
+  };
+}
+
+const count = number("a whole number from 1", (value) => Number.isSafeInteger(value) && value >= 1);
+const fraction = number("a number from 0 to below 1", (value) => value >= 0 && value < 1);
+
+function folder(text: string): string {
+  if (text.trim() === "") throw new InvalidArgumentError("It must be a folder.");
+  return text;
+}
+
+function webAddress(text: string): string {
+  const protocol = URL.canParse(text) ? new URL(text).protocol : "";
+  if (!/^https?:$/.test(protocol)) throw new InvalidArgumentError("It must be an http or https URL.");
+  return text;
+}
+
+/** The command, which reads the flags and explains them. */
+export function command(): Command {
+  const option = (flags: string, text: string) => new Option(flags, text);
+  return new Command("train")
+    .description("Trains a convolutional network. What is not given comes from the network's recipe.")
+    .addOption(
+      option("--backend <name>", "where to compute").choices(["auto", "cpu", "webgpu"]).default("auto"),
+    )
+    .addOption(option("--gpu <name>", "which WebGPU").choices(["auto", "dawn"]).default("auto"))
+    .addOption(
+      option("--tune <when>", "choose WebGPU's kernels by guesses, by what is kept, or by measuring")
+        .choices(["off", "cached", "on"]).default("off"),
+    )
+    .addOption(option("--model <name>", "the network").choices(Object.keys(models)).default("alexnet_mini"))
+    .addOption(
+      option("--dataset <name>", "the images").choices(["fashion-mnist", "synthetic"]).default(
+        "fashion-mnist",
+      ),
+    )
+    .addOption(
+      option("--data <folder>", "the four published IDX files, default: the embedded subset").argParser(
+        folder,
+      ),
+    )
+    .addOption(
+      option("--full", "the whole of Fashion-MNIST: fetched once, and kept in the cache folder").default(
+        false,
+      ),
+    )
+    .addOption(option("--mirror <url>", "where --full fetches from").argParser(webAddress))
+    .addOption(option("--epochs <n>", "passes over the training images").argParser(count))
+    .addOption(option("--steps <n>", "end after this many steps").argParser(count))
+    .addOption(option("--batch <n>", "images a step").argParser(count))
+    .addOption(
+      option(
+        "--limit <n>",
+        "use only the first training images; with --check-gradients: elements of each parameter, default 8",
+      ).argParser(count),
+    )
+    .addOption(
+      option("--lr <rate>", "learning rate").argParser(
+        number("a number above 0", (value) => value > 0 && value < Infinity),
+      ),
+    )
+    .addOption(option("--momentum <fraction>", "momentum").argParser(fraction))
+    .addOption(
+      option("--weight-decay <rate>", "weight decay").argParser(
+        number("a number from 0", (value) => value >= 0 && value < Infinity),
+      ),
+    )
+    .addOption(option("--dropout <fraction>", "probability of dropout").argParser(fraction))
+    .addOption(option("--init <name>", "how weights start").choices(["paper", "he"]))
+    .addOption(
+      option("--seed <n>", "all that is random comes from it").default(0).argParser(
+        number("a whole number from 0", (value) => Number.isSafeInteger(value) && value >= 0),
+      ),
+    )
+    .addOption(
+      option("--precision <name>", "what the network computes in; its weights are kept in f32")
+        .choices(["f32", "f16"]).default("f32"),
+    )
+    .addOption(
+      option("--eval-every <steps>", "measure that often, besides after each epoch").argParser(count),
+    )
+    .addOption(
+      option("--compare <backend>", "hold every op of the first steps (--steps) to this backend").choices([
+        "cpu",
+      ]),
+    )
+    .addOption(
+      option("--trace-nan", "name the op that makes a number NaN or infinite; slow").default(false),
+    )
+    .addOption(
+      option("--check-gradients", "hold the loss's gradients to its differences (--limit); no training")
+        .default(false),
+    )
+    .addOption(
+      option("--plan [form]", "print a training step's plan for the adapter, or draw its memory; no training")
+        .choices(["table", "svg"]).preset("table"),
+    )
+    .addOption(option("--json", "one JSON object a line, and nothing else on stdout").default(false))
+    .addOption(option("--quiet", "the result only; with --json, everything but the steps").default(false))
+    .addOption(option("--summary", "print the network's layers, and end").default(false))
+    .helpOption("--help", "print this, and end")
+    .allowExcessArguments(false)
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(oneLine(text) + "\n") });
+}
+
+/** What was asked for, as jobs take it. */
+export function settingsOf(flags: Flags): JobSettings {
+  const { model, dataset, seed, steps, limit, evalEvery, batch, lr, momentum, weightDecay, dropout, init } =
+    flags;
+  const recipe = { batch, lr, momentum, weightDecay, dropout, init, epochs: flags.epochs };
+  const compare = flags.compare !== undefined;
+  const traceNaN = flags.traceNan;
+  const checks = { compare, traceNaN };
+  const { precision } = flags;
+  return { model, dataset, folder: flags.data, seed, precision, steps, limit, evalEvery, ...checks, recipe };
+}
+
+/** A text as one line. */
+export function oneLine(text: string): string {
+  return text.trim().replace(/\s*\n\s*/g, " ");
+}
