@@ -10,10 +10,25 @@ import type { Tensor } from "../tensor/mod.ts";
 export interface Split {
   /** How many there are. */
   readonly count: number;
-  /** Writes the bytes of image `index` (channels, height, width) into `target` from `offset` on. */
-  copyImage(index: number, target: Uint8Array, offset: number): void;
+  /**
+   * Puts image `indices[i]` (channels, height, width; row-major) at slot i of `images`. Settles when all are there; images
+   * that are in memory are there at once.
+   *
+   * @throws {DataError} when images cannot be read.
+   */
+  read(indices: Uint32Array, images: Uint8Array): Promise<void> | void;
   /** The class of image `index`, from 0. */
   label(index: number): number;
+}
+
+/** What a pass over the training images has found. */
+export interface ImageStatistics {
+  /** The mean image, [channels, height, width], 0 to 255. */
+  readonly mean: Float32Array;
+  /** Of the 3x3 covariance of x / 255 over all pixels of all training images, largest first. */
+  readonly eigenvalues: readonly number[];
+  /** `eigenvectors[i]` belongs to `eigenvalues[i]`; of unit length, its component of largest magnitude is positive. */
+  readonly eigenvectors: readonly (readonly number[])[];
 }
 
 /** Images to learn from and images to be tested with. */
@@ -28,6 +43,10 @@ export interface Dataset {
   readonly train: Split;
   /** To be tested with. */
   readonly test: Split;
+  /** Of the training images, where they are known. */
+  readonly statistics?: ImageStatistics;
+  /** What the classes are called, where it is known. */
+  readonly classNames?: readonly string[];
 }
 
 /** A dataset that cannot be used: a file is missing, damaged or does not fit the others. */
@@ -36,11 +55,25 @@ export class DataError extends Error {
   override readonly name = "DataError";
 }
 
+/** A split whose images are in memory, each of `size` bytes. */
+export function inMemory(images: Uint8Array, labels: Uint8Array, size: number): Split {
+  return {
+    count: labels.length,
+    read(indices, target) {
+      for (let i = 0; i < indices.length; i++) {
+        const start = indices[i]! * size;
+        target.set(images.subarray(start, start + size), i * size);
+      }
+    },
+    label: (index) => labels[index]!,
+  };
+}
+
 /** The first `count` images of a split, or all of them where there are fewer. */
 export function take(split: Split, count: number): Split {
   return {
     count: Math.min(count, split.count),
-    copyImage: (index, target, offset) => split.copyImage(index, target, offset),
+    read: (indices, images) => split.read(indices, images),
     label: (index) => split.label(index),
   };
 }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { DataError, type Dataset, type Split } from "./dataset.ts";
+import { DataError, type Dataset, inMemory, type Split } from "./dataset.ts";
 import { listFolder, readPath, readUrl } from "./files.ts";
 import { type Idx, parseIdx } from "./idx.ts";
 
@@ -57,13 +57,7 @@ async function readSplit(read: Reader, part: "train" | "t10k"): Promise<Split> {
   const labels = await parseIdx(labelFile.file, 1, labelFile.name);
   checkImages(images, imageFile.name);
   checkLabels(labels, images, labelFile.name);
-  const pixels = SIZE * SIZE;
-  return {
-    count: labels.data.length,
-    copyImage: (index, target, offset) =>
-      target.set(images.data.subarray(index * pixels, (index + 1) * pixels), offset),
-    label: (index) => labels.data[index]!,
-  };
+  return inMemory(images.data, labels.data, SIZE * SIZE);
 }
 
 function checkImages({ shape: [count, height, width] }: Idx, name: string): void {

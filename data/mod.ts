@@ -4,11 +4,19 @@
  * @module
  */
 
-export { DataError, type Dataset, normalise, type Split, take } from "./dataset.ts";
+export {
+  DataError,
+  type Dataset,
+  type ImageStatistics,
+  inMemory,
+  normalise,
+  type Split,
+  take,
+} from "./dataset.ts";
 export { fashionMnist, type FashionMnistOptions } from "./fashion_mnist.ts";
 export { fetchFashionMnist, type FetchOptions } from "./fashion_mnist_files.ts";
 export { type Idx, parseIdx } from "./idx.ts";
-export { type Batch, batches, type BatchOptions, shuffledOrder } from "./loader.ts";
+export { type Batch, batches, type BatchOptions, shareOf, shuffledOrder } from "./loader.ts";
 export {
   encodeSafetensors,
   parseSafetensors,

@@ -37,16 +37,19 @@ export async function synthetic(options: SyntheticOptions): Promise<Dataset> {
   const cellOf = cells(shape);
   const cellCount = channels * CELLS * CELLS;
 
+  const paint = (image: Uint8Array, index: number, first: number) => {
+    const pattern = index % classes * cellCount;
+    // Each image reads the same noise from a start of its own.
+    const shift = Math.imul(first + index, 0x9e3779b1) >>> 0;
+    for (let i = 0; i < size; i++) {
+      const signal = patterns[pattern + cellOf[i]!]! >>> 24;
+      image[i] = (1 - NOISE) * signal + NOISE * (noise[(i + shift) % size]! >>> 24);
+    }
+  };
   const split = (count: number, first: number): Split => ({
     count,
-    copyImage(index, target, offset) {
-      const pattern = index % classes * cellCount;
-      // Each image reads the same noise from a start of its own.
-      const shift = Math.imul(first + index, 0x9e3779b1) >>> 0;
-      for (let i = 0; i < size; i++) {
-        const signal = patterns[pattern + cellOf[i]!]! >>> 24;
-        target[offset + i] = (1 - NOISE) * signal + NOISE * (noise[(i + shift) % size]! >>> 24);
-      }
+    read(indices, images) {
+      indices.forEach((index, i) => paint(images.subarray(i * size, (i + 1) * size), index, first));
     },
     label: (index) => index % classes,
   });

@@ -2,14 +2,18 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
 import {
   batches,
+  type BatchOptions,
   DataError,
   type Dataset,
   fashionMnist,
   normalise,
   parseIdx,
+  shareOf,
   shuffledOrder,
+  type Split,
   synthetic,
   take,
 } from "../data/mod.ts";
@@ -70,7 +74,7 @@ test("fashion-mnist: the embedded images are the published ones", async () => {
   for (const part of ["train", "test"] as const) {
     const split = data[part];
     const images = new Uint8Array(split.count * 784);
-    for (let i = 0; i < split.count; i++) split.copyImage(i, images, i * 784);
+    await split.read(Uint32Array.from({ length: split.count }, (_, i) => i), images);
     const labels = Uint8Array.from({ length: split.count }, (_, i) => split.label(i));
     assert.deepEqual(
       [await sha256(idx([split.count, 28, 28], images)), await sha256(idx([split.count], labels))],
@@ -94,7 +98,7 @@ test("normalise: within rounding of x / 255 - 0.5", async () => {
 test("synthetic: by key, any shape, something to learn", async () => {
   const read = ({ train, shape: [c, h, w] }: Dataset, index: number) => {
     const image = new Uint8Array(c * h * w);
-    train.copyImage(index, image, 0);
+    void train.read(Uint32Array.of(index), image);
     return image;
   };
   const make = (seed: number, shape: readonly [number, number, number], classes: number) =>
@@ -132,23 +136,97 @@ test("loader: the order depends on key and epoch alone, and takes each image onc
 
 const KNOWN_ORDER = [0, 1, 5, 7, 3, 9, 6, 2, 4, 8];
 
-test("loader: batches", () => {
-  const split = {
-    count: 5,
-    copyImage: (index: number, target: Uint8Array, offset: number) =>
-      void target.fill(index, offset, offset + 2),
+/** Images of two bytes, each its own index; those from a disk come later, and the last ones asked for first. */
+function counting(count: number, where: "memory" | "disk"): Split & { readonly readings: Set<number> } {
+  const readings = new Set<number>();
+  const fill = (indices: Uint32Array, images: Uint8Array) =>
+    indices.forEach((index, i) => images.fill(index, 2 * i, 2 * i + 2));
+  return {
+    count,
+    readings,
+    read(indices, images) {
+      assert.equal(images.length, 2 * indices.length);
+      if (where === "memory") return fill(indices, images);
+      readings.add(indices[0]!);
+      return new Promise((resolve) => setTimeout(resolve, readings.size % 2)).then(() => {
+        fill(indices, images);
+        readings.delete(indices[0]!);
+      });
+    },
     label: (index: number) => 10 * index,
   };
-  const read = (last: "drop" | "keep", order?: Uint32Array) =>
-    [...batches(split, [1, 1, 2], { batch: 2, last, ...(order && { order }) })].map(({ count }) => count);
-  assert.deepEqual(read("drop"), [2, 2]);
-  assert.deepEqual(read("keep"), [2, 2, 1]);
-  const order = Uint32Array.of(4, 0, 3, 1, 2);
-  const seen = [];
-  for (const { images, labels } of batches(split, [1, 1, 2], { batch: 2, order, last: "drop" })) {
-    seen.push([[...images], [...labels]]);
+}
+
+for (const where of ["memory", "disk"] as const) {
+  test(`loader: batches from ${where}`, async () => {
+    const split = counting(5, where);
+    const read = async (options: Partial<BatchOptions>) => {
+      const seen = [];
+      for await (const batch of batches(split, [1, 1, 2], { batch: 2, last: "drop", ...options })) {
+        const { images, labels, count } = batch;
+        seen.push([[...images.subarray(0, 2 * count)], [...labels.subarray(0, count)]]);
+      }
+      return seen;
+    };
+    assert.deepEqual(await read({}), [[[0, 0, 1, 1], [0, 10]], [[2, 2, 3, 3], [20, 30]]]);
+    assert.deepEqual((await read({ last: "keep" })).at(-1), [[4, 4], [40]]);
+    const order = Uint32Array.of(4, 0, 3, 1, 2);
+    const [first, second] = [[[4, 4, 0, 0], [40, 0]], [[3, 3, 1, 1], [30, 10]]];
+    assert.deepEqual(await read({ order }), [first, second]);
+    assert.deepEqual(await read({ order, from: 2 }), [second]);
+    assert.deepEqual(await read({ order, from: 4 }), []);
+    assert.deepEqual(await read({ order, from: 4, last: "keep" }), [[[2, 2], [20]]]);
+    assert.deepEqual(await read({ order, from: 5, last: "keep" }), []);
+    assert.equal(take(split, 3).count, 3);
+    assert.equal(take(split, 9).count, 5);
+  });
+}
+
+test("loader: what comes from a disk is read ahead, and nothing is under way once the reader has left", async () => {
+  const split = counting(20, "disk");
+  for await (const { images } of batches(split, [1, 1, 2], { batch: 2, last: "drop", ahead: 3 })) {
+    assert.deepEqual([...images], [0, 0, 1, 1]);
+    // The next three, of which some have come.
+    assert.ok([...split.readings].every((index) => index === 2 || index === 4 || index === 6));
+    assert.ok(split.readings.has(6));
+    break;
   }
-  assert.deepEqual(seen, [[[4, 4, 0, 0], [40, 0]], [[3, 3, 1, 1], [30, 10]]]);
-  assert.equal(take(split, 3).count, 3);
-  assert.equal(take(split, 9).count, 5);
+  assert.equal(split.readings.size, 0);
+});
+
+test("loader: a batch that cannot be read fails in its turn", async () => {
+  const split: Split = {
+    ...counting(8, "disk"),
+    read: (indices) => indices[0] === 4 ? Promise.reject(new DataError("shard 2 is bad")) : Promise.resolve(),
+  };
+  let seen = 0;
+  const read = async () => {
+    for await (const _ of batches(split, [1, 1, 2], { batch: 2, last: "drop" })) seen++;
+  };
+  await assert.rejects(read(), { name: "DataError", message: "shard 2 is bad" });
+  assert.equal(seen, 2);
+});
+
+test("loader: several readers take each image once, and batch by batch what a single one takes", () => {
+  fc.assert(fc.property(
+    fc.integer({ min: 0, max: 200 }),
+    fc.integer({ min: 1, max: 9 }),
+    fc.integer({ min: 1, max: 7 }),
+    (count, readers, batch) => {
+      const order = Uint32Array.from({ length: count }, (_, i) => i * 7919 % 211);
+      const shares = Array.from({ length: readers }, (_, reader) => shareOf(order, reader, readers));
+      const sorted = (parts: Uint32Array[]) => parts.flatMap((part) => [...part]).sort((a, b) => a - b);
+      assert.deepEqual(sorted(shares), sorted([order]));
+      const lengths = shares.map(({ length }) => length);
+      assert.ok(Math.max(...lengths) - Math.min(...lengths) <= 1);
+      for (let step = 0; step * batch * readers < count; step++) {
+        const together = shares.map((share) => share.subarray(step * batch, (step + 1) * batch));
+        const single = order.subarray(step * batch * readers, (step + 1) * batch * readers);
+        assert.deepEqual(sorted(together), sorted([single]));
+      }
+    },
+  ));
+  for (const [reader, readers] of [[2, 2], [-1, 2], [0, 0], [0.5, 2]] as const) {
+    assert.throws(() => shareOf(new Uint32Array(3), reader, readers), RangeError);
+  }
 });

@@ -157,7 +157,7 @@ function mini(on: Device, precision: TrainPrecision): {
       const training = new TrainingStep({ model, optimiser, device: on, batch, shape, precision });
       await training.prepare();
       const arriving = [];
-      for (const { images, labels } of batches(train, shape, { batch, last: "drop" })) {
+      for await (const { images, labels } of batches(train, shape, { batch, last: "drop" })) {
         if (arriving.length === steps) break;
         arriving.push(training.run(images, labels, 0.02, foldIn(dropout, arriving.length)));
       }

@@ -64,7 +64,7 @@ async function followTrajectory(
   const step = new TrainingStep({ device, model, optimiser, batch: fixture.batch, shape });
   await step.prepare();
   const arriving = [];
-  for (
+  for await (
     const { images, labels } of batches(take(train, steps * fixture.batch), shape, {
       batch: 64,
       last: "drop",

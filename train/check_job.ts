@@ -58,9 +58,11 @@ export async function runCheck(
   const { seed, limit = DEFAULT_ELEMENTS } = settings;
   const { keyFor, dataset, model } = await setUp(job, device);
   const order = await shuffledOrder(keyFor("shuffle"), 1, dataset.train.count);
-  const [first] = batches(dataset.train, dataset.shape, { batch: recipe.batch, order, last: "drop" });
-  const x = normalise(tensor(first!.images, { shape: [recipe.batch, ...dataset.shape], device }));
-  const labels = tensor(first!.labels, { device });
+  const { batch } = recipe;
+  const reading = batches(dataset.train, dataset.shape, { batch, order, last: "drop", ahead: 0 });
+  const first = (await reading.next()).value!;
+  const x = normalise(tensor(first.images, { shape: [batch, ...dataset.shape], device }));
+  const labels = tensor(first.labels, { device });
   const dropoutKey = foldIn(keyFor("dropout"), 1);
   const loss = () => crossEntropy(model.forward(x, training(dropoutKey)), labels);
   const parameters = [...model.parameters()];
@@ -69,7 +71,7 @@ export async function runCheck(
     model: settings.model,
     parameters: parameters.reduce((sum, [, { size }]) => sum + size, 0),
     dataset: dataset.name,
-    batch: recipe.batch,
+    batch,
     loss: await loss().item(),
     shapes: Object.fromEntries(parameters.map(([name, { shape }]) => [name, shape])),
     seed,

@@ -90,7 +90,7 @@ export async function compareSteps(options: TrainOptions): Promise<TrainResult> 
     await training.prepare();
     for (let epoch = 1; step < steps && !signal?.aborted; epoch++) {
       const order = await shuffledOrder(shuffleKey, epoch, dataset.train.count);
-      for (
+      for await (
         const { images, labels } of batches(dataset.train, dataset.shape, { batch, order, last: "drop" })
       ) {
         if (step === steps || signal?.aborted) break;

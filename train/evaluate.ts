@@ -70,7 +70,9 @@ export class Evaluator {
       loss += part.loss;
       correct += part.accuracy;
     });
-    for (const { images, labels, count } of batches(split, shape, { batch: this.#batch, last: "keep" })) {
+    for await (
+      const { images, labels, count } of batches(split, shape, { batch: this.#batch, last: "keep" })
+    ) {
       this.#images.write(images);
       this.#labels.write(labels);
       const [losses, hits] = this.#measure();
@@ -88,7 +90,7 @@ export class Evaluator {
   /** Finds the op that makes the loss NaN or infinite, on the first batch where it does; null where none does. */
   async trace(): Promise<NonFinite | null> {
     const { split, shape } = this.#options;
-    for (const { images, labels } of batches(split, shape, { batch: this.#batch, last: "keep" })) {
+    for await (const { images, labels } of batches(split, shape, { batch: this.#batch, last: "keep" })) {
       this.#images.write(images);
       this.#labels.write(labels);
       const found = await traceNonFinite(() => this.#measure()[0]);

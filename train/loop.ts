@@ -117,7 +117,9 @@ class Run {
       this.#options;
     const order = await shuffledOrder(shuffleKey, epoch, dataset.train.count);
     this.#throughput.reset();
-    for (const { images, labels } of batches(dataset.train, dataset.shape, { batch, order, last: "drop" })) {
+    for await (
+      const { images, labels } of batches(dataset.train, dataset.shape, { batch, order, last: "drop" })
+    ) {
       if (this.step === steps || signal?.aborted) break;
       const lr = schedule.rate(this.step, steps);
       const step = ++this.step;
