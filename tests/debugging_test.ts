@@ -227,7 +227,7 @@ async function steps(device: Device, lr: number, traceNaN: boolean, weightDecay 
     dropoutKey: key,
     shuffleKey: key,
     traceNaN,
-    report: (event) => events.push(event),
+    report: (event) => void events.push(event),
   });
   const error = await result.then(() => null, (error: Error) => error.message);
   const losses = events.flatMap((event) =>

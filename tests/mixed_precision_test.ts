@@ -245,7 +245,7 @@ test("f16: learns, and says what the factor of the loss is", async () => {
       steps: 40,
       dropoutKey: key,
       shuffleKey: key,
-      report: (event) => event.event === "step" && scales.push(event.lossScale),
+      report: (event) => void (event.event === "step" && scales.push(event.lossScale)),
     });
     assert(evaluation!.accuracy > 0.9, `${evaluation!.accuracy}`);
     assert(scales.length === 40 && scales.every((scale) => scale! >= 2 ** 10), `${scales}`);

@@ -108,7 +108,7 @@ export async function compareSteps(options: TrainOptions): Promise<TrainResult> 
         ]);
         const seconds = (performance.now() - began) / 1000;
         const event = eventOf(step, await graph.loss.item(), found, named, seconds);
-        report(event);
+        void report(event);
         if (event.failure) failure ??= `step ${step}: ${event.failure.message}`;
       }
     }

@@ -4,6 +4,9 @@
  * @module
  */
 
+import type { Dataset } from "../data/mod.ts";
+import type { Sequential } from "../nn/mod.ts";
+import type { Device } from "../tensor/mod.ts";
 import type { CompareEvent } from "./comparison.ts";
 import type { Recipe } from "./recipes.ts";
 import type { TrainPrecision } from "./step.ts";
@@ -91,5 +94,28 @@ export interface DoneEvent {
 /** What happens in a run. */
 export type TrainEvent = StartEvent | StepEvent | EvalEvent | CompareEvent | DoneEvent;
 
-/** Is told what happens. */
-export type Reporter = (event: TrainEvent) => void;
+/**
+ * Is told what happens. At `start`, `eval` and `done` nothing is under way, and the run waits for what is returned: then
+ * the network may be looked at. At the others nothing is to be returned.
+ */
+export type Reporter = (event: TrainEvent) => Promise<void> | void;
+
+/** Tells several, and is done when all of them are. */
+export function tellAll(reporters: readonly Reporter[]): Reporter {
+  return (event) => {
+    const waiting = reporters.map((report) => report(event)).filter((promise) => promise !== undefined);
+    if (waiting.length > 0) return Promise.all(waiting).then(() => {});
+  };
+}
+
+/** What is trained: for reporters that look at more than the events. */
+export interface Subject {
+  /** Where the network lives. */
+  readonly device: Device;
+  /** The network. */
+  readonly model: Sequential;
+  /** The images. */
+  readonly dataset: Dataset;
+  /** What the network computes in. */
+  readonly precision: TrainPrecision;
+}

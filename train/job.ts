@@ -13,10 +13,10 @@ import {
   synthetic,
   take,
 } from "../data/mod.ts";
-import { build, type ModelName, models, type ModelTable, type Module } from "../nn/mod.ts";
+import { build, type ModelName, models, type ModelTable, type Sequential } from "../nn/mod.ts";
 import { type Device, foldIn, randomKey, type Tensor } from "../tensor/mod.ts";
 import { compareSteps } from "./comparison.ts";
-import type { Reporter } from "./events.ts";
+import { type Reporter, type Subject, tellAll } from "./events.ts";
 import { train, type TrainResult } from "./loop.ts";
 import { type Recipe, recipes } from "./recipes.ts";
 import { makeSchedule } from "./schedule.ts";
@@ -140,7 +140,7 @@ function checkBatch(batch: number, images: number): void {
 export async function setUp(
   { settings, recipe, load }: Job,
   device: Device,
-): Promise<{ keyFor: ReturnType<typeof keysOf>; dataset: Dataset; model: Module }> {
+): Promise<{ keyFor: ReturnType<typeof keysOf>; dataset: Dataset; model: Sequential }> {
   const keyFor = keysOf(settings.seed, device);
   const dataset = await load(keyFor("synthetic"));
   return { keyFor, dataset, model: build(models[settings.model], { ...recipe, key: keyFor("init") }) };
@@ -161,19 +161,22 @@ export function checkPrecision(precision: TrainPrecision, device: Device): void 
 /**
  * Runs a job on a device: builds the network, trains it and tells the reporter.
  *
+ * @param watch makes a second reporter, which may look at what is trained
  * @throws {UsageError} when the device cannot compute in the precision.
  */
 export async function runJob(
   job: Job,
   device: Device,
-  report: Reporter,
+  reporter: Reporter,
   signal?: AbortSignal,
+  watch?: (subject: Subject) => Reporter,
 ): Promise<TrainResult> {
   const began = performance.now();
   const { settings, recipe } = job;
   const { seed, evalEvery, traceNaN, precision = "f32" } = settings;
   checkPrecision(precision, device);
   const { keyFor, dataset, model } = await setUp(job, device);
+  const report = watch ? tellAll([reporter, watch({ device, model, dataset, precision })]) : reporter;
   const parameters = [...model.parameters().values()];
   const stepsPerEpoch = Math.floor(dataset.train.count / recipe.batch);
   // `--steps` alone goes on for as many epochs as it takes; with `--epochs` the shorter one counts.
@@ -181,7 +184,7 @@ export async function runJob(
     ? Infinity
     : recipe.epochs * stepsPerEpoch;
   const steps = settings.compare ? settings.steps ?? 1 : Math.min(settings.steps ?? Infinity, epochSteps);
-  report({
+  await report({
     event: "start",
     model: settings.model,
     parameters: parameters.reduce((sum, parameter) => sum + parameter.size, 0),
@@ -213,7 +216,7 @@ export async function runJob(
     report,
     signal,
   });
-  report({
+  await report({
     event: "done",
     interrupted: result.interrupted,
     steps: result.steps,

@@ -145,7 +145,16 @@ class Run {
     }
     const imagesPerSecond = this.#throughput.add(batch);
     const scale = lossScale === null ? {} : { lossScale };
-    report({ event: "step", step, epoch, loss, accuracy: correct / batch, lr, ...scale, imagesPerSecond });
+    void report({
+      event: "step",
+      step,
+      epoch,
+      loss,
+      accuracy: correct / batch,
+      lr,
+      ...scale,
+      imagesPerSecond,
+    });
   }
 
   async #evaluate(epoch: number): Promise<void> {
@@ -161,7 +170,7 @@ class Run {
       throw nonFiniteError("the test loss", when, await this.#evaluator.trace());
     }
     const images = this.#options.dataset.test.count;
-    this.#options.report({ event: "eval", epoch, step, accuracy, loss, images });
+    await this.#options.report({ event: "eval", epoch, step, accuracy, loss, images });
     this.#throughput.reset();
   }
 

@@ -6,7 +6,16 @@
 
 export { prepareCheck, runCheck } from "./check_job.ts";
 export { type Evaluation, Evaluator, type EvaluatorOptions } from "./evaluate.ts";
-export type { DoneEvent, EvalEvent, Reporter, StartEvent, StepEvent, TrainEvent } from "./events.ts";
+export {
+  type DoneEvent,
+  type EvalEvent,
+  type Reporter,
+  type StartEvent,
+  type StepEvent,
+  type Subject,
+  tellAll,
+  type TrainEvent,
+} from "./events.ts";
 export type { ComparedFailure, ComparedPart, ComparedTensor, CompareEvent } from "./comparison.ts";
 export {
   GRADIENT_TOLERANCE,
