@@ -4,14 +4,13 @@
  * @module
  */
 
-import { CommanderError } from "commander";
 import process from "node:process";
 import { device } from "./backends/mod.ts";
 import { planningDevice } from "./backends/planner.ts";
 import { drawPlan } from "./debug/plan_drawing.ts";
 import { planLines } from "./debug/plan_table.ts";
 import { formatSummary, models, summarise } from "./nn/mod.ts";
-import { command, type Flags, oneLine, settingsOf } from "./train/command.ts";
+import { command, type Flags, settingsOf } from "./train/command.ts";
 import {
   type Job,
   jsonCheckReporter,
@@ -28,9 +27,7 @@ import {
   textReporter,
   UsageError,
 } from "./train/mod.ts";
-
-const BAD_USAGE = 2;
-const FAILED = 1;
+import { runProgram } from "./train/program.ts";
 
 async function main(args: readonly string[]): Promise<void> {
   const flags = command().parse(args, { from: "user" }).opts<Flags>();
@@ -138,33 +135,12 @@ function printSummary({ model, json }: Flags): void {
   process.stdout.write(text + "\n");
 }
 
-/** One line for whoever typed the command. Deno without a terminal cannot ask for what it was not granted. */
-function explain(error: unknown): string {
-  for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    if (cause.name !== "NotCapable") continue;
-    const [missing] = cause.message.split(", run again");
-    const [, mirror] = missing!.match(/^Requires net access to "(.*)"$/) ?? [];
-    const full = process.argv.includes("--full");
-    const flags = mirror ? `-P=full --allow-net=${mirror}` : full ? "-P=full" : "-P";
-    return `${oneLine(missing!)}: use \`deno run ${flags} train.ts${full ? " --full" : ""}\``;
-  }
-  return oneLine(error instanceof Error ? error.message : String(error));
+/** The command that has the permissions. */
+function howToRun(missing: string): string {
+  const [, mirror] = missing.match(/^Requires net access to "(.*)"$/) ?? [];
+  const full = process.argv.includes("--full");
+  const flags = mirror ? `-P=full --allow-net=${mirror}` : full ? "-P=full" : "-P";
+  return `deno run ${flags} train.ts${full ? " --full" : ""}`;
 }
 
-// A reader that has seen enough, as in `train.ts --json | head`, is no error.
-process.stdout.on("error", (error: Error & { code?: string }) => {
-  if (error.code !== "EPIPE") throw error;
-  process.exit(0);
-});
-
-try {
-  await main(process.argv.slice(2));
-} catch (error) {
-  if (error instanceof CommanderError) {
-    // Commander has written its own line.
-    process.exitCode = error.exitCode === 0 ? 0 : BAD_USAGE;
-  } else {
-    process.stderr.write(`error: ${explain(error)}\n`);
-    process.exitCode = error instanceof UsageError ? BAD_USAGE : FAILED;
-  }
-}
+await runProgram(main, howToRun);

@@ -7,6 +7,7 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { type InitName, type ModelName, models } from "../nn/mod.ts";
 import type { DatasetName, JobSettings } from "./job.ts";
+import { oneLine } from "./program.ts";
 import type { TrainPrecision } from "./step.ts";
 
 /** What was typed, or left out. */
@@ -162,9 +163,4 @@ export function settingsOf(flags: Flags): JobSettings {
   const checks = { compare, traceNaN };
   const { precision } = flags;
   return { model, dataset, folder: flags.data, seed, precision, steps, limit, evalEvery, ...checks, recipe };
-}
-
-/** A text as one line. */
-export function oneLine(text: string): string {
-  return text.trim().replace(/\s*\n\s*/g, " ");
 }
