@@ -15,6 +15,7 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 /** By name: the library, and what it imports on demand, which has its own copy of the few small functions that it needs. */
 const FILES: Readonly<Record<string, string>> = {
   "fermi": "mod.ts",
+  "fermi.gpu": "backends/webgpu/kernels/gpu.ts",
   "fermi.tune": "backends/webgpu/tune.ts",
   "fermi.dawn": "backends/webgpu/dawn.ts",
 };

@@ -5,7 +5,8 @@ import { conv2dKernels } from "../backends/webgpu/kernels/conv2d.ts";
 import { matmulKernels } from "../backends/webgpu/kernels/matmul.ts";
 import { families } from "../backends/webgpu/kernels/mod.ts";
 import { candidates } from "../backends/webgpu/kernels/variants.ts";
-import { type WebGpuBackend, webgpuDevice, type WebGpuOptions } from "../backends/webgpu/mod.ts";
+import { type WebGpuBackend, webgpuDevice } from "../backends/webgpu/mod.ts";
+import type { WebGpuOptions } from "../backends/webgpu/options.ts";
 import { type Device, device } from "../mod.ts";
 import { environment } from "./seeds.ts";
 
@@ -29,15 +30,13 @@ async function variant(name: string, options: WebGpuOptions): Promise<Variant> {
 
 /** WebGPU devices on which a lane that works on its own gets a tile wherever it may choose it, one device for each tile. */
 export function forcedTiles(): Promise<Variant[]> {
-  const all = Object.entries(families).filter(([family]) => family !== "product").flatMap(
-    ([family, candidates]) => {
-      // Of small matrices as the samples have them only then any is read along k.
-      const met = family === "tile along k" ? { copyBelow: 0 } : {};
-      return candidates.map(({ name }) =>
-        variant(`webgpu, ${family} ${name}`, { variants: { product: "registers", [family]: name }, ...met })
-      );
-    },
-  );
+  const all = Object.entries(families).flatMap(([family, candidates]) => {
+    // Of small matrices as the samples have them only then any is read along k.
+    const met = family === "tile along k" ? { copyBelow: 0 } : {};
+    return candidates.map(({ name }) =>
+      variant(`webgpu, ${family} ${name}`, { variants: { product: "registers", [family]: name }, ...met })
+    );
+  });
   return Promise.all(all);
 }
 

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Limits } from "../backends/webgpu/compile.ts";
+import * as gpuKernels from "../backends/webgpu/kernels/gpu.ts";
 import { WebGpuBackend } from "../backends/webgpu/mod.ts";
 import { PlanningBackend } from "../backends/webgpu/planner.ts";
 import { drawPlan } from "../debug/plan_drawing.ts";
@@ -20,6 +21,7 @@ const LIMITS: Limits = {
   copyBelow: 1 << 18,
   band: 0,
   abilities: { subgroup: 0, workgroupBytes: 32768, workgroupLanes: 256 },
+  gpu: gpuKernels,
 };
 
 /** A first step, in which parameters get their first values too, and the sizes of all states. */

@@ -1,6 +1,7 @@
 // What a graph becomes on WebGPU before it is evaluated: the plan, compiled for limits of ours.
 
 import { compile, type Compiled, type Limits } from "../backends/webgpu/compile.ts";
+import * as gpuKernels from "../backends/webgpu/kernels/gpu.ts";
 import { lower, structureOf } from "../backends/webgpu/lower.ts";
 import type { State, Tensor } from "../mod.ts";
 
@@ -12,6 +13,7 @@ const LIMITS: Limits = {
   copyBelow: 1 << 18,
   band: 0,
   abilities: { subgroup: 0, workgroupBytes: 32768, workgroupLanes: 256 },
+  gpu: gpuKernels,
 };
 
 /** The plan for reading `outputs` and carrying out `updates`. */

@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Limits } from "../backends/webgpu/compile.ts";
+import * as gpuKernels from "../backends/webgpu/kernels/gpu.ts";
 import { WebGpuBackend } from "../backends/webgpu/mod.ts";
 import { Device, foldIn, nn, randomKey, SGD } from "../mod.ts";
 import { IN_FLIGHT, Pipeline } from "../train/pipeline.ts";
@@ -18,6 +19,7 @@ const LIMITS: Limits = {
   copyBelow: 1 << 18,
   band: 0,
   abilities: { subgroup: 32, workgroupBytes: 49152, workgroupLanes: 1024 },
+  gpu: gpuKernels,
 };
 
 /** A step of AlexNet with all that belongs to it, on a device of its own. */

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openGpu } from "../backends/webgpu/adapter.ts";
+import * as gpuKernels from "../backends/webgpu/kernels/gpu.ts";
 import { families } from "../backends/webgpu/kernels/mod.ts";
 import type { DispatchStep } from "../backends/webgpu/lower.ts";
 import type { WebGpuBackend } from "../backends/webgpu/mod.ts";
@@ -246,7 +247,7 @@ function leaf(device: Device, rows: number, columns: number): Tensor {
 
 test("tune: a candidate that is asked for is taken wherever there is the choice", async () => {
   const gpu = await device("webgpu");
-  for (const [family, candidates] of Object.entries(families)) {
+  for (const [family, candidates] of Object.entries({ ...families, product: gpuKernels.VARIANTS })) {
     const shadersOf = (wanted: string) => {
       const choose = (question: { readonly family: string }) =>
         question.family === family ? wanted : undefined;

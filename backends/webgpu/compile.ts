@@ -10,7 +10,7 @@ import { assign, type Assignment } from "./assign.ts";
 import { groupDispatches, sinkOf } from "./fused.ts";
 import { type Group, type Item, schedule, viewsOf } from "./fuse.ts";
 import type { Abilities } from "./kernels/variants.ts";
-import type { KernelContext } from "./kernels/types.ts";
+import type { GpuKernels, KernelContext } from "./kernels/types.ts";
 import type { DispatchStep, Program, Step } from "./lower.ts";
 import { recompute } from "./recompute.ts";
 import { type Dispatch, windowCount } from "./shader.ts";
@@ -31,6 +31,8 @@ export interface Limits {
   readonly copyBelow: number;
   /** What kernels may use of it. */
   readonly abilities: Abilities;
+  /** The products whose lanes share what they load; null where each lane works on its own. */
+  readonly gpu: GpuKernels | null;
   /** Gives the name of a candidate; without it, or an answer, kernels go by their guess. */
   readonly choose?: (question: Question) => string | undefined;
 }
@@ -168,6 +170,7 @@ function emitStep(
     parallelism: limits.parallelism,
     copyBelow: limits.copyBelow,
     abilities: limits.abilities,
+    gpu: limits.gpu,
     choose(family, candidates, guess) {
       const offered = candidates.map(({ name }) => name);
       const chosen = limits.choose?.({ family, candidates: offered, guess: guess.name, step });

@@ -20,14 +20,13 @@ import { openGpu } from "./adapter.ts";
 import { compile, type Limits } from "./compile.ts";
 import { Failures } from "./failures.ts";
 import type { Guard } from "./guard.ts";
-import { families } from "./kernels/mod.ts";
-import { type Abilities, missing, type Variant } from "./kernels/variants.ts";
 import { type Leaf, lower, type Structure, structureOf } from "./lower.ts";
 import { bufferOfStorage, Memory } from "./memory.ts";
+import { limitsOf, type WebGpuOptions } from "./options.ts";
 import { Pipelines } from "./pipelines.ts";
 import { type Gear, Plan, type Prepared } from "./plan.ts";
 import { encode } from "./transfer.ts";
-import type { Tune, Tuner } from "./tune.ts";
+import type { Tuner } from "./tune.ts";
 import { Turns } from "./turns.ts";
 import { byteLength } from "./values.ts";
 
@@ -35,31 +34,6 @@ import { byteLength } from "./values.ts";
 const MAX_PLANS = 64;
 /** How many bytes plans may keep on the device; more when the one in use is large itself. */
 const MAX_PLAN_BYTES = 1 << 29;
-/** Matrices of up to this many elements are packed. */
-const COPY_BELOW = 1 << 18;
-
-/** How a device is opened. All but `tune` is for tests. */
-export interface WebGpuOptions {
-  /** Whether kernels go by measurements. Default `off`. */
-  readonly tune?: Tune;
-  /** By family of kernels (`kernels/mod.ts`): the candidate that is taken wherever there is the choice. */
-  readonly variants?: Readonly<Record<string, string>>;
-  /** A lower limit on bindings than the adapter's, so that windows are cheap to test. */
-  readonly bindingLimit?: number;
-  /** Pretends that so many invocations keep the adapter busy: chooses between the variants for cores and for GPUs. */
-  readonly parallelism?: number;
-  /** Reads matrices of more elements than this along the axis that is summed over, where they lie so. */
-  readonly copyBelow?: number;
-  /** Fewer storage buffers a kernel than the adapter has. */
-  readonly maxBindings?: number;
-  /** Fewer workgroups along an axis of the grid than WebGPU has, so that grids are folded. */
-  readonly maxGroups?: number;
-  /** How many bytes plans may keep, or three times that of the one in use. */
-  readonly planBytes?: number;
-  /** Finds kernels that write beyond their arrays, read beyond them or leave elements out. */
-  readonly guard?: typeof Guard;
-}
-
 /**
  * Opens a WebGPU device.
  *
@@ -67,33 +41,13 @@ export interface WebGpuOptions {
  * @throws {RangeError} when there is no variant of that name, or the adapter cannot run it.
  */
 export async function webgpuDevice(gpu: "auto" | "dawn", options: WebGpuOptions = {}): Promise<Device> {
-  const { device, identity, description, software, atExit, mappingBlocks, subgroup } = await openGpu(gpu);
+  const opened = await openGpu(gpu);
+  const { device, identity, description, atExit, mappingBlocks } = opened;
   const { tune = "off" } = options;
   const tuner = tune === "off" ? null : await (await import("./tune.ts")).openTuner(tune, identity);
-  const {
-    maxStorageBufferBindingSize,
-    maxBufferSize,
-    maxStorageBuffersPerShaderStage,
-    maxComputeWorkgroupsPerDimension,
-    maxComputeWorkgroupStorageSize: workgroupBytes,
-    maxComputeInvocationsPerWorkgroup: workgroupLanes,
-  } = device.limits;
-  const abilities: Abilities = { subgroup, workgroupBytes, workgroupLanes };
-  const binding = options.bindingLimit ?? Math.min(maxStorageBufferBindingSize, maxBufferSize);
-  checkVariants(options.variants ?? {}, abilities);
-  const limits: Limits = {
-    windowBytes: Math.floor(binding / 4096) * 4096,
-    maxBindings: options.maxBindings ?? Math.min(maxStorageBuffersPerShaderStage, 16),
-    maxGroups: options.maxGroups ?? maxComputeWorkgroupsPerDimension,
-    parallelism: options.parallelism ?? (software ? 256 : 65536),
-    copyBelow: options.copyBelow ?? COPY_BELOW,
-    abilities,
-    choose: (question) => options.variants?.[question.family] ?? tuner?.winner(question),
-    band: options.guard?.BAND ?? 0,
-  };
   const backend = new WebGpuBackend(
     device,
-    limits,
+    await limitsOf(opened, options, tuner),
     mappingBlocks,
     options.guard ? new options.guard(device) : null,
     options.planBytes,
@@ -101,17 +55,6 @@ export async function webgpuDevice(gpu: "auto" | "dawn", options: WebGpuOptions 
   );
   atExit?.(backend);
   return new Device("webgpu", description, backend);
-}
-
-function checkVariants(variants: Readonly<Record<string, string>>, abilities: Abilities): void {
-  for (const [family, name] of Object.entries(variants)) {
-    const found = families[family]?.find((each) => each.name === name);
-    if (!found) throw new RangeError(`webgpu: no variant of ${family} is called ${name}`);
-    const lacks = family === "product" && missing(found as Variant, abilities);
-    if (lacks) {
-      throw new RangeError(`webgpu: the variant ${name} takes ${lacks}, which this adapter does not have`);
-    }
-  }
 }
 
 /** An evaluation on its way; `settled` rejects when the device finds fault with it, or with one that it builds on. */

@@ -6,13 +6,12 @@
  */
 
 import type { ConvGeometry, ConvGradientAttributes } from "../../../tensor/ops/conv2d.ts";
-import { sharedForward, sharedInputGradient, sharedWeightGradient } from "./conv2d_shared.ts";
 import { emitWeightGradient } from "./conv2d_weight.ts";
 import { borderOf, phases, reachOf } from "./conv_windows.ts";
 import { emitGemm, tileFor } from "./gemm.ts";
 import { pack, plainAxis } from "./pack.ts";
 import type { Four } from "./shapes.ts";
-import type { DispatchKernel, KernelContext, KernelsOf } from "./types.ts";
+import type { DispatchKernel, GpuKernels, KernelContext, KernelsOf } from "./types.ts";
 
 /** Rows: output channels. Columns: (y, x, image), so a vec4 is four images. k: (channel, window y, window x). */
 function emitForward(context: KernelContext<ConvGeometry>): void {
@@ -145,17 +144,21 @@ function emitInputGradient(context: KernelContext<ConvGradientAttributes>): void
 
 /** The table of the family. */
 export const conv2dKernels: KernelsOf<typeof import("../../../tensor/ops/conv2d.ts")> = {
-  conv2d: kernel<ConvGeometry>(true, sharedForward, emitForward),
-  conv2dInputGradient: kernel(true, sharedInputGradient, emitInputGradient),
-  conv2dWeightGradient: kernel(true, sharedWeightGradient, emitWeightGradient),
-  conv2dParameterGradients: kernel(false, sharedWeightGradient, emitWeightGradient),
+  conv2d: kernel<ConvGeometry>(true, (gpu) => gpu.sharedForward, emitForward),
+  conv2dInputGradient: kernel(true, (gpu) => gpu.sharedInputGradient, emitInputGradient),
+  conv2dWeightGradient: kernel(true, (gpu) => gpu.sharedWeightGradient, emitWeightGradient),
+  conv2dParameterGradients: kernel(false, (gpu) => gpu.sharedWeightGradient, emitWeightGradient),
 };
 
 /** The passes that lanes share, or where that declines, the one in which each is on its own. */
 function kernel<Attributes = ConvGradientAttributes>(
   fuses: boolean,
-  shared: (context: KernelContext<Attributes>) => boolean,
+  shared: (gpu: GpuKernels) => (context: KernelContext<Attributes>) => boolean,
   alone: (context: KernelContext<Attributes>) => void,
 ): DispatchKernel<Attributes> {
-  return { kind: "dispatch", fuses, emit: (context) => shared(context) || alone(context) };
+  return {
+    kind: "dispatch",
+    fuses,
+    emit: (context) => (context.gpu && shared(context.gpu)(context)) || alone(context),
+  };
 }

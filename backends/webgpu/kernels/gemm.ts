@@ -13,9 +13,8 @@
 import { onCores } from "../cores.ts";
 import type { PlanValue } from "../values.ts";
 import { gemmShader } from "./gemm_registers.ts";
-import { BLOCK } from "./gemm_shared_shader.ts";
 import type { Axes } from "./shapes.ts";
-import { targetsOf } from "./splits.ts";
+import { BLOCK, targetsOf } from "./splits.ts";
 import type { Emitter } from "./types.ts";
 
 /** A product. Strides and starts of A and B count vec4s, those of out count elements. */

@@ -12,13 +12,13 @@
  * @module
  */
 
-import { BLOCK, type Layout, productShader } from "./gemm_shared_shader.ts";
+import { type Layout, productShader } from "./gemm_shared_shader.ts";
 import { byFour, mergeK, nests, type Operand, operandParams, sideOf, volume } from "./operand.ts";
 import type { Axes } from "./shapes.ts";
-import { targetsOf } from "./splits.ts";
+import { BLOCK, targetsOf } from "./splits.ts";
 import type { PlanValue } from "../values.ts";
 import type { Emitter } from "./types.ts";
-import { type Extents, lanesOf, usefulSplits, type Variant } from "./variants.ts";
+import { type Extents, lanesOf, pick, usefulSplits, type Variant } from "./variants.ts";
 
 /** A product. All strides count elements. */
 export interface Product {
@@ -53,6 +53,14 @@ export function extentsOf(
   { groups, rows, columns, k }: Pick<Product, "groups" | "rows" | "columns" | "k">,
 ): Extents {
   return { groups, rows, columns: volume(columns), depth: volume(k) };
+}
+
+/** Emits the product by the best variant. False: each lane is better off alone. */
+export function sharedProduct(emitter: Emitter, product: Product): boolean {
+  const variant = pick(emitter, extentsOf(product));
+  if (variant.shares === "lane") return false;
+  emitProduct(emitter, product, variant);
+  return true;
 }
 
 /** Emits the product into the emitter's sink; where the output is small and k is long, in splits that are summed after. */

@@ -16,7 +16,7 @@ import {
   type Side,
 } from "./operand.ts";
 import { type Axes, range } from "./shapes.ts";
-import type { Targets } from "./splits.ts";
+import { BLOCK, type Targets } from "./splits.ts";
 import type { Variant } from "./variants.ts";
 
 /** A product with all that its shader depends on. */
@@ -32,8 +32,6 @@ export interface Layout {
   readonly storeWidth: 1 | 4;
 }
 
-/** How many k are summed before they are added to the total. */
-export const BLOCK = 32;
 /** How many k are written out in the shader: Mesa would unroll a loop that it sees the end of, and take seconds. */
 const UNROLLED = 4;
 /** As many rows of tiles are worked on together: their columns are read from the cache. */

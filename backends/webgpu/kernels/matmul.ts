@@ -8,9 +8,7 @@
 import type { NoAttributes } from "../../../tensor/mod.ts";
 import { type PlanValue, type View, wholeView } from "../values.ts";
 import { emitGemm, tileFor } from "./gemm.ts";
-import { emitProduct } from "./gemm_shared.ts";
 import { pack, plainAxis } from "./pack.ts";
-import { pick } from "./variants.ts";
 import type { DispatchKernel, KernelContext, KernelsOf } from "./types.ts";
 
 /** A stack of matrices as stored: element (b, i, k) stands at b * batch + i * free + k * inner. */
@@ -46,27 +44,24 @@ function multiply(context: KernelContext<NoAttributes>, left: View, right: View,
   const [a, b] = [matrices(context, left, true), matrices(context, right, false)];
   const sums = rowSums ? { rowSums } : {};
 
-  const variant = pick(context, { groups: batches, rows: m, columns: n, depth });
-  if (variant.shares !== "lane") {
-    const operand = ({ view, batch, free, inner }: Matrices) => ({
-      value: view.value,
-      start: view.offset,
-      group: batch,
-      free: [0, 0, free] as const,
-      k: [0, 0, inner] as const,
-    });
-    emitProduct(context, {
-      groups: batches,
-      rows: m,
-      columns: [1, 1, n],
-      k: [1, 1, depth],
-      a: operand(a),
-      b: operand(b),
-      out: { start: 0, group: m * n, row: n, column: [0, 0, 1] },
-      ...sums,
-    }, variant);
-    return;
-  }
+  const operand = ({ view, batch, free, inner }: Matrices) => ({
+    value: view.value,
+    start: view.offset,
+    group: batch,
+    free: [0, 0, free] as const,
+    k: [0, 0, inner] as const,
+  });
+  const emitted = context.gpu?.sharedProduct(context, {
+    groups: batches,
+    rows: m,
+    columns: [1, 1, n],
+    k: [1, 1, depth],
+    a: operand(a),
+    b: operand(b),
+    out: { start: 0, group: m * n, row: n, column: [0, 0, 1] },
+    ...sums,
+  });
+  if (emitted) return;
 
   // Along k the tile is small, so that only matrices are read so that are large and used a few times; and no column of B is
   // made of ones there.

@@ -15,7 +15,6 @@ import { randomKernels } from "./random.ts";
 import { reductionKernels } from "./reduction.ts";
 import { softmaxKernels } from "./softmax.ts";
 import { TILES, TILES_ALONG_K } from "./gemm.ts";
-import { VARIANTS } from "./variants.ts";
 import type { Candidate, WebGpuKernels } from "./types.ts";
 
 /** The kernels by the names of their ops. */
@@ -32,9 +31,8 @@ export const kernels: WebGpuKernels = {
   ...softmaxKernels,
 };
 
-/** What kernels choose from, by family: every candidate is tested by force. */
+/** What kernels choose from, by family, besides the products of `gpu.ts`: every candidate is tested by force. */
 export const families: Readonly<Record<string, readonly Candidate[]>> = {
-  "product": VARIANTS,
   "tile": TILES,
   "tile along k": TILES_ALONG_K,
 };

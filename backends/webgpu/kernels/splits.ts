@@ -9,6 +9,9 @@ import { elementOf } from "../shader.ts";
 import type { PlanValue } from "../values.ts";
 import type { Emitter, Sink } from "./types.ts";
 
+/** How many k are summed before they are added to the total. */
+export const BLOCK = 32;
+
 /** The stores of a product. */
 export interface Targets {
   /** Stores the product; its `width` elements at a time. */

@@ -10,6 +10,9 @@ import type { Dispatch } from "../shader.ts";
 import type { PlanValue, View } from "../values.ts";
 import type { Abilities } from "./variants.ts";
 
+/** The kernels that are loaded on demand. */
+export type GpuKernels = typeof import("./gpu.ts");
+
 /** What an expression is given besides its arguments. */
 export interface ExpressionContext<Attributes> {
   readonly attributes: Attributes;
@@ -80,6 +83,8 @@ export interface Emitter {
   readonly copyBelow: number;
   /** What kernels may use of the adapter. */
   readonly abilities: Abilities;
+  /** The products whose lanes share, if the device takes them; each answers false where lanes are better off alone. */
+  readonly gpu: GpuKernels | null;
   /**
    * The best of several ways for this op with these shapes: what was measured on this adapter, else the guess. Whatever
    * comes out, the result has to be right.

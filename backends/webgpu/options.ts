@@ -1,0 +1,96 @@
+/**
+ * How a device is opened, and the limits that its kernels keep to because of that and of the adapter.
+ *
+ * @module
+ */
+
+import type { Gpu } from "./adapter.ts";
+import type { Limits } from "./compile.ts";
+import { onCores } from "./cores.ts";
+import type { Guard } from "./guard.ts";
+import { families } from "./kernels/mod.ts";
+import type { GpuKernels } from "./kernels/types.ts";
+import type { Abilities, Variant } from "./kernels/variants.ts";
+import type { Tune, Tuner } from "./tune.ts";
+
+/** Matrices of up to this many elements are packed. */
+const COPY_BELOW = 1 << 18;
+
+/** How a device is opened. All but `tune` is for tests. */
+export interface WebGpuOptions {
+  /** Whether kernels go by measurements. Default `off`. */
+  readonly tune?: Tune;
+  /** By family of kernels (`kernels/mod.ts`, `kernels/gpu.ts`): the candidate that is taken wherever there is the choice. */
+  readonly variants?: Readonly<Record<string, string>>;
+  /** A lower limit on bindings than the adapter's, so that windows are cheap to test. */
+  readonly bindingLimit?: number;
+  /** Pretends that so many invocations keep the adapter busy: chooses between the variants for cores and for GPUs. */
+  readonly parallelism?: number;
+  /** Reads matrices of more elements than this along the axis that is summed over, where they lie so. */
+  readonly copyBelow?: number;
+  /** Fewer storage buffers a kernel than the adapter has. */
+  readonly maxBindings?: number;
+  /** Fewer workgroups along an axis of the grid than WebGPU has, so that grids are folded. */
+  readonly maxGroups?: number;
+  /** How many bytes plans may keep, or three times that of the one in use. */
+  readonly planBytes?: number;
+  /** Finds kernels that write beyond their arrays, read beyond them or leave elements out. */
+  readonly guard?: typeof Guard;
+}
+
+/**
+ * The limits of a device, for which the products of `kernels/gpu.ts` are loaded where it takes them.
+ *
+ * @throws {RangeError} when there is no variant of that name, or the adapter cannot run it.
+ */
+export async function limitsOf(
+  { device: { limits: adapter }, software, subgroup }: Gpu,
+  options: WebGpuOptions,
+  tuner: Tuner | null,
+): Promise<Limits> {
+  const { variants = {} } = options;
+  const parallelism = options.parallelism ?? (software ? 256 : 65536);
+  const abilities: Abilities = {
+    subgroup,
+    workgroupBytes: adapter.maxComputeWorkgroupStorageSize,
+    workgroupLanes: adapter.maxComputeInvocationsPerWorkgroup,
+  };
+  const alone = onCores(parallelism) && tuner === null && variants["product"] === undefined;
+  const gpu = alone ? null : await import("./kernels/gpu.ts").catch(withoutFile);
+  checkVariants(variants, gpu, abilities);
+  const binding = options.bindingLimit ??
+    Math.min(adapter.maxStorageBufferBindingSize, adapter.maxBufferSize);
+  return {
+    windowBytes: Math.floor(binding / 4096) * 4096,
+    maxBindings: options.maxBindings ?? Math.min(adapter.maxStorageBuffersPerShaderStage, 16),
+    maxGroups: options.maxGroups ?? adapter.maxComputeWorkgroupsPerDimension,
+    parallelism,
+    copyBelow: options.copyBelow ?? COPY_BELOW,
+    abilities,
+    gpu,
+    choose: (question) => variants[question.family] ?? tuner?.winner(question),
+    band: options.guard?.BAND ?? 0,
+  };
+}
+
+/** A page may have `fermi.js` without the file that lies beside it. */
+function withoutFile(error: unknown): null {
+  console.warn(`webgpu: products are going to take longer than they need to: ${error}`);
+  return null;
+}
+
+function checkVariants(
+  variants: Readonly<Record<string, string>>,
+  gpu: GpuKernels | null,
+  abilities: Abilities,
+): void {
+  for (const [family, name] of Object.entries(variants)) {
+    const candidates = family === "product" ? gpu?.VARIANTS : families[family];
+    const found = candidates?.find((each) => each.name === name);
+    if (!found) throw new RangeError(`webgpu: no variant of ${family} is called ${name}`);
+    const lacks = family === "product" && gpu?.missing(found as Variant, abilities);
+    if (lacks) {
+      throw new RangeError(`webgpu: the variant ${name} takes ${lacks}, which this adapter does not have`);
+    }
+  }
+}
