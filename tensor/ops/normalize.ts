@@ -12,7 +12,7 @@ import type { Tensor } from "../tensor.ts";
 import { add, cast, mul, pow, square, sub } from "./elementwise/mod.ts";
 import { pad, reshape, slice } from "./movement/mod.ts";
 
-/** The paper's constants, and the towers whose maps do not see each other. */
+/** Constants, and the towers whose maps do not see each other. */
 export interface LocalResponseNormAttributes {
   readonly size: number;
   readonly alpha: number;
@@ -20,6 +20,14 @@ export interface LocalResponseNormAttributes {
   readonly k: number;
   readonly groups: number;
 }
+
+/** The paper's constants (section 3.3), which nothing here departs from unless told to. */
+export const paperConstants: Readonly<Record<"size" | "alpha" | "beta" | "k", number>> = {
+  size: 5,
+  alpha: 1e-4,
+  beta: 0.75,
+  k: 2,
+};
 
 /** Local response normalisation. */
 export const localResponseNormOp: Composite<"localResponseNorm", LocalResponseNormAttributes> = {
@@ -144,7 +152,8 @@ export interface LocalResponseNormOptions {
  * @throws {RangeError} when size or groups is no whole number from 1.
  */
 export function localResponseNorm(x: Tensor, options: LocalResponseNormOptions = {}): Tensor {
-  const { size = 5, alpha = 1e-4, beta = 0.75, k = 2, groups = 1 } = options;
+  const paper = paperConstants;
+  const { size = paper.size, alpha = paper.alpha, beta = paper.beta, k = paper.k, groups = 1 } = options;
   pair("localResponseNorm", "size", size, 1);
   pair("localResponseNorm", "groups", groups, 1);
   return applyOne(localResponseNormOp, [x], { size, alpha, beta, k, groups });
