@@ -9,7 +9,7 @@ import { device } from "./backends/mod.ts";
 import { planningDevice } from "./backends/planner.ts";
 import { drawPlan } from "./debug/plan_drawing.ts";
 import { planLines } from "./debug/plan_table.ts";
-import { formatSummary, models, summarise } from "./nn/mod.ts";
+import { formatSummary, summarise } from "./nn/mod.ts";
 import { command, type Flags, settingsOf } from "./train/command.ts";
 import {
   type Job,
@@ -23,6 +23,7 @@ import {
   preparePlan,
   runCheck,
   runJob,
+  tableOf,
   textCheckReporter,
   textReporter,
   UsageError,
@@ -129,9 +130,9 @@ async function printPlan(flags: Flags): Promise<void> {
   }
 }
 
-function printSummary({ model, json }: Flags): void {
-  const summary = summarise(models[model]);
-  const text = json ? JSON.stringify({ event: "summary", ...summary }) : formatSummary(summary);
+function printSummary(flags: Flags): void {
+  const summary = summarise(tableOf(settingsOf(flags)));
+  const text = flags.json ? JSON.stringify({ event: "summary", ...summary }) : formatSummary(summary);
   process.stdout.write(text + "\n");
 }
 

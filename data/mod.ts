@@ -4,6 +4,7 @@
  * @module
  */
 
+export { colourBasis, colourNoise, type CropRange, cropRange, randomPlaces, tenPlaces } from "./augment.ts";
 export {
   DataError,
   type Dataset,
@@ -16,6 +17,7 @@ export {
 export { fashionMnist, type FashionMnistOptions } from "./fashion_mnist.ts";
 export { fetchFashionMnist, type FetchOptions } from "./fashion_mnist_files.ts";
 export { type Idx, parseIdx } from "./idx.ts";
+export { type AugmentName, type EvalCrops, ImageInput, type ImageInputOptions } from "./input.ts";
 export { type Batch, batches, type BatchOptions, shareOf, shuffledOrder } from "./loader.ts";
 export {
   encodeSafetensors,

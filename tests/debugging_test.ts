@@ -224,7 +224,7 @@ async function steps(device: Device, lr: number, traceNaN: boolean, weightDecay 
     schedule: makeSchedule("plateau", lr),
     batch: 8,
     steps: 5,
-    dropoutKey: key,
+    stepKey: key,
     shuffleKey: key,
     traceNaN,
     report: (event) => void events.push(event),

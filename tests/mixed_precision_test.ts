@@ -243,7 +243,7 @@ test("f16: learns, and says what the factor of the loss is", async () => {
       batch: 8,
       precision: "f16",
       steps: 40,
-      dropoutKey: key,
+      stepKey: key,
       shuffleKey: key,
       report: (event) => void (event.event === "step" && scales.push(event.lossScale)),
     });
@@ -272,7 +272,7 @@ test("f16: a network that only overflows ends with one sentence", async () => {
       dataset,
       batch: 4,
       steps: 100,
-      dropoutKey: key,
+      stepKey: key,
       shuffleKey: key,
       report: () => {},
     };

@@ -118,7 +118,7 @@ async function runTiny(
     device,
     schedule: makeSchedule("linear", options.lr ?? 0.5),
     batch: 8,
-    dropoutKey: randomKey(1, { device }),
+    stepKey: randomKey(1, { device }),
     shuffleKey: randomKey(2, { device }),
     report: (event) => {
       events.push(event);

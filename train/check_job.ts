@@ -4,7 +4,7 @@
  * @module
  */
 
-import { batches, normalise, shuffledOrder } from "../data/mod.ts";
+import { batches, shuffledOrder } from "../data/mod.ts";
 import { training } from "../nn/mod.ts";
 import { crossEntropy, type Device, foldIn, tensor } from "../tensor/mod.ts";
 import { countSlopes, type GradientEvent, networkGradients, wrongGradients } from "./gradient_check.ts";
@@ -21,7 +21,7 @@ const DEFAULT_ELEMENTS = 8;
  * @throws {DataError} when a file is missing or damaged.
  */
 export async function prepareCheck(settings: JobSettings): Promise<Job> {
-  const { recipe, steps, evalEvery, traceNaN, compare, precision } = settings;
+  const { recipe, steps, evalEvery, evalCrops, traceNaN, compare, precision } = settings;
   const others = {
     "--epochs": recipe.epochs,
     "--steps": steps,
@@ -29,6 +29,7 @@ export async function prepareCheck(settings: JobSettings): Promise<Job> {
     "--momentum": recipe.momentum,
     "--weight-decay": recipe.weightDecay,
     "--eval-every": evalEvery,
+    "--eval-crops": evalCrops,
     "--trace-nan": traceNaN,
     "--compare": compare,
     "--precision": precision === "f16",
@@ -56,15 +57,15 @@ export async function runCheck(
   const began = performance.now();
   const { settings, recipe } = job;
   const { seed, limit = DEFAULT_ELEMENTS } = settings;
-  const { keyFor, dataset, model } = await setUp(job, device);
+  const { keyFor, dataset, model, input } = await setUp(job, device);
   const order = await shuffledOrder(keyFor("shuffle"), 1, dataset.train.count);
   const { batch } = recipe;
   const reading = batches(dataset.train, dataset.shape, { batch, order, last: "drop", ahead: 0 });
   const first = (await reading.next()).value!;
-  const x = normalise(tensor(first.images, { shape: [batch, ...dataset.shape], device }));
+  const stepKey = foldIn(keyFor("step"), 1);
+  const x = input.train(tensor(first.images, { shape: [batch, ...dataset.shape], device }), stepKey);
   const labels = tensor(first.labels, { device });
-  const dropoutKey = foldIn(keyFor("dropout"), 1);
-  const loss = () => crossEntropy(model.forward(x, training(dropoutKey)), labels);
+  const loss = () => crossEntropy(model.forward(x, training(stepKey)), labels);
   const parameters = [...model.parameters()];
   report({
     event: "start",

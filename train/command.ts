@@ -5,7 +5,8 @@
  */
 
 import { Command, InvalidArgumentError, Option } from "commander";
-import { type InitName, type ModelName, models } from "../nn/mod.ts";
+import type { AugmentName, EvalCrops } from "../data/mod.ts";
+import { type InitName, type ModelName, models, type Variation } from "../nn/mod.ts";
 import type { DatasetName, JobSettings } from "./job.ts";
 import { oneLine } from "./program.ts";
 import type { TrainPrecision } from "./step.ts";
@@ -29,6 +30,12 @@ export interface Flags {
   readonly weightDecay?: number;
   readonly dropout?: number;
   readonly init?: InitName;
+  readonly augment?: AugmentName;
+  readonly lrn: boolean;
+  readonly pool?: Variation["pool"];
+  readonly activation?: Variation["activation"];
+  readonly towers?: "1" | "2";
+  readonly evalCrops?: "1" | "10";
   readonly seed: number;
   readonly precision: TrainPrecision;
   readonly evalEvery?: number;
@@ -117,6 +124,21 @@ export function command(): Command {
     .addOption(option("--dropout <fraction>", "probability of dropout").argParser(fraction))
     .addOption(option("--init <name>", "how weights start").choices(["paper", "he"]))
     .addOption(
+      option(
+        "--augment <how>",
+        "vary training images by random crops that are mirrored, and by their colours",
+      )
+        .choices(["none", "crop", "crop+pca"]),
+    )
+    .addOption(option("--no-lrn", "the network without local response normalisation"))
+    .addOption(
+      option("--pool <how>", "windows of pooling that overlap, or not").choices(["overlapping", "plain"]),
+    )
+    .addOption(option("--activation <name>", "behind each layer with weights").choices(["relu", "tanh"]))
+    .addOption(
+      option("--towers <n>", "1: half the maps, as the paper's network on one GPU").choices(["1", "2"]),
+    )
+    .addOption(
       option("--seed <n>", "all that is random comes from it").default(0).argParser(
         number("a whole number from 0", (value) => Number.isSafeInteger(value) && value >= 0),
       ),
@@ -127,6 +149,10 @@ export function command(): Command {
     )
     .addOption(
       option("--eval-every <steps>", "measure that often, besides after each epoch").argParser(count),
+    )
+    .addOption(
+      option("--eval-crops <n>", "measure with the centre of each test image, or average over ten parts")
+        .choices(["1", "10"]),
     )
     .addOption(
       option("--compare <backend>", "hold every op of the first steps (--steps) to this backend").choices([
@@ -155,12 +181,24 @@ export function command(): Command {
 
 /** What was asked for, as jobs take it. */
 export function settingsOf(flags: Flags): JobSettings {
-  const { model, dataset, seed, steps, limit, evalEvery, batch, lr, momentum, weightDecay, dropout, init } =
-    flags;
-  const recipe = { batch, lr, momentum, weightDecay, dropout, init, epochs: flags.epochs };
-  const compare = flags.compare !== undefined;
-  const traceNaN = flags.traceNan;
-  const checks = { compare, traceNaN };
-  const { precision } = flags;
-  return { model, dataset, folder: flags.data, seed, precision, steps, limit, evalEvery, ...checks, recipe };
+  const { model, dataset, seed, precision, steps, limit, evalEvery, augment } = flags;
+  const { batch, lr, momentum, weightDecay, dropout, init, epochs } = flags;
+  const recipe = { batch, lr, momentum, weightDecay, dropout, init, epochs };
+  const evalCrops = flags.evalCrops && Number(flags.evalCrops) as EvalCrops;
+  const checks = { compare: flags.compare !== undefined, traceNaN: flags.traceNan };
+  const network = variationOf(flags);
+  const measuring = { evalEvery, evalCrops };
+  const data = { dataset, folder: flags.data, limit, augment };
+  return { model, network, ...data, seed, precision, steps, ...measuring, ...checks, recipe };
+}
+
+/** What the network is to have instead of what was published; nothing where no flag says so. */
+function variationOf({ lrn, pool, activation, towers }: Flags): Variation | undefined {
+  const variation: Variation = {
+    ...!lrn && { lrn },
+    ...pool && { pool },
+    ...activation && { activation },
+    ...towers && { towers: Number(towers) as 1 | 2 },
+  };
+  return Object.keys(variation).length > 0 ? variation : undefined;
 }

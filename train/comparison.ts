@@ -82,11 +82,11 @@ export interface CompareEvent {
  * @throws {Error} after the last step, when an op left its bound; the sentence names the first.
  */
 export async function compareSteps(options: TrainOptions): Promise<TrainResult> {
-  const { dataset, batch, steps, schedule, dropoutKey, shuffleKey, optimiser, signal, report } = options;
+  const { dataset, batch, steps, schedule, stepKey, shuffleKey, optimiser, signal, report } = options;
   const training = new TrainingStep({ ...options, shape: dataset.shape });
   let [step, failure]: [number, string | null] = [0, null];
   try {
-    await dropoutKey.data();
+    await stepKey.data();
     await training.prepare();
     for (let epoch = 1; step < steps && !signal?.aborted; epoch++) {
       const order = await shuffledOrder(shuffleKey, epoch, dataset.train.count);
@@ -96,7 +96,7 @@ export async function compareSteps(options: TrainOptions): Promise<TrainResult> 
         if (step === steps || signal?.aborted) break;
         const began = performance.now();
         const lr = schedule.rate(step, steps);
-        const key = foldIn(dropoutKey, ++step);
+        const key = foldIn(stepKey, ++step);
         const graph = recordProvenance(() => training.describe(images, labels, lr, key));
         const contents = (states: readonly Tensor[]) => states.map((state) => state.snapshot());
         const [weights, velocities] = [contents(optimiser.parameters), contents(optimiser.velocities)];

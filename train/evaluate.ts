@@ -5,13 +5,14 @@
  */
 
 import { type NonFinite, traceNonFinite } from "../debug/trace_non_finite.ts";
-import { batches, type Dataset, normalise, type Split } from "../data/mod.ts";
+import { batches, type Dataset, type EvalCrops, ImageInput, type Split } from "../data/mod.ts";
 import type { Module } from "../nn/mod.ts";
 import {
   argmax,
   cast,
   type Device,
   InputSlot,
+  less,
   logSoftmax,
   oneHot,
   type Tensor,
@@ -26,6 +27,8 @@ export interface Evaluation {
   readonly accuracy: number;
   /** The mean cross-entropy. */
   readonly loss: number;
+  /** The fraction of the images whose class is not among the five largest scores; left out below ten classes. */
+  readonly top5Error?: number;
 }
 
 /** What an evaluator takes. */
@@ -40,24 +43,33 @@ export interface EvaluatorOptions {
   readonly shape: Dataset["shape"];
   /** How many scores the network gives. */
   readonly classes: number;
-  /** Images at a time. */
+  /** Images at a time; with ten crops as many fewer. */
   readonly batch: number;
+  /** From the bytes to what the network sees; default: the whole images, x / 255 - 0.5. */
+  readonly input?: ImageInput | undefined;
+  /** How many parts of each image are averaged over, default 1. */
+  readonly crops?: EvalCrops | undefined;
   /** What the network computes in, default `f32`. */
   readonly precision?: TrainPrecision;
 }
+
+/** The fewest classes of which it is told how often the right one is among the first five. */
+const CLASSES_TO_RANK = 10;
 
 /** Evaluates a network on a split as often as asked, with slots and a plan of its own. */
 export class Evaluator {
   readonly #options: EvaluatorOptions;
   readonly #batch: number;
+  readonly #input: ImageInput;
   readonly #images: InputSlot;
   readonly #labels: InputSlot;
 
   /** Makes the slots. */
   constructor(options: EvaluatorOptions) {
-    const { device, shape, split, batch } = options;
+    const { device, shape, split, batch, crops = 1 } = options;
     this.#options = options;
-    this.#batch = Math.min(batch, split.count);
+    this.#input = options.input ?? new ImageInput({ images: shape, device });
+    this.#batch = Math.min(Math.max(1, Math.floor(batch / crops)), split.count);
     this.#images = new InputSlot([this.#batch, ...shape], { dtype: "u8", device, name: "test images" });
     this.#labels = new InputSlot([this.#batch], { dtype: "i32", device, name: "test labels" });
   }
@@ -65,26 +77,30 @@ export class Evaluator {
   /** Measures the network as it is now. */
   async run(): Promise<Evaluation> {
     const { device, split, shape } = this.#options;
-    let [loss, correct] = [0, 0];
-    const pipeline = new Pipeline<Evaluation>((part) => {
-      loss += part.loss;
-      correct += part.accuracy;
+    const sums = { loss: 0, correct: 0, amongFive: 0 };
+    const pipeline = new Pipeline<typeof sums>((part) => {
+      sums.loss += part.loss;
+      sums.correct += part.correct;
+      sums.amongFive += part.amongFive;
     });
     for await (
       const { images, labels, count } of batches(split, shape, { batch: this.#batch, last: "keep" })
     ) {
       this.#images.write(images);
       this.#labels.write(labels);
-      const [losses, hits] = this.#measure();
-      const arriving = device.evaluate([losses, hits], true);
+      const measured = this.#measure();
       // The last batch may be filled up with images that were counted before: only the first `count` are added.
+      const sum = async (values: Tensor | null) => values === null ? 0 : total(await values.data(), count);
+      const arriving = device.evaluate(Object.values(measured).filter((each) => each !== null), true);
       await pipeline.push(arriving.then(async () => ({
-        loss: total(await losses.data(), count),
-        accuracy: total(await hits.data(), count),
+        loss: await sum(measured.losses),
+        correct: await sum(measured.correct),
+        amongFive: await sum(measured.amongFive),
       })));
     }
     await pipeline.drain();
-    return { accuracy: correct / split.count, loss: loss / split.count };
+    const [accuracy, loss] = [sums.correct / split.count, sums.loss / split.count];
+    return { accuracy, loss, ...this.#ranks ? { top5Error: 1 - sums.amongFive / split.count } : {} };
   }
 
   /** Finds the op that makes the loss NaN or infinite, on the first batch where it does; null where none does. */
@@ -93,19 +109,30 @@ export class Evaluator {
     for await (const { images, labels } of batches(split, shape, { batch: this.#batch, last: "keep" })) {
       this.#images.write(images);
       this.#labels.write(labels);
-      const found = await traceNonFinite(() => this.#measure()[0]);
+      const found = await traceNonFinite(() => this.#measure().losses);
       if (found !== null) return found;
     }
     return null;
   }
 
-  /** Of each image of the batch, the cross-entropy, and 1 where it is classified rightly. */
-  #measure(): [Tensor, Tensor] {
-    const { model, classes, precision = "f32" } = this.#options;
-    const logits = cast(model.forward(cast(normalise(this.#images), precision)), "f32");
+  /** Whether there are so many classes that the five largest scores say something. */
+  get #ranks(): boolean {
+    return this.#options.classes >= CLASSES_TO_RANK;
+  }
+
+  /** Of each image of the batch the cross-entropy, whether its class has the largest score, and one of the five largest. */
+  #measure(): { readonly losses: Tensor; readonly correct: Tensor; readonly amongFive: Tensor | null } {
+    const { model, classes, crops = 1, precision = "f32" } = this.#options;
+    const logits = cast(model.forward(cast(this.#input.test(this.#images, crops), precision)), "f32");
+    const logarithms = logSoftmax(logits);
+    const scores = crops === 1 ? logits : logMean(logarithms, crops);
     const isClass = oneHot(this.#labels, classes, { dtype: "bool" });
-    const losses = where(isClass, logSoftmax(logits), 0).sum({ axis: 1 }).neg();
-    return [losses, argmax(logits, { axis: 1 }).equal(this.#labels)];
+    const losses = where(isClass, crops === 1 ? logarithms : scores, 0).sum({ axis: 1 }).neg();
+    const correct = argmax(scores, { axis: 1 }).equal(this.#labels);
+    // Of classes with the same score the image's own counts as the last.
+    const own = where(isClass, scores, 0).sum({ axis: 1, keepDims: true });
+    const behind = less(scores, own).cast("i32").sum({ axis: 1 });
+    return { losses, correct, amongFive: this.#ranks ? behind.greater(classes - 6) : null };
   }
 
   /** Gives the slots' memory back. */
@@ -113,6 +140,21 @@ export class Evaluator {
     this.#images.dispose();
     this.#labels.dispose();
   }
+}
+
+/**
+ * The logarithm of the mean of probabilities over the parts of each image ("averaging the predictions made by the network's
+ * softmax layer on the ten patches", section 4.1), from their logarithms: a class that every part rules out keeps a finite
+ * loss.
+ *
+ * @param logarithms [crops * N, classes], part k of image n in row k N + n
+ * @returns [N, classes]
+ */
+export function logMean(logarithms: Tensor, crops: number): Tensor {
+  const [rows, classes] = logarithms.shape;
+  const parts = logarithms.reshape([crops, rows! / crops, classes!]);
+  const largest = parts.max({ axis: 0, keepDims: true });
+  return parts.sub(largest).exp().mean({ axis: 0 }).log().add(largest.reshape([rows! / crops, classes!]));
 }
 
 function total(values: ArrayLike<number>, count: number): number {

@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { Dataset } from "../data/mod.ts";
-import type { Sequential } from "../nn/mod.ts";
+import type { AugmentName, Dataset, EvalCrops, ImageInput } from "../data/mod.ts";
+import type { Sequential, Variation } from "../nn/mod.ts";
 import type { Device } from "../tensor/mod.ts";
 import type { CompareEvent } from "./comparison.ts";
 import type { Recipe } from "./recipes.ts";
@@ -33,6 +33,10 @@ export interface StartEvent extends Recipe {
   readonly seed: number;
   /** What the network computes in. */
   readonly precision: TrainPrecision;
+  /** How training images are varied. */
+  readonly augment: AugmentName;
+  /** What the network has instead of what was published, where anything. */
+  readonly network?: Variation;
   /** Steps a pass over the training images. */
   readonly stepsPerEpoch: number;
   /** Of the whole run. */
@@ -71,6 +75,12 @@ export interface EvalEvent {
   readonly accuracy: number;
   /** The mean cross-entropy. */
   readonly loss: number;
+  /** The fraction of the images whose class has not the largest score; from ten classes on. */
+  readonly top1Error?: number;
+  /** The fraction of the images whose class is not among the five largest scores; from ten classes on. */
+  readonly top5Error?: number;
+  /** How many parts of each image were averaged over. */
+  readonly crops: EvalCrops;
   /** How many images were measured. */
   readonly images: number;
 }
@@ -116,6 +126,8 @@ export interface Subject {
   readonly model: Sequential;
   /** The images. */
   readonly dataset: Dataset;
+  /** From the images' bytes to what the network sees. */
+  readonly input: ImageInput;
   /** What the network computes in. */
   readonly precision: TrainPrecision;
 }

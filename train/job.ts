@@ -6,14 +6,26 @@
  */
 
 import {
+  type AugmentName,
   type Dataset,
+  type EvalCrops,
   fashionMnist,
   fetchFashionMnist,
   type FetchOptions,
+  ImageInput,
   synthetic,
   take,
 } from "../data/mod.ts";
-import { build, type ModelName, models, type ModelTable, type Sequential } from "../nn/mod.ts";
+import {
+  build,
+  forClasses,
+  type ModelName,
+  models,
+  type ModelTable,
+  type Sequential,
+  type Variation,
+  vary,
+} from "../nn/mod.ts";
 import { type Device, foldIn, randomKey, type Tensor } from "../tensor/mod.ts";
 import { compareSteps } from "./comparison.ts";
 import { type Reporter, type Subject, tellAll } from "./events.ts";
@@ -40,6 +52,12 @@ export interface JobSettings {
   readonly seed: number;
   /** What the network computes in, default `f32`. */
   readonly precision?: TrainPrecision | undefined;
+  /** What the network has instead of what was published. */
+  readonly network?: Variation | undefined;
+  /** How training images are varied; default: parts of those that are larger than the network's input, and their colours. */
+  readonly augment?: AugmentName | undefined;
+  /** How many parts of a test image are averaged over, default 1. */
+  readonly evalCrops?: EvalCrops | undefined;
   /** What differs from the network's recipe. */
   readonly recipe: { readonly [K in keyof Recipe]?: Recipe[K] | undefined };
   /** Ends the run after this many steps, in as many epochs as that takes unless the recipe says how many. */
@@ -71,7 +89,7 @@ export interface Job {
 }
 
 /** The seed's parts. Numbers for different purposes are drawn from different keys, so none depends on another. */
-const PURPOSE = { init: 0, dropout: 1, shuffle: 2, synthetic: 3 } as const;
+const PURPOSE = { init: 0, step: 1, shuffle: 2, synthetic: 3 } as const;
 
 /** The keys of a run, by what is drawn from them. */
 function keysOf(seed: number, device: Device): (purpose: keyof typeof PURPOSE) => Tensor {
@@ -86,9 +104,10 @@ function keysOf(seed: number, device: Device): (purpose: keyof typeof PURPOSE) =
  * @throws {DataError} when a file is missing or damaged.
  */
 export async function prepareJob(settings: JobSettings): Promise<Job> {
-  const table = models[settings.model];
-  const { compare, evalEvery, traceNaN } = settings;
-  const others = { "--eval-every": evalEvery, "--epochs": settings.recipe.epochs, "--trace-nan": traceNaN };
+  const table = tableOf(settings);
+  const { compare, evalEvery, evalCrops, traceNaN } = settings;
+  const measuring = { "--eval-every": evalEvery, "--eval-crops": evalCrops };
+  const others = { ...measuring, "--epochs": settings.recipe.epochs, "--trace-nan": traceNaN };
   const [flag] = Object.entries(others).find(([, value]) => value) ?? [];
   if (compare && flag) {
     throw new UsageError(`--compare looks at single steps, as many as --steps says: leave ${flag} out`);
@@ -97,6 +116,20 @@ export async function prepareJob(settings: JobSettings): Promise<Job> {
   const recipe: Recipe = { ...recipes[settings.model], ...Object.fromEntries(given) };
   const load = await loader(settings, table);
   return { settings, recipe, load };
+}
+
+/**
+ * The network that the settings ask for.
+ *
+ * @throws {UsageError} for a piece that it does not have.
+ */
+export function tableOf({ model, network = {} }: Pick<JobSettings, "model" | "network">): ModelTable {
+  try {
+    return vary(models[model], network);
+  } catch (error) {
+    if (error instanceof RangeError) throw new UsageError(`${error.message}: leave the flag out`);
+    throw error;
+  }
 }
 
 const SYNTHETIC_COUNTS = { trainCount: 1024, testCount: 64 };
@@ -136,14 +169,38 @@ function checkBatch(batch: number, images: number): void {
   if (images < batch) throw new UsageError(`${images} training images do not fill a batch of ${batch}`);
 }
 
-/** Makes what a job needs on a device: the keys of all that is random, the images, and the network. */
+/**
+ * How images are varied unless it is said: images that are larger than the network's input by parts of them, colours where
+ * it is known how they vary.
+ *
+ * @throws {UsageError} for colours where it is not.
+ */
+function augmentOf(
+  asked: AugmentName | undefined,
+  { name, shape, statistics }: Dataset,
+  { input }: ModelTable,
+) {
+  const colours = statistics !== undefined && shape[0] === 3;
+  if (asked === "crop+pca" && !colours) {
+    const missing = statistics ? "colours" : "statistics of its colours";
+    throw new UsageError(`--augment=crop+pca: ${name} has no ${missing}, use --augment=crop`);
+  }
+  const larger = shape.some((extent, axis) => extent > input[axis]!);
+  return asked ?? (larger ? colours ? "crop+pca" : "crop" : "none");
+}
+
+/** Makes what a job needs on a device: the keys of all that is random, the images, the network and what it sees. */
 export async function setUp(
   { settings, recipe, load }: Job,
   device: Device,
-): Promise<{ keyFor: ReturnType<typeof keysOf>; dataset: Dataset; model: Sequential }> {
+): Promise<{ keyFor: ReturnType<typeof keysOf>; dataset: Dataset; model: Sequential; input: ImageInput }> {
   const keyFor = keysOf(settings.seed, device);
   const dataset = await load(keyFor("synthetic"));
-  return { keyFor, dataset, model: build(models[settings.model], { ...recipe, key: keyFor("init") }) };
+  const table = forClasses(tableOf(settings), dataset.classes);
+  const augment = augmentOf(settings.augment, dataset, table);
+  const { shape: images, statistics } = dataset;
+  const input = new ImageInput({ images, input: table.input, statistics, augment, device });
+  return { keyFor, dataset, model: build(table, { ...recipe, key: keyFor("init") }), input };
 }
 
 /**
@@ -173,10 +230,10 @@ export async function runJob(
 ): Promise<TrainResult> {
   const began = performance.now();
   const { settings, recipe } = job;
-  const { seed, evalEvery, traceNaN, precision = "f32" } = settings;
+  const { seed, evalEvery, evalCrops, traceNaN, network, precision = "f32" } = settings;
   checkPrecision(precision, device);
-  const { keyFor, dataset, model } = await setUp(job, device);
-  const report = watch ? tellAll([reporter, watch({ device, model, dataset, precision })]) : reporter;
+  const { keyFor, dataset, model, input } = await setUp(job, device);
+  const report = watch ? tellAll([reporter, watch({ device, model, dataset, input, precision })]) : reporter;
   const parameters = [...model.parameters().values()];
   const stepsPerEpoch = Math.floor(dataset.train.count / recipe.batch);
   // `--steps` alone goes on for as many epochs as it takes; with `--epochs` the shorter one counts.
@@ -197,6 +254,8 @@ export async function runJob(
     precision,
     stepsPerEpoch,
     ...recipe,
+    augment: input.augment,
+    ...network && { network },
     epochs: Math.ceil(steps / stepsPerEpoch),
     steps,
   });
@@ -209,9 +268,11 @@ export async function runJob(
     batch: recipe.batch,
     precision,
     steps,
+    input,
     evalEvery,
+    evalCrops,
     traceNaN,
-    dropoutKey: keyFor("dropout"),
+    stepKey: keyFor("step"),
     shuffleKey: keyFor("shuffle"),
     report,
     signal,
@@ -224,5 +285,6 @@ export async function runJob(
     loss: result.evaluation?.loss ?? null,
     seconds: (performance.now() - began) / 1000,
   });
+  input.dispose();
   return result;
 }

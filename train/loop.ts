@@ -4,7 +4,7 @@
  * @module
  */
 
-import { batches, type Dataset, shuffledOrder } from "../data/mod.ts";
+import { batches, type Dataset, type EvalCrops, type ImageInput, shuffledOrder } from "../data/mod.ts";
 import type { Module } from "../nn/mod.ts";
 import { type Device, foldIn, type Tensor } from "../tensor/mod.ts";
 import { type Evaluation, Evaluator } from "./evaluate.ts";
@@ -36,8 +36,12 @@ export interface TrainOptions {
   readonly steps: number;
   /** Measure after this many steps too, not only after each epoch and at the end. */
   readonly evalEvery?: number | undefined;
-  /** Step s drops out with the key `foldIn(dropoutKey, s)`. */
-  readonly dropoutKey: Tensor;
+  /** From the bytes of images to what the network sees; default: the whole images, x / 255 - 0.5. */
+  readonly input?: ImageInput | undefined;
+  /** How many parts of a test image are averaged over, default 1. */
+  readonly evalCrops?: EvalCrops | undefined;
+  /** Dropout and the input draw from `foldIn(stepKey, s)` in step s. */
+  readonly stepKey: Tensor;
   /** Epoch e is shuffled with the key `foldIn(shuffleKey, e)`. */
   readonly shuffleKey: Tensor;
   /** Looks at every step's numbers before they are used, and names the op that makes one NaN or infinite; slow. */
@@ -100,20 +104,20 @@ class Run {
 
   constructor(options: TrainOptions) {
     this.#options = options;
-    const { dataset: { shape, classes, test: split } } = options;
+    const { dataset: { shape, classes, test: split }, evalCrops: crops } = options;
     this.#training = new TrainingStep({ ...options, shape });
-    this.#evaluator = new Evaluator({ ...options, shape, classes, split });
+    this.#evaluator = new Evaluator({ ...options, shape, classes, split, crops });
     this.#pipeline = new Pipeline((arrival) => this.#arrived(arrival));
   }
 
   async prepare(): Promise<void> {
     // Read once: from then on the key of a step is one small operation away.
-    await this.#options.dropoutKey.data();
+    await this.#options.stepKey.data();
     await this.#training.prepare();
   }
 
   async epoch(epoch: number): Promise<void> {
-    const { dataset, batch, steps, schedule, evalEvery, traceNaN, dropoutKey, shuffleKey, signal } =
+    const { dataset, batch, steps, schedule, evalEvery, traceNaN, stepKey, shuffleKey, signal } =
       this.#options;
     const order = await shuffledOrder(shuffleKey, epoch, dataset.train.count);
     this.#throughput.reset();
@@ -123,7 +127,7 @@ class Run {
       if (this.step === steps || signal?.aborted) break;
       const lr = schedule.rate(this.step, steps);
       const step = ++this.step;
-      const key = foldIn(dropoutKey, step);
+      const key = foldIn(stepKey, step);
       const result = traceNaN
         ? this.#training.runTraced(images, labels, lr, key, step)
         : this.#training.run(images, labels, lr, key);
@@ -163,14 +167,24 @@ class Run {
     if (this.#evaluatedAt === step) return;
     this.evaluation = await this.#evaluator.run();
     this.#evaluatedAt = step;
-    const { accuracy, loss } = this.evaluation;
+    const { accuracy, loss, top5Error } = this.evaluation;
     if (!Number.isFinite(loss)) {
       const when = `after step ${step}`;
       if (!this.#options.traceNaN) throw new Error(`the test loss is not finite ${when}: ${HINT}`);
       throw nonFiniteError("the test loss", when, await this.#evaluator.trace());
     }
-    const images = this.#options.dataset.test.count;
-    await this.#options.report({ event: "eval", epoch, step, accuracy, loss, images });
+    const { dataset, evalCrops: crops = 1, report } = this.#options;
+    const errors = top5Error === undefined ? {} : { top1Error: 1 - accuracy, top5Error };
+    await report({
+      event: "eval",
+      epoch,
+      step,
+      accuracy,
+      loss,
+      ...errors,
+      crops,
+      images: dataset.test.count,
+    });
     this.#throughput.reset();
   }
 

@@ -33,7 +33,15 @@ export {
   textCheckReporter,
 } from "./gradient_report.ts";
 export { type Interrupt, listenForInterrupt } from "./interrupt.ts";
-export { type DatasetName, type Job, type JobSettings, prepareJob, runJob, UsageError } from "./job.ts";
+export {
+  type DatasetName,
+  type Job,
+  type JobSettings,
+  prepareJob,
+  runJob,
+  tableOf,
+  UsageError,
+} from "./job.ts";
 export { train, type TrainOptions, type TrainResult } from "./loop.ts";
 export { LossScale, type LossScaleOptions } from "./loss_scale.ts";
 export { makeProgressLine, type ProgressLine } from "./progress_line.ts";

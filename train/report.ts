@@ -97,8 +97,20 @@ function startLines(start: StartEvent): string[] {
     `${stepCount(start.steps)} of ${start.batch} images, ${start.stepsPerEpoch} an epoch; ` +
     `rate ${start.lr} (${start.schedule}), ` +
     `momentum ${start.momentum}, weight decay ${start.weightDecay}, dropout ${start.dropout}, ` +
-    `init ${start.init}, seed ${start.seed}${start.precision === "f16" ? ", f16" : ""}`,
+    `init ${start.init}, augment ${start.augment}${networkText(start.network)}, seed ${start.seed}` +
+    `${start.precision === "f16" ? ", f16" : ""}`,
   ];
+}
+
+/** What differs from the network as published. */
+function networkText({ lrn, pool, activation, towers }: NonNullable<StartEvent["network"]> = {}): string {
+  const parts = [
+    lrn === false && "no LRN",
+    pool && `${pool} pooling`,
+    activation,
+    towers && `towers ${towers}`,
+  ];
+  return parts.map((part) => part ? `, ${part}` : "").join("");
 }
 
 function progressText(
@@ -113,8 +125,13 @@ function progressText(
     `accuracy ${accuracy.toFixed(3)}  ${speed} images/s  ${duration(left)} left`;
 }
 
-function evalLine({ epoch, step, accuracy, loss }: EvalEvent): string {
-  return `epoch ${epoch}, step ${step}: test accuracy ${accuracy.toFixed(4)}, test loss ${loss.toFixed(4)}`;
+function evalLine({ epoch, step, accuracy, loss, top5Error, crops }: EvalEvent): string {
+  const percent = (fraction: number) => `${(100 * fraction).toFixed(2)}%`;
+  const errors = top5Error === undefined
+    ? ""
+    : `, top-1 error ${percent(1 - accuracy)}, top-5 ${percent(top5Error)}`;
+  return `epoch ${epoch}, step ${step}: test accuracy ${accuracy.toFixed(4)}, test loss ${loss.toFixed(4)}` +
+    `${errors}${crops === 10 ? " (ten crops)" : ""}`;
 }
 
 function doneLine({ interrupted, steps, accuracy, loss, seconds }: DoneEvent): string {

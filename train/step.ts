@@ -6,7 +6,7 @@
  */
 
 import { traceNonFinite } from "../debug/trace_non_finite.ts";
-import { normalise } from "../data/mod.ts";
+import { ImageInput } from "../data/mod.ts";
 import { type Module, training } from "../nn/mod.ts";
 import {
   argmax,
@@ -64,6 +64,8 @@ export interface StepOptions {
   readonly batch: number;
   /** channels, height, width */
   readonly shape: readonly [number, number, number];
+  /** From the bytes to what the network sees; default: the whole images, x / 255 - 0.5. */
+  readonly input?: ImageInput | undefined;
   /** Default `f32`; with `f16` the loss is scaled, and steps whose gradients overflow are skipped. */
   readonly precision?: TrainPrecision;
 }
@@ -74,12 +76,14 @@ export class TrainingStep {
   readonly #scaling: LossScale | null;
   readonly #images: InputSlot;
   readonly #labels: InputSlot;
+  readonly #input: ImageInput;
   readonly #parameters: readonly Parameter[];
 
   /** Makes the step and the slots for its batches. */
   constructor(options: StepOptions) {
     const { device, batch, shape, optimiser, precision } = options;
     this.#options = options;
+    this.#input = options.input ?? new ImageInput({ images: shape, device });
     this.#images = new InputSlot([batch, ...shape], { dtype: "u8", device, name: "images" });
     this.#labels = new InputSlot([batch], { dtype: "i32", device, name: "labels" });
     this.#parameters = optimiser.parameters;
@@ -96,7 +100,7 @@ export class TrainingStep {
   /**
    * Queues a step. The arrays may be filled anew as soon as this returns; the promise settles when the loss was read.
    *
-   * @param key what dropout draws from; null for a network without
+   * @param key what dropout and the input draw from; null where nothing is drawn
    */
   run(images: Uint8Array, labels: Int32Array, lr: number, key: Tensor | null): Promise<StepResult> {
     const graph = this.describe(images, labels, lr, key);
@@ -151,7 +155,7 @@ export class TrainingStep {
   /** The graph of a step for the batch that is in the slots; nothing is queued. */
   #make(lr: number, key: Tensor | null): StepGraph & { readonly updates: ReturnType<SGD["updates"]> } {
     const { model, optimiser, precision = "f32" } = this.#options;
-    const x = inLayer("input", () => cast(normalise(this.#images), precision));
+    const x = inLayer("input", () => cast(this.#input.train(this.#images, key), precision));
     const logits = cast(model.forward(x, training(key)), "f32");
     const loss = inLayer("loss", () => crossEntropy(logits, this.#labels));
     const hits = () => equal(argmax(logits, { axis: 1 }), this.#labels).sum();

@@ -48,3 +48,4 @@ export const models: Readonly<Record<ModelName, ModelTable>> = {
 export * from "./build.ts";
 export * from "./summary.ts";
 export * from "./table.ts";
+export * from "./vary.ts";
