@@ -17,12 +17,12 @@ import "../kept.ts";
 import { root, run } from "./runtimes.ts";
 
 /** What there is, and a little; the aim is 45,000, for which a twelfth of the code would have to go. */
-const MOST_BYTES = 49_000;
+const MOST_BYTES = 50_500;
 
 const files = await bundle();
 const [{ code }] = files;
 
-test("bundle: everything in mod.ts, with both backends, takes less than 49 kB gzipped", () => {
+test("bundle: everything in mod.ts, with both backends, takes less than 50.5 kB gzipped", () => {
   const bytes = gzipSync(code, { level: 9 }).length;
   console.log(`fermi.js: ${code.length} bytes minified, ${bytes} gzipped`);
   assert(bytes < MOST_BYTES, `${bytes} bytes`);
