@@ -114,6 +114,9 @@ export async function prepareJob(settings: JobSettings): Promise<Job> {
   }
   const given = Object.entries(settings.recipe).filter(([, value]) => value !== undefined);
   const recipe: Recipe = { ...recipes[settings.model], ...Object.fromEntries(given) };
+  if (settings.augment === "crop+pca" && table.input[0] !== 3) {
+    throw new UsageError(`--augment=crop+pca: ${table.name} takes grey images, use --augment=crop`);
+  }
   const load = await loader(settings, table);
   return { settings, recipe, load };
 }

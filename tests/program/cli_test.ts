@@ -45,6 +45,15 @@ test("cli: bad usage is one line and exit code 2", async () => {
     [["--tune=on", "--backend=cpu"], /--tune chooses WebGPU's kernels, .*: leave --tune out/],
     [["--tune=cached", "--check-gradients"], /--tune chooses WebGPU's kernels, .*: leave --tune out/],
     [["--init=zeros"], /'zeros' is invalid/],
+    [["--augment=flip"], /'flip' is invalid. Allowed choices are none, crop, crop\+pca/],
+    [["--augment=crop+pca"], /--augment=crop\+pca: alexnet_mini takes grey images, use --augment=crop/],
+    [["--eval-crops=5"], /'5' is invalid. Allowed choices are 1, 10/],
+    [["--eval-crops=10", "--compare=cpu"], /leave --eval-crops out/],
+    [["--eval-crops=10", "--check-gradients"], /leave --eval-crops out/],
+    [["--model=lenet5", "--towers=1"], /lenet5 has no towers: leave the flag out/],
+    [["--model=lenet5", "--no-lrn"], /lenet5 has no local response normalisation/],
+    [["--model=lenet5", "--pool=plain"], /lenet5 has no pooling that overlaps/],
+    [["--model=lenet5", "--activation=tanh"], /lenet5 has no ReLU/],
     [["--precision=half"], /'half' is invalid. Allowed choices are f32, f16/],
     [["--precision=f16", "--check-gradients"], /--check-gradients trains nothing: leave --precision out/],
     [["--batch=0"], /'0' is invalid. It must be a whole number from 1/],
@@ -135,6 +144,19 @@ test("cli: --precision=f16 tells the factor of the loss", async () => {
   const lines = stdout.trimEnd().split("\n").map((line) => JSON.parse(line) as Record<string, unknown>);
   assert.equal(lines[0]!["precision"], "f16");
   assert.deepEqual(lines.map(({ lossScale }) => lossScale), [undefined, 65536, 65536, undefined, undefined]);
+});
+
+test("cli: pieces of the network left out, images varied, ten crops averaged", async () => {
+  const flags = ["--no-lrn", "--pool=plain", "--activation=tanh", "--towers=1", "--augment=crop"];
+  const run = [...SHORT, "--model=alexnet_mini", "--limit=16", "--steps=1"];
+  const { code, stdout } = await train([...run, ...flags, "--backend=auto", "--eval-crops=10"]);
+  assert.equal(code, 0);
+  const [first, , measured] = linesOf(stdout) as unknown as Record<string, unknown>[];
+  const network = { lrn: false, pool: "plain", activation: "tanh", towers: 1 };
+  assert.deepEqual([first!.augment, first!.network, first!.parameters], ["crop", network, 291_690]);
+  assert.deepEqual([measured!.event, measured!.crops], ["eval", 10]);
+  const { accuracy, top1Error, top5Error } = measured as Record<string, number>;
+  assert.ok(top1Error === 1 - accuracy! && top5Error! < top1Error! && top5Error! > 0);
 });
 
 test("cli: --quiet leaves the result", async () => {

@@ -32,6 +32,18 @@ test("plan: AlexNet's step of 128 images is planned at once, and takes less than
   assert.ok(values.some(({ name, bytes }) => name === "relu1" && bytes === 4 * 128 * 96 * 55 * 55));
 });
 
+test("plan: bytes become what the network sees in one kernel, and no index of a pixel is stored", async () => {
+  const { stdout } = await plan("--model=alexnet", "--augment=crop+pca", "--json");
+  const { dispatches, values } = JSON.parse(stdout) as StepPlan;
+  const crops = dispatches.filter(({ ops }) => ops.includes("crop"));
+  assert.deepEqual(crops.map(({ ops }) => ops), ["crop+cast+sub+add"]);
+  // All else that belongs to the input is about images, not pixels: keys, places, colours.
+  const made = values.filter(({ first }) => dispatches[first]!.layer === "input").map(({ bytes }) => bytes);
+  const [pixels, next] = made.sort((a, b) => b - a);
+  assert.deepEqual([pixels, next! <= 4 * 128 * 3], [4 * 128 * 3 * 224 * 224, true]);
+  assert.ok(dispatches.filter(({ layer }) => layer === "input").length <= 10);
+});
+
 test("plan: the drawing goes to stdout, since nothing may be written", async () => {
   const { code, stdout, stderr } = await start("train.ts", ["--model=lenet5", "--plan=svg"]);
   assert.deepEqual([code, stderr], [0, ""]);
@@ -49,6 +61,8 @@ test("plan: what trains, or says on what, is refused", async () => {
     [["--epochs=3"], /leave --epochs out/],
     [["--limit=3"], /leave --limit out/],
     [["--eval-every=3"], /leave --eval-every out/],
+    [["--eval-crops=10"], /leave --eval-crops out/],
+    [["--model=lenet5", "--augment=crop+pca"], /lenet5 takes grey images, use --augment=crop/],
     [["--compare=cpu"], /leave --compare out/],
     [["--trace-nan"], /leave --trace-nan out/],
     [["--check-gradients"], /leave --check-gradients out/],
