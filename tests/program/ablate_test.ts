@@ -1,0 +1,60 @@
+// `ablate.ts`: runs are kept, a later call goes on with what is missing, and other settings are not mixed in.
+
+import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import type { Ablation } from "../../train/ablate/results.ts";
+import { start } from "./start.ts";
+
+const DENO = ["run", "-q", "-P=ablate", "--no-check"];
+const SMALL = ["--images=64", "--epochs=2", "--test-images=20", "--no-docs"];
+
+test("ablate: goes on where it was ended", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "fermi-ablate-"));
+  const out = join(folder, "runs.json");
+  const ablate = (...args: string[]) =>
+    start("ablate.ts", [...SMALL, `--out=${out}`, ...args], { deno: DENO });
+  try {
+    const first = await ablate("--only=free", "--seeds=1");
+    assert.equal(first.code, 0, first.stderr);
+    assert.match(first.stdout, /^free, seed 0: test error \d+\.\d+%, .*; 0 runs to go, about 0 minutes\n$/);
+    const kept = JSON.parse(await readFile(out, "utf8")) as Ablation;
+    assert.deepEqual([kept.format, kept.settings, Object.keys(kept.runs)], [
+      1,
+      { images: 64, epochs: 2, testImages: 20 },
+      ["free 0"],
+    ]);
+    const { epochs, parameters } = kept.runs["free 0"]!;
+    assert.deepEqual([epochs.length, parameters], [2, 285_322]);
+    const second = await ablate("--only=free,one-tower", "--seeds=1");
+    assert.match(second.stdout, /^one-tower, seed 0: .*\n$/);
+    const both = JSON.parse(await readFile(out, "utf8")) as Ablation;
+    assert.deepEqual(both.runs["free 0"], kept.runs["free 0"]);
+    assert.equal(both.runs["one-tower 0"]!.parameters, 209_770);
+
+    const refused: [string[], RegExp][] = [
+      [
+        ["--epochs=3"],
+        /^error: \S+ has runs with --epochs=2, not 3: go on with that, or give another --out\n$/,
+      ],
+      [["--only=vgg"], /^error: .*Ways to train are full, no-lrn/],
+      [
+        ["--images=7000"],
+        /^error: the dataset has 6000 training and 1000 test images, fewer than --images=7000/,
+      ],
+    ];
+    for (const [args, message] of refused) {
+      const { code, stdout, stderr } = await ablate(...args);
+      assert.deepEqual([code, stdout], [2, ""], stderr);
+      assert.match(stderr, message);
+    }
+    await writeFile(out, (await readFile(out, "utf8")).slice(0, 100));
+    const damaged = await ablate();
+    assert.deepEqual([damaged.code, damaged.stdout], [1, ""]);
+    assert.match(damaged.stderr, /^error: \S+: is no file of an ablation, or a damaged one\n$/);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
