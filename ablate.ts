@@ -7,7 +7,6 @@
 
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { readFileSync, writeFileSync } from "node:fs";
-import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { device } from "./backends/mod.ts";
 import { type Dataset, fashionMnist } from "./data/mod.ts";
