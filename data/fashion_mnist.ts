@@ -18,7 +18,20 @@ export interface FashionMnistOptions {
 type Reader = (name: string) => Promise<{ readonly file: Uint8Array; readonly name: string }>;
 
 const SIZE = 28;
-const CLASSES = 10;
+/** What the authors call the classes, in the order of their labels. */
+const CLASS_NAMES = [
+  "T-shirt/top",
+  "Trouser",
+  "Pullover",
+  "Dress",
+  "Coat",
+  "Sandal",
+  "Shirt",
+  "Sneaker",
+  "Bag",
+  "Ankle boot",
+] as const;
+const CLASSES = CLASS_NAMES.length;
 
 /**
  * Reads and checks the dataset.
@@ -31,6 +44,7 @@ export async function fashionMnist(options: FashionMnistOptions = {}): Promise<D
     name: "fashion-mnist",
     shape: [1, SIZE, SIZE],
     classes: CLASSES,
+    classNames: CLASS_NAMES,
     train: await readSplit(reader, "train"),
     test: await readSplit(reader, "t10k"),
   };

@@ -1,0 +1,100 @@
+/**
+ * Pictures of a run: a page that is written after each evaluation and at the end, and its drawings as files.
+ *
+ * @module
+ */
+
+import type { Reporter, Subject, TrainEvent } from "../events.ts";
+import { drawAll } from "./drawings.ts";
+import { Folder } from "./files.ts";
+import { History } from "./history.ts";
+import { Images, loadSharp } from "./images.ts";
+import { type Look, Observer } from "./look.ts";
+import { makePage, type State } from "./page.ts";
+
+/** What the pictures take. */
+export interface PicturesOptions {
+  /** Where the page goes, as `index.html`. */
+  readonly folder: string;
+  /** What happened before, in a run that goes on: its curves begin there. */
+  readonly earlier?: Iterable<TrainEvent>;
+}
+
+/** Looking and drawing take no more than this share of the time, the first and the last time left out. */
+const SHARE = 0.1;
+
+/** Draws a run while it is under way. */
+export class Pictures {
+  readonly #folder: Folder;
+  readonly #images: Images;
+  readonly #history = new History();
+  #subject: Subject | null = null;
+  #observer: Observer | null = null;
+  #look: Look | null = null;
+  /** When the last page was there, and how long it took. */
+  #written = { at: -Infinity, took: 0 };
+  #closed = false;
+
+  private constructor(folder: Folder, images: Images) {
+    this.#folder = folder;
+    this.#images = images;
+  }
+
+  /**
+   * Sees to it that pictures can be drawn and written, before anything is computed.
+   *
+   * @throws {DataError} when they cannot.
+   */
+  static async open({ folder, earlier = [] }: PicturesOptions): Promise<Pictures> {
+    const pictures = new Pictures(await Folder.open(folder), new Images(await loadSharp()));
+    for (const event of earlier) pictures.#history.add(event);
+    return pictures;
+  }
+
+  /** Watches a run, for `runJob`. */
+  readonly watch = (subject: Subject): Reporter => {
+    this.#subject = subject;
+    return (event) => this.#report(event);
+  };
+
+  #report(event: TrainEvent): Promise<void> | void {
+    this.#history.add(event);
+    if (event.event === "start") this.#observer = new Observer(this.#subject!, event.batch);
+    if (event.event === "eval" && this.#due()) return this.#write("running");
+    if (event.event === "done") return this.#end(event.interrupted ? "stopped" : "done");
+  }
+
+  /** Whether the last page is so old that the next one costs little. */
+  #due(): boolean {
+    return performance.now() - this.#written.at >= this.#written.took * (1 / SHARE - 1);
+  }
+
+  async #write(state: State): Promise<void> {
+    const began = performance.now();
+    const step = this.#history.evaluations.at(-1)?.step;
+    if (this.#observer && step !== undefined && step > 0 && this.#look?.step !== step) {
+      this.#look = await this.#observer.look(step);
+    }
+    await this.#draw(state);
+    this.#written = { at: performance.now(), took: performance.now() - began };
+  }
+
+  async #draw(state: State): Promise<void> {
+    const { cards, files } = await drawAll(this.#history, this.#look, this.#subject!.dataset, this.#images);
+    for (const { name, content } of files) await this.#folder.write(name, content);
+    await this.#folder.write("index.html", makePage(this.#history, state, cards));
+  }
+
+  async #end(state: State): Promise<void> {
+    await this.#write(state);
+    await this.close();
+  }
+
+  /** Gives the memory back; where the run ended with an error, the page tells of what there was. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#observer?.dispose();
+    if (this.#subject && this.#history.done === null) await this.#draw("stopped");
+  }
+}
