@@ -24,11 +24,13 @@ import {
   runCheck,
   runJob,
   tableOf,
+  tellAll,
   textCheckReporter,
   textReporter,
   UsageError,
 } from "./train/mod.ts";
 import { runProgram } from "./train/program.ts";
+import { openRecords } from "./train/records.ts";
 
 async function main(args: readonly string[]): Promise<void> {
   const flags = command().parse(args, { from: "user" }).opts<Flags>();
@@ -57,6 +59,14 @@ async function prepare(flags: Flags, signal: AbortSignal): Promise<Job> {
   if (flags.tune !== "off" && (flags.backend === "cpu" || flags.checkGradients)) {
     throw new UsageError("--tune chooses WebGPU's kernels, and this computes on the CPU: leave --tune out");
   }
+  const records = flags.report !== undefined
+    ? "--report"
+    : flags.tensorboard !== undefined
+    ? "--tensorboard"
+    : null;
+  if (records !== null && (flags.checkGradients || flags.compare !== undefined)) {
+    throw new UsageError(`${records} is about a run that trains, and this one only checks: leave it out`);
+  }
   const ready = flags.checkGradients ? prepareCheck : prepareJob;
   if (!flags.full) return await ready(settings);
   const line = makeProgressLine(process.stderr, { quiet: flags.quiet });
@@ -76,12 +86,18 @@ async function train(job: Job, flags: Flags, signal: AbortSignal): Promise<void>
   }
   const makeReporter = flags.json ? jsonReporter : textReporter;
   try {
-    await runJob(
-      flags.backend === "auto" && where.name === "cpu" ? oneEpoch(job, log) : job,
-      where,
-      makeReporter(process.stdout, { quiet: flags.quiet }),
-      signal,
-    );
+    const records = await openRecords(flags);
+    try {
+      await runJob(
+        flags.backend === "auto" && where.name === "cpu" ? oneEpoch(job, log) : job,
+        where,
+        tellAll([makeReporter(process.stdout, { quiet: flags.quiet }), ...records.reporters]),
+        signal,
+        records.watch,
+      );
+    } finally {
+      await records.close();
+    }
   } finally {
     where.destroy();
   }
@@ -136,11 +152,15 @@ function printSummary(flags: Flags): void {
   process.stdout.write(text + "\n");
 }
 
+/** The flags that want files to be written. */
+const WRITING = /^--(report|tensorboard)\b/;
+
 /** The command that has the permissions. */
 function howToRun(missing: string): string {
   const [, mirror] = missing.match(/^Requires net access to "(.*)"$/) ?? [];
   const full = process.argv.includes("--full");
-  const flags = mirror ? `-P=full --allow-net=${mirror}` : full ? "-P=full" : "-P";
+  const writes = /^Requires write access/.test(missing) || process.argv.some((flag) => WRITING.test(flag));
+  const flags = mirror ? `-P=full --allow-net=${mirror}` : full ? "-P=full" : writes ? "-P=write" : "-P";
   return `deno run ${flags} train.ts${full ? " --full" : ""}`;
 }
 

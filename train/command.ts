@@ -40,6 +40,8 @@ export interface Flags {
   readonly precision: TrainPrecision;
   readonly evalEvery?: number;
   readonly compare?: "cpu";
+  readonly report?: string;
+  readonly tensorboard?: string;
   readonly json: boolean;
   readonly quiet: boolean;
   readonly summary: boolean;
@@ -169,6 +171,13 @@ export function command(): Command {
     .addOption(
       option("--plan [form]", "print a training step's plan for the adapter, or draw its memory; no training")
         .choices(["table", "svg"]).preset("table"),
+    )
+    .addOption(
+      option("--report <folder>", "draw the run after each evaluation: a page, and its pictures as files")
+        .argParser(folder),
+    )
+    .addOption(
+      option("--tensorboard <folder>", "write the run's curves for TensorBoard").argParser(folder),
     )
     .addOption(option("--json", "one JSON object a line, and nothing else on stdout").default(false))
     .addOption(option("--quiet", "the result only; with --json, everything but the steps").default(false))

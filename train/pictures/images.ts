@@ -24,7 +24,8 @@ export async function loadSharp(): Promise<typeof sharp> {
     return (await import("sharp")).default;
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    const why = message.split("\n").find((line) => line.startsWith("Requires ")) ?? message.split("\n")[0]!;
+    const lines = message.split("\n");
+    const [why] = (lines.find((line) => line.startsWith("Requires ")) ?? lines[0]!).split(", run again");
     const how = "Deno" in globalThis ? "use `deno run -P=write`" : "install the npm package sharp";
     throw new DataError(`pictures are written with sharp, which cannot be loaded (${why}): ${how}`, {
       cause: error,
