@@ -5,7 +5,9 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { learningPlot, piecesPlot } from "../../train/ablate/plots.ts";
 import type { Ablation } from "../../train/ablate/results.ts";
+import type { RunResult } from "../../train/ablate/run.ts";
 import { start } from "./start.ts";
 
 const DENO = ["run", "-q", "-P=ablate", "--no-check"];
@@ -57,4 +59,32 @@ test("ablate: goes on where it was ended", async () => {
   } finally {
     await rm(folder, { recursive: true });
   }
+});
+
+test("ablate: pictures have a line a seed and a mark a piece", () => {
+  const run = (error: number): RunResult => ({
+    parameters: 1,
+    epochs: [0.6, 0.4, error].map((trainError) => ({ trainError, trainLoss: 1 })),
+    test: { top1: error, top5: 0 },
+    tenCrops: { top1: error - 0.01, top5: 0 },
+    seen: { top1: error, top5: 0 },
+    seconds: 1,
+  });
+  const runs = {
+    "full 0": run(0.2),
+    "no-lrn 0": run(0.22),
+    "free 0": run(0.1),
+    "free 1": run(0.2),
+    "tanh 0": run(0.3),
+  };
+  const settings = { images: 1, epochs: 3, testImages: 1 };
+  const ablation: Ablation = { format: 1, dataset: "clothes", device: "a device", settings, runs };
+  const learning = learningPlot(ablation);
+  assert.match(learning, /^<svg width="760"[^>]*>\n[^]*>ReLU<[^]*>tanh<[^]*<\/svg>\n$/);
+  const marks = (mark: string) => learning.split(mark).length - 1;
+  assert.deepEqual([marks('stroke-width="3"'), marks('stroke-opacity="0.4"')], [2, 3]); // means and seeds
+  assert.equal(learning.includes("bytes as they are"), false);
+  const pieces = piecesPlot(ablation);
+  assert.match(pieces, /^<svg width="760"[^]*local response normalisation[^]*the paper, on ImageNet/);
+  assert.equal(/NaN|undefined/.test(learning + pieces), false);
 });

@@ -75,7 +75,7 @@ export function learningPlot(ablation: Ablation): string {
       top: 8,
       textStyle: { fontSize: 15 },
     },
-    legend: { data: legend, top: 36, left: 8 },
+    legend: { data: legend, top: 36, left: 8, itemGap: 20 },
     grid: { left: 56, right: 24, top: 72, bottom: 48 },
     xAxis: {
       type: "value",
@@ -85,7 +85,7 @@ export function learningPlot(ablation: Ablation): string {
       min: 0,
       max: ablation.settings.epochs,
     },
-    yAxis: { type: "value", name: "%", min: 0 },
+    yAxis: { type: "value", min: 0, axisLabel: { formatter: "{value}%" } },
     series: [...series, threshold],
   });
 }
@@ -106,7 +106,7 @@ export function piecesPlot(ablation: Ablation): string {
       top: 8,
       textStyle: { fontSize: 15 },
     },
-    legend: { data: ["a seed", "mean", "the paper, on ImageNet"], top: 36, left: 8 },
+    legend: { data: ["a seed", "mean", "the paper, on ImageNet"], top: 36, left: 8, itemGap: 20 },
     grid: { left: 230, right: 32, top: 72, bottom: 32 },
     xAxis: { type: "value" },
     yAxis: {

@@ -19,7 +19,7 @@ import type { TrainEvent } from "../events.ts";
 import { train } from "../loop.ts";
 import { makeSchedule } from "../schedule.ts";
 import { SGD } from "../sgd.ts";
-import type { Variant } from "./variants.ts";
+import { USUAL_RATE, type Variant } from "./variants.ts";
 
 /** How much is trained and measured, the same in all runs that are compared. */
 export interface AblationSettings {
@@ -94,7 +94,7 @@ export async function runVariant(
   device: Device,
 ): Promise<RunResult | null> {
   const began = performance.now();
-  const { network = {}, dropout = 0.5, augment = "crop", lr = 0.02, init = "he" } = variant;
+  const { network = {}, dropout = 0.5, augment = "crop", lr = USUAL_RATE, init = "he" } = variant;
   const { shape, classes } = all;
   // The loop measures after each epoch, which nobody asks about here: a batch costs little.
   const dataset = { ...all, train: take(all.train, images), test: take(all.test, BATCH) };

@@ -17,13 +17,16 @@ export interface Variant {
   readonly dropout?: number;
   /** How training images are varied, default `crop`. */
   readonly augment?: AugmentName;
-  /** The largest learning rate, default 0.02. */
+  /** The largest learning rate, default `USUAL_RATE`. */
   readonly lr?: number;
   /** How weights start, default `he`. */
   readonly init?: InitName;
   /** Whether the network sees bytes from 0 to 255 as they are, instead of x / 255 - 0.5. */
   readonly raw?: boolean;
 }
+
+/** The largest learning rate, unless a way to train has its own. */
+export const USUAL_RATE = 0.02;
 
 /** The name of a way to train. */
 export type VariantName =
