@@ -17,6 +17,14 @@ export type AugmentName = "none" | "crop" | "crop+pca";
 /** How many parts of a test image are averaged over: the one in the middle, or the paper's ten. */
 export type EvalCrops = 1 | 10;
 
+/** What networks that were trained elsewhere see: (x / 255 - mean) / std, with a mean and a deviation a channel. */
+export interface ChannelScaling {
+  /** Of x / 255, a channel. */
+  readonly mean: readonly number[];
+  /** Of x / 255, a channel. */
+  readonly std: readonly number[];
+}
+
 /** What an input consists of. */
 export interface ImageInputOptions {
   /** Of the images: channels, height, width. */
@@ -25,6 +33,8 @@ export interface ImageInputOptions {
   readonly input?: Dataset["shape"];
   /** With them a network sees the bytes minus the mean image, without them x / 255 - 0.5. */
   readonly statistics?: ImageStatistics | undefined;
+  /** Instead of x / 255 - 0.5; with statistics it has no effect. */
+  readonly channels?: ChannelScaling | undefined;
   /** Default `none`. */
   readonly augment?: AugmentName;
   /** Where the images are. */
@@ -46,13 +56,16 @@ export class ImageInput {
   readonly #whole: boolean;
   readonly #mean: InputSlot | null = null;
   readonly #basis: Tensor | null = null;
+  /** Mean and deviation of x / 255, each [channels, 1, 1]. */
+  readonly #channels: readonly [Tensor, Tensor] | null;
 
   /**
    * Makes the input, with a slot for the mean image.
    *
    * @throws {TypeError} for a network with other channels, or statistics that are missing or of other images.
    */
-  constructor({ images, input = images, statistics, augment = "none", device }: ImageInputOptions) {
+  constructor(options: ImageInputOptions) {
+    const { images, input = images, statistics, augment = "none", device } = options;
     const [channels, height, width] = images;
     if (input[0] !== channels) {
       throw new TypeError(`ImageInput: the network takes ${input[0]} channels, the images have ${channels}`);
@@ -61,6 +74,8 @@ export class ImageInput {
     this.augment = augment;
     this.#range = cropRange([height, width], [input[1], input[2]]);
     this.#whole = height === input[1] && width === input[2];
+    const each = (values: readonly number[]) => tensor(values, { shape: [channels, 1, 1], device });
+    this.#channels = options.channels ? [each(options.channels.mean), each(options.channels.std)] : null;
     if (statistics) {
       const { mean } = statistics;
       this.#mean = new InputSlot([1, channels, height, width], { device, name: "mean image" });
@@ -108,7 +123,7 @@ export class ImageInput {
       const places = tenPlaces(count, this.#range, bytes.device);
       return this.#parts(bytes, places).reshape([10 * count, ...this.shape]);
     }
-    if (this.#whole) return this.#mean ? bytes.cast("f32").sub(this.#mean) : normalise(bytes);
+    if (this.#whole) return this.#mean ? bytes.cast("f32").sub(this.#mean) : this.#scaled(bytes);
     const [top, left] = this.#range.centre;
     const place = tensor(Int32Array.of(top, left, 0), { shape: [1, 3], device: bytes.device });
     return this.#parts(bytes, place.broadcastTo([count, 3]));
@@ -118,9 +133,16 @@ export class ImageInput {
   #parts(bytes: Tensor, places: Tensor): Tensor {
     const size = [this.shape[1], this.shape[2]] as const;
     const parts = crop(bytes, places, { size });
-    if (this.#mean === null) return normalise(parts);
+    if (this.#mean === null) return this.#scaled(parts);
     const mean = this.#mean.broadcastTo(bytes.shape);
     return parts.cast("f32").sub(crop(mean, places, { size }));
+  }
+
+  /** What is seen of bytes where there is no mean image. */
+  #scaled(bytes: Tensor): Tensor {
+    if (this.#channels === null) return normalise(bytes);
+    const [mean, std] = this.#channels;
+    return bytes.cast("f32").div(255).sub(mean).div(std);
   }
 
   /** Gives the slot's memory back. */

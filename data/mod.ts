@@ -17,7 +17,13 @@ export {
 export { fashionMnist, type FashionMnistOptions } from "./fashion_mnist.ts";
 export { fetchFashionMnist, type FetchOptions } from "./fashion_mnist_files.ts";
 export { type Idx, parseIdx } from "./idx.ts";
-export { type AugmentName, type EvalCrops, ImageInput, type ImageInputOptions } from "./input.ts";
+export {
+  type AugmentName,
+  type ChannelScaling,
+  type EvalCrops,
+  ImageInput,
+  type ImageInputOptions,
+} from "./input.ts";
 export { type Batch, batches, type BatchOptions, shareOf, shuffledOrder } from "./loader.ts";
 export {
   encodeSafetensors,

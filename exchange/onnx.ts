@@ -11,6 +11,7 @@ import { trace, type TracedRow } from "../nn/models/trace.ts";
 import type { ModelTable } from "../nn/mod.ts";
 import { paperConstants } from "../tensor/ops/normalize.ts";
 import { encodeModel, FLOAT, type OnnxAttribute, type OnnxNode, type OnnxTensor } from "./onnx_schema.ts";
+import type { Scaling } from "./preprocessing.ts";
 import type { Weights } from "./weights.ts";
 
 /** The version of the operators. */
@@ -29,21 +30,36 @@ type Emit = (
   attributes?: readonly OnnxAttribute[],
 ) => void;
 
+/** What a file may have besides the network. */
+export interface OnnxOptions {
+  /** What it says of itself: readers find it in `metadata_props`. */
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** The network takes pixels from 0 to 255, and scales them itself. */
+  readonly scaling?: Scaling | undefined;
+}
+
 /**
  * Encodes a network.
  *
  * @param weights by name, as the network's `parameters()` has them
- * @param metadata what the file says besides; readers find it in `metadata_props`
  */
 export function encodeOnnx(
   table: ModelTable,
   weights: Weights,
-  metadata: Readonly<Record<string, string>> = {},
+  { metadata = {}, scaling }: OnnxOptions = {},
 ): Uint8Array {
   const rows = trace(table).filter(({ row }) => row.layer !== "dropout"); // at test time it does nothing
   const node: OnnxNode[] = [];
+  const constants = new Map(weights);
+  if (scaling) {
+    constants.set("offset", scaling.offset).set("scale", scaling.scale);
+    node.push(
+      operator("Sub", "centred", [ONNX_INPUT, "offset"]),
+      operator("Div", "scaled", ["centred", "scale"]),
+    );
+  }
   rows.forEach((traced, i) => {
-    const input = i === 0 ? ONNX_INPUT : rows[i - 1]!.row.name;
+    const input = i > 0 ? rows[i - 1]!.row.name : scaling ? "scaled" : ONNX_INPUT;
     const output = i === rows.length - 1 ? ONNX_OUTPUT : traced.row.name;
     emitRow(traced, input, output, (op_type, inputs, outputs, attribute = []) => {
       // The node that makes the row's value has the row's name, the others that of what they make.
@@ -60,7 +76,7 @@ export function encodeOnnx(
     graph: {
       name: table.name,
       node,
-      initializer: [...weights].map(([name, weight]) => initializer(name, weight)),
+      initializer: [...constants].map(([name, weight]) => initializer(name, weight)),
       input: [valueInfo(ONNX_INPUT, table.input)],
       output: [valueInfo(ONNX_OUTPUT, rows.at(-1)!.output)],
     },
@@ -113,6 +129,13 @@ function emitNorm(input: string, output: string, groups: number, emit: Emit): vo
   emit("Concat", towers, [output], [int("axis", 1)]);
 }
 
+const operator = (op_type: string, name: string, input: readonly string[]): OnnxNode => ({
+  op_type,
+  name,
+  input,
+  output: [name],
+  attribute: [],
+});
 const weighted = (input: string, name: string) => [input, `${name}.weight`, `${name}.bias`];
 const int = (name: string, i: number): OnnxAttribute => ({ name, type: "INT", i });
 const float = (name: string, f: number): OnnxAttribute => ({ name, type: "FLOAT", f });

@@ -7,7 +7,10 @@
 import { DataError } from "../data/dataset.ts";
 import type { StoredTensor } from "../data/safetensors.ts";
 import { build, init, type ModelTable, type Sequential } from "../nn/mod.ts";
-import { type Device, randomKey, tensor } from "../tensor/mod.ts";
+import { trace, type TracedRow } from "../nn/models/trace.ts";
+import { type Device, randomKey, type Shape, tensor } from "../tensor/mod.ts";
+import { f16FromBits } from "../tensor/dtype.ts";
+import { sameShape, show } from "../tensor/shape.ts";
 
 /** A parameter's numbers, row-major. */
 export interface Weight {
@@ -36,7 +39,7 @@ export function toWeight({ dtype, shape, data }: StoredTensor, what: string): We
     case "F64":
       return read(8, (place) => view.getFloat64(place, true));
     case "F16":
-      return read(2, (place) => widenF16(view.getUint16(place, true)));
+      return read(2, (place) => f16FromBits(view.getUint16(place, true)));
     case "BF16": {
       // The upper half of an f32.
       const bits = new DataView(new ArrayBuffer(4));
@@ -53,41 +56,47 @@ function asFloat32(bytes: Uint8Array): Float32Array {
   return new Float32Array(buffer, byteOffset, byteLength / 4);
 }
 
-/** IEEE 754's half: a sign, five bits of exponent, ten of fraction. */
-function widenF16(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const [exponent, fraction] = [bits >> 10 & 0x1f, bits & 0x3ff];
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction ? NaN : sign * Infinity;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-}
-
 /** A weight as files have it. */
 export function toStored({ shape, data }: Weight): StoredTensor {
   return { dtype: "F32", shape, data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
 }
 
 /**
- * Builds the network with these weights.
+ * Throws unless these are the weights of the network.
  *
- * @param name what messages call the file that the weights are from
- * @throws {DataError} when a weight is missing, has another shape, or belongs to no layer.
+ * @param name what messages call the file that they are from
+ * @throws {DataError} when one is missing, has another shape, or belongs to no layer.
  */
-export function buildWith(table: ModelTable, weights: Weights, device: Device, name: string): Sequential {
+export function checkWeights(table: ModelTable, weights: Weights, name: string): void {
+  const wanted = new Map(trace(table).flatMap(shapesOf));
+  for (const [key, shape] of wanted) {
+    const weight = weights.get(key);
+    if (weight === undefined) throw new DataError(`${name}: ${key} of ${table.name} is missing`);
+    if (sameShape(weight.shape, shape)) continue;
+    throw new DataError(`${name}: ${key} is ${show(weight.shape)}, ${table.name} wants ${show(shape)}`);
+  }
+  const other = [...weights.keys()].find((key) => !wanted.has(key));
+  if (other !== undefined) throw new DataError(`${name}: ${other} belongs to no layer of ${table.name}`);
+}
+
+/** The parameters of a row, by name. */
+function shapesOf({ row, input }: TracedRow): (readonly [string, Shape])[] {
+  if (row.layer !== "conv2d" && row.layer !== "linear") return [];
+  const { name, outputs } = row;
+  const weight = row.layer === "linear"
+    ? [outputs, input[0]!]
+    : [outputs, input[0]! / (row.groups ?? 1), row.window, row.window];
+  return [[`${name}.weight`, weight], [`${name}.bias`, [outputs]]];
+}
+
+/** Builds the network with these weights, which `checkWeights` has found to be its own. */
+export function buildWith(table: ModelTable, weights: Weights, device: Device): Sequential {
   // Nothing is drawn: constants cost nothing to describe, and are never computed.
   const empty = { ...table, weight: init.constant(0) };
   const network = build(empty, { key: randomKey(0, { device }), init: "paper" });
-  const parameters = network.parameters();
-  const [other] = [...weights.keys()].filter((key) => !parameters.has(key));
-  if (other !== undefined) throw new DataError(`${name}: ${other} belongs to no layer of ${table.name}`);
-  for (const [key, parameter] of parameters) {
-    const weight = weights.get(key);
-    if (weight === undefined) throw new DataError(`${name}: ${key} of ${table.name} is missing`);
-    if (String(weight.shape) !== String(parameter.shape)) {
-      const what = `is [${weight.shape.join(", ")}], ${table.name} wants [${parameter.shape.join(", ")}]`;
-      throw new DataError(`${name}: ${key} ${what}`);
-    }
-    parameter.assign(tensor(weight.data, { shape: parameter.shape, device }));
+  for (const [key, parameter] of network.parameters()) {
+    const { shape, data } = weights.get(key)!;
+    parameter.assign(tensor(data, { shape, device }));
   }
   return network;
 }

@@ -1,10 +1,13 @@
-// The full AlexNet against PyTorch's numbers, on both backends: logits, loss, and every parameter's gradient.
+// The full AlexNet against PyTorch's numbers, on both backends: logits, loss, and every parameter's gradient; and torchvision's
+// AlexNet, whose parameters have other names.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { fromTorchvision } from "../exchange/torchvision.ts";
+import { buildWith } from "../exchange/weights.ts";
 import { crossEntropy, gradients, nn, type Parameter, randomKey, tensor } from "../mod.ts";
 import { devices } from "./devices.ts";
-import { fill, loadAlexnet } from "./fixtures/mod.ts";
+import { fill, loadAlexnet, loadTorchvision } from "./fixtures/mod.ts";
 
 for (const device of await devices()) {
   test(`fixtures: AlexNet's logits, loss and gradients on ${device.name}`, async () => {
@@ -43,5 +46,23 @@ for (const device of await devices()) {
         close(value, values[k]!, 1e-4 * scaleOfValues, `${name}'s gradient, sample ${k}`)
       );
     }
+  });
+}
+
+for (const device of await devices()) {
+  test(`fixtures: the logits of torchvision's AlexNet on ${device.name}`, async () => {
+    const { parameters, input, logits } = await loadTorchvision();
+    const named = fromTorchvision(new Map(Object.entries(parameters)), "the fixture");
+    const weights = new Map(
+      [...named].map(([name, { shape, seed, scale }]) => [name, { shape, data: fill(shape, seed, scale) }]),
+    );
+    const network = buildWith(nn.models.alexnet_owt, weights, device);
+    const { shape, seed, scale } = input;
+    const found = await network.forward(tensor(fill(shape, seed, scale), { shape, device })).data();
+    const largest = Math.max(...logits.map(Math.abs));
+    found.forEach((value, i) =>
+      assert(Math.abs(value - logits[i]!) <= 1e-5 * largest, `logit ${i}: ${value}, not ${logits[i]}`)
+    );
+    assert.equal(found.length, logits.length);
   });
 }

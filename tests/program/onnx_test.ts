@@ -20,7 +20,7 @@ async function assertSame(table: nn.ModelTable, batch: number): Promise<void> {
   const weights = await weightsFor(table);
   const shape = [batch, ...table.input];
   const images = fill(shape, 99, 400);
-  const ours = buildWith(table, weights, cpu, "weights").forward(tensor(images, { shape, device: cpu }));
+  const ours = buildWith(table, weights, cpu).forward(tensor(images, { shape, device: cpu }));
   const theirs = await runOnnx(encodeOnnx(table, weights), images, shape);
   assert.deepEqual(theirs.dims, ours.shape);
   assertLogits(theirs.data, await ours.data() as Float32Array, table.name);
@@ -101,7 +101,7 @@ test("onnx: networks of any layers", async () => {
 test("onnx: what the file says of itself", async () => {
   const table = nn.models.alexnet_mini;
   const weights = await weightsFor(table);
-  const model = decodeModel(encodeOnnx(table, weights, { model: table.name, note: "päper" }));
+  const model = decodeModel(encodeOnnx(table, weights, { metadata: { model: table.name, note: "päper" } }));
   assert.deepEqual(model.opset_import, [{ domain: "", version: OPSET }]);
   assert.equal(model.ir_version, 7);
   assert.deepEqual(model.metadata_props, [
