@@ -1,16 +1,18 @@
 /**
- * Local response normalisation (Krizhevsky et al. 2012, section 3.3). Composite: the definition is here, in slices
- * and sums; backends may do it in one pass.
+ * Local response normalisation (Krizhevsky et al. 2012, section 3.3). Composite: the definition is here, in sums
+ * over neighbours; backends may do it in one pass.
  *
  * @module
  */
 
+import { ones } from "../create.ts";
 import { applyOne, type Composite, expectDType, expectRank } from "../declare.ts";
 import { FLOATS } from "../dtype.ts";
 import { pair, type Shape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
+import { conv2d } from "./conv2d.ts";
 import { add, cast, mul, pow, square, sub } from "./elementwise/mod.ts";
-import { pad, reshape, slice } from "./movement/mod.ts";
+import { reshape } from "./movement/mod.ts";
 
 /** Constants, and the towers whose maps do not see each other. */
 export interface LocalResponseNormAttributes {
@@ -79,22 +81,23 @@ function scaleOf(x: Tensor, attributes: LocalResponseNormAttributes): Tensor {
 }
 
 /**
- * The sum over the maps i - floor(size / 2) ... of `size` maps; for an even size the window reaches one further
- * `before`. Its transpose, for the gradient, reaches one further `after`.
+ * The sum over the maps i - floor(size / 2) ... of `size` maps, as a convolution with ones; for an even size the window
+ * reaches one further `before`. Its transpose, for the gradient, reaches one further `after`. In slices and sums, gradients
+ * of gradients would be one kernel of size^3 terms.
  */
 function neighbourSum(
   x: Tensor,
   { size, groups }: LocalResponseNormAttributes,
   longer: "before" | "after",
 ): Tensor {
+  // No window fits into nothing.
+  if (x.size === 0) return x;
   const [batch, channels, height, width] = x.shape as Shape & [number, number, number, number];
-  const maps = channels / groups;
   const [long, short] = [Math.floor(size / 2), size - 1 - Math.floor(size / 2)];
   const [before, after] = longer === "before" ? [long, short] : [short, long];
-  const towers = reshape(x, [batch, groups, maps, height * width]);
-  const padded = pad(towers, { before: [0, 0, before, 0], after: [0, 0, after, 0] });
-  const shifted = Array.from({ length: size }, (_, i) => slice(padded, { axis: 2, start: i, end: i + maps }));
-  return reshape(shifted.reduce((a, b) => add(a, b)), x.shape);
+  const towers = reshape(x, [batch * groups, 1, channels / groups, height * width]);
+  const window = ones([1, 1, size, 1], { device: x.device });
+  return reshape(conv2d(towers, window, { padding: [before, 0, after, 0] }), x.shape);
 }
 
 /**

@@ -7,6 +7,8 @@ const FLAGS = [
   "--enable-unsafe-webgpu",
   "--use-webgpu-adapter=swiftshader",
   "--enable-features=Vulkan",
+  // SwiftShader may compile for longer than its watch takes for hanging, and it would end the process of all devices.
+  "--disable-gpu-watchdog",
   // It has nothing to ask of any network.
   "--disable-background-networking",
   "--disable-component-update",

@@ -3,26 +3,32 @@
 import { readdir, writeFile } from "node:fs/promises";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import type { Browser } from "playwright-core";
 import { openChromium } from "./chromium.ts";
 import type { Result } from "./node_test.ts";
 import { serve } from "./server.ts";
 
-/** Which adapter a page gets. */
-async function adapter(browser: Browser, url: string): Promise<string> {
-  const page = await browser.newPage();
-  await page.goto(`${url}/tests/browser/page.html`);
-  const description = await page.evaluate(`import("/backends/mod.ts")
-    .then(({ device }) => device("webgpu"))
-    .then(({ description }) => description)`);
-  await page.close();
-  return String(description);
+/** Which Chromium this is, and which adapter its pages get. */
+async function describe(url: string): Promise<string> {
+  const browser = await openChromium();
+  try {
+    const page = await browser.newPage();
+    await page.goto(`${url}/tests/browser/page.html`);
+    const adapter = await page.evaluate(`import("/backends/mod.ts")
+      .then(({ device }) => device("webgpu"))
+      .then(({ description }) => description)`);
+    return `Chromium ${browser.version()} on ${adapter}`;
+  } finally {
+    await browser.close();
+  }
 }
 
-/** The tests of one file, each file in a context of its own. */
-async function runFile(browser: Browser, url: string, file: string): Promise<Result[]> {
-  const context = await browser.newContext();
-  const page = await context.newPage();
+/** A file that takes longer hangs: several times what the longest one takes on two slow cores. */
+const LIMIT_MINUTES = 10;
+
+/** The tests of one file in a browser of its own, so that none suffers from the devices of those before it. */
+async function runFile(url: string, file: string): Promise<Result[]> {
+  const browser = await openChromium();
+  const page = await browser.newPage();
   const results: Result[] = [];
   page.on("console", (message) => console.log(`  ${message.text()}`));
   await page.exposeFunction("report", (result: Result) => {
@@ -31,7 +37,9 @@ async function runFile(browser: Browser, url: string, file: string): Promise<Res
     console.log(`${failure === null ? "ok" : "FAILED"}  ${name} (${seconds.toFixed(2)} s)`);
     if (failure !== null) console.log(failure);
   });
+  let late: ReturnType<typeof setTimeout> | undefined;
   const ended = new Promise<string | null>((resolve) => {
+    late = setTimeout(() => resolve(`it took more than ${LIMIT_MINUTES} minutes`), LIMIT_MINUTES * 60_000);
     page.on("crash", () => resolve("the page crashed"));
     page.on("close", () => resolve("the page was closed"));
     browser.on("disconnected", () => resolve("Chromium is gone"));
@@ -43,11 +51,12 @@ async function runFile(browser: Browser, url: string, file: string): Promise<Res
     );
   });
   const failure = await ended;
+  clearTimeout(late);
   if (failure !== null) {
     console.log(`FAILED  ${file}: ${failure}`);
     results.push({ name: file, seconds: 0, failure });
   }
-  await context.close().catch(() => {/* Chromium is gone, which is a result already. */});
+  await browser.close().catch(() => {/* Chromium is gone, which is a result already. */});
   return results;
 }
 
@@ -56,16 +65,14 @@ const found = (await readdir("tests")).filter((name) => name.endsWith("_test.ts"
 const files = positionals.length > 0 ? positionals : found.map((name) => `tests/${name}`);
 
 const server = await serve();
-const browser = await openChromium();
 const results: Result[] = [];
 try {
-  console.log(`# Chromium ${browser.version()} on ${await adapter(browser, server.url)}`);
+  console.log(`# ${await describe(server.url)}`);
   for (const file of files) {
     console.log(`\n${file}`);
-    results.push(...await runFile(browser, server.url, file));
+    results.push(...await runFile(server.url, file));
   }
 } finally {
-  await browser.close();
   server.close();
 }
 

@@ -44,7 +44,7 @@ let row = ${places}(3u * part) + i32(i);
 let left = ${places}(3u * part + 1u);
 let mirrored = ${places}(3u * part + 2u) != 0;
 let plane = ((part % ${images} * ${channels} + channel) * ${rows} + u32(row)) * ${columns};
-let inside = row >= 0 && u32(row) < ${rows};`;
+let inside = (row >= 0) & (u32(row) < ${rows});`;
   return { lines, width: partWidth, columns: columns! };
 }
 
@@ -54,7 +54,7 @@ const crop: IndexedKernel<CropAttributes> = {
     const { lines, width, columns } = cropRow(places!, context);
     return `${lines}
 let column = left + i32(select(j, ${width} - 1u - j, mirrored));
-if (!inside || column < 0 || u32(column) >= ${columns}) { return ${context.type}(0); }
+if (!inside | (column < 0) | (u32(column) >= ${columns})) { return ${context.type}(0); }
 return ${x}(plane + u32(column));`;
   },
   // Four neighbours lie in one row, so most of the arithmetic is theirs together.
@@ -62,7 +62,7 @@ return ${x}(plane + u32(column));`;
     if (context.attributes.size[1] % 4 !== 0) return undefined;
     const { lines, width, columns } = cropRow(places!, context);
     const each = [0, 1, 2, 3].map((k) =>
-      `if (inside && first + ${k} * step >= 0 && u32(first + ${k} * step) < ${columns}) ` +
+      `if (inside & (first + ${k} * step >= 0) & (u32(first + ${k} * step) < ${columns})) ` +
       `{ four[${k}] = ${x}(plane + u32(first + ${k} * step)); }`
     );
     return `${lines}

@@ -79,7 +79,8 @@ const pad: IndexedKernel<PadAttributes> = {
         `let c${axis} = rest % ${param(shape[axis]!)} - ${param(before[axis]!)};`,
         `rest /= ${param(shape[axis]!)};`,
         // Before the first, c wraps round to a large number, which is no place in x either.
-        `inside = inside && c${axis} % ${step} == 0u && c${axis} / ${step} < ${param(source![axis]!)};`,
+        // No `&&`, which is a branch: where the compiler nests them in a loop, SwiftShader works on one kernel for minutes.
+        `inside = inside & (c${axis} % ${step} == 0u) & (c${axis} / ${step} < ${param(source![axis]!)});`,
         `at += c${axis} / ${step} * ${param(strides[axis]!)};`,
       );
     }
