@@ -1,14 +1,16 @@
-// The whole library as one module for a page: bundled by esbuild, and minified by terser, which knows what is used and
-// names things so that gzip sees them again; it makes the file smaller than esbuild alone by a twentieth. What no page
-// needs but one that asks for it lies in files beside it.
+// The whole library as one module for a page: bundled by esbuild, put in order (`order.ts`), minified by terser, which knows
+// what is used, and given names that gzip sees again (`names.ts`, `mangle.ts`). What no page needs but one that asks for it
+// lies in files beside it.
 
 import { build, type Plugin } from "esbuild";
 import { readFile } from "node:fs/promises";
 import { basename, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { minify } from "terser";
+import { minify, type MinifyOptions } from "terser";
 import { compact } from "./compact.ts";
+import { nameLocals, type Node } from "./mangle.ts";
 import { chooseNames } from "./names.ts";
+import { ordered } from "./order.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -20,17 +22,17 @@ const FILES: Readonly<Record<string, string>> = {
   "fermi.dawn": "backends/webgpu/dawn.ts",
 };
 
-/** Makes files compact as they are bundled; those of `others` are the library's own too. */
-export const compacting = (others: readonly string[] = []): Plugin => ({
+/** Makes files compact as they are bundled. */
+export const compacting: Plugin = {
   name: "compact",
-  setup({ onLoad }) {
-    const names = chooseNames(root, others);
+  setup({ initialOptions: { entryPoints }, onLoad }) {
+    const names = chooseNames(root, Object.values(entryPoints as Readonly<Record<string, string>>));
     onLoad({ filter: /\.ts$/ }, async ({ path }) => {
       const source = await readFile(path, "utf8");
       return { contents: compact(relative(root, path).replaceAll("\\", "/"), source, names), loader: "ts" };
     });
   },
-});
+};
 
 const onDemand: Plugin = {
   name: "on demand",
@@ -64,19 +66,48 @@ export async function bundle(): Promise<[BundledFile, ...BundledFile[]]> {
     target: "es2022",
     // Imported on demand where there is no `navigator.gpu`, or are files: not in a page that can compute on a GPU.
     external: ["webgpu", "node:*"],
-    plugins: [compacting(), onDemand],
+    plugins: [compacting, onDemand],
     logLevel: "warning",
   });
   const textOf = (name: string) => outputFiles.find(({ path }) => basename(path) === name)!.text;
   const [fermi, ...others] = Object.keys(FILES).map(async (file) => {
     const name = `${file}.js`;
-    const { code, map } = await minify({ [name]: textOf(name) }, {
-      module: true,
-      ecma: 2020,
-      compress: { passes: 4, unsafe_arrows: true, lhs_constants: false, keep_fargs: false },
-      sourceMap: { content: textOf(`${name}.map`), filename: name, url: `${name}.map` },
-    });
-    return { name, code: code!, map: String(map) };
+    const { code, map } = await minified(name, textOf(name), textOf(`${name}.map`));
+    return { name, code, map };
   });
   return [await fermi!, ...await Promise.all(others)];
+}
+
+/** Minifies a module. The minifier's tree is asked for, put in order, compressed, given names, and printed. */
+async function minified(
+  name: string,
+  source: string,
+  content: string,
+): Promise<{ code: string; map: string }> {
+  const module = { module: true, ecma: 2020 } as const;
+  const raw = await treeOf({ [name]: source }, { ...module, compress: false, mangle: false });
+  const places = new Map(ordered(source).map((start, i) => [start, i]));
+  raw.body.sort((a, b) => places.get(a.start.pos)! - places.get(b.start.pos)!);
+  const tree = await treeOf(raw as unknown as string, {
+    ...module,
+    compress: { passes: 4, unsafe_arrows: true, lhs_constants: false, keep_fargs: false },
+  });
+  nameLocals(tree);
+  const { code, map } = await minify(tree as unknown as string, {
+    ...module,
+    compress: false,
+    mangle: false,
+    sourceMap: { content, filename: name, url: `${name}.map` },
+  });
+  return { code: code!, map: String(map) };
+}
+
+/** The minifier's own tree, which its types do not know. */
+interface Tree extends Node {
+  readonly body: { readonly start: { readonly pos: number } }[];
+}
+
+async function treeOf(source: Parameters<typeof minify>[0], options: MinifyOptions): Promise<Tree> {
+  const format = { ast: true, code: false } as object;
+  return (await minify(source, { ...options, format }) as { ast: Tree }).ast;
 }

@@ -3,7 +3,8 @@
 // get the same names. What anybody else might call by its name keeps it: what a type outside of the backends declares, what
 // JavaScript, WebGPU or the platform calls so, what is in quotes somewhere, and what a text puts together from pieces.
 
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
+import { posix } from "node:path";
 import { type Edit, type Node, nodesOf, parsed } from "./syntax.ts";
 
 /** The short names: of properties, and of words in the texts of shaders. */
@@ -12,14 +13,14 @@ export interface Names {
   readonly words: ReadonlyMap<string, string>;
 }
 
-/** The folders whose files may be in the bundle. */
-const FOLDERS = ["tensor", "nn", "train", "backends"];
 const BACKENDS = /^backends\/(cpu|webgpu)\//;
 /** Files that write shaders. */
 export const SHADERS: RegExp = /^backends\/webgpu\/(kernels\/|(access|fused|shader)\.ts$)/;
 /** Files that speak to the platform, in its words. */
 const PLATFORM = /^(backends\/webgpu\/(adapter|dawn|tune_store)|tensor\/user_cache)\.ts$/;
 
+/** What is no code, though what is in it may be. */
+const TYPE = /^TS(?!\w+Expression)/;
 const MEMBER = /^(TSPropertySignature|TSMethodSignature|ClassProperty|ClassMethod)$/;
 const KEYED = /^(ObjectProperty|ObjectMethod|ClassProperty|ClassMethod)$/;
 
@@ -111,6 +112,9 @@ class Census {
       if (key && MEMBER.test(node.type)) (BACKENDS.test(file) ? this.internal : this.public).add(key.name!);
       if (key && !node.type.startsWith("TS")) this.keys.add(this.#count(key.name!));
       if (node.type === "Identifier" && PLATFORM.test(file)) this.public.add(node.name!);
+    }
+    // Those of types are gone when the code runs.
+    for (const node of nodesOf(tree, ({ type }) => !TYPE.test(type))) {
       if (node.type === "StringLiteral") this.quoted.add(String(node.value));
     }
     if (SHADERS.test(file)) this.#addTexts(tree, source);
@@ -157,15 +161,11 @@ class Census {
 const LETTERS = "etnrsaoicuplhdmgfybvwkjxqzTPACNEDSRMLUWGIOBVFHKJYXQZ";
 const SHORT = ["", ...LETTERS].flatMap((first) => [...LETTERS].map((last) => first + last));
 
-/** Chooses names, the shortest for what is written most often; files of `others` are going to get them too. */
-export function chooseNames(root: string, others: readonly string[] = []): Names {
+/** Chooses names for the files that `entries` import, if only types: the shortest for what is written most often. */
+export function chooseNames(root: string, entries: readonly string[]): Names {
   const census = new Census();
-  for (const folder of [...FOLDERS, ...others]) {
-    for (const path of readdirSync(root + folder, { recursive: true, encoding: "utf8" }).sort()) {
-      if (!path.endsWith(".ts")) continue;
-      const file = `${folder}/${path.replaceAll("\\", "/")}`;
-      census.add(file, readFileSync(root + file, "utf8"));
-    }
+  for (const [file, source] of [...filesFrom(root, entries)].sort(([a], [b]) => a < b ? -1 : 1)) {
+    census.add(file, source);
   }
   const { internal, quoted, parameters, functions, declared } = census;
   const foreign = foreignNames(root);
@@ -188,6 +188,21 @@ export function chooseNames(root: string, others: readonly string[] = []): Names
     if (isWord) takenWords.add(short) && words.set(name, short);
   }
   return { properties, words };
+}
+
+/** The sources of files and of all that they import, at once or on demand. */
+function filesFrom(root: string, entries: readonly string[]): Map<string, string> {
+  const sources = new Map<string, string>();
+  const read = (file: string) => {
+    if (sources.has(file)) return;
+    const source = readFileSync(root + file, "utf8");
+    sources.set(file, source);
+    for (const [, path] of source.matchAll(/^[^*\n]*(?:from |import\()"(\.[^"]+)"/gm)) {
+      read(posix.join(posix.dirname(file), path!));
+    }
+  };
+  entries.forEach(read);
+  return sources;
 }
 
 /** Words of WGSL that are as short. */
