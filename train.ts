@@ -4,23 +4,29 @@
  * @module
  */
 
+import type { Command } from "commander";
 import process from "node:process";
 import { device } from "./backends/mod.ts";
 import { planningDevice } from "./backends/planner.ts";
 import { drawPlan } from "./debug/plan_drawing.ts";
 import { planLines } from "./debug/plan_table.ts";
 import { formatSummary, summarise } from "./nn/mod.ts";
-import { command, type Flags, settingsOf } from "./train/command.ts";
+import { command, type Flags, settingsOf, typedFlags } from "./train/command.ts";
 import {
+  type Checkpoint,
   type Job,
+  type JobSettings,
   jsonCheckReporter,
   jsonReporter,
   listenForInterrupt,
   makeProgressLine,
+  openCheckpoint,
   planStep,
   prepareCheck,
   prepareJob,
   preparePlan,
+  readHistory,
+  resumedSettings,
   runCheck,
   runJob,
   tableOf,
@@ -33,21 +39,46 @@ import { runProgram } from "./train/program.ts";
 import { openRecords } from "./train/records.ts";
 
 async function main(args: readonly string[]): Promise<void> {
-  const flags = command().parse(args, { from: "user" }).opts<Flags>();
+  const parsed = command().parse(args, { from: "user" });
+  const flags = parsed.opts<Flags>();
   if (flags.summary) return printSummary(flags);
   if (flags.plan !== undefined) return await printPlan(flags);
   const interrupt = await listenForInterrupt();
   try {
-    const job = await prepare(flags, interrupt.signal);
+    if (flags.resume !== undefined) return await resume(parsed, interrupt.signal);
+    const job = await prepare(flags, settingsOf(flags), interrupt.signal);
     await (flags.checkGradients ? check : train)(job, flags, interrupt.signal);
   } finally {
     interrupt.release();
   }
 }
 
+/** Goes on from a checkpoint. */
+async function resume(parsed: Command, signal: AbortSignal): Promise<void> {
+  const flags = parsed.opts<Flags>();
+  const typed = typedFlags(parsed);
+  if (typed.checkGradients || typed.compare) {
+    const flag = typed.compare ? "--compare" : "--check-gradients";
+    throw new UsageError(`${flag} trains nothing: leave --resume out`);
+  }
+  const from = await openCheckpoint(flags.resume!);
+  const { backend: before } = from.manifest.run;
+  // Of what was not typed nothing is asked for.
+  const given = { ...settingsOf(typed as Flags), full: typed.full ? {} : undefined };
+  const settings = resumedSettings(given, from);
+  const full = settings.full !== undefined;
+  const job = await prepare({ ...flags, full }, settings, signal, from);
+  await train(job, { ...flags, backend: typed.backend ?? before }, signal);
+}
+
 /** Checks the settings and reads the images; with `--full` it fetches them, which the signal ends. */
-async function prepare(flags: Flags, signal: AbortSignal): Promise<Job> {
-  const settings = settingsOf(flags);
+async function prepare(
+  flags: Flags,
+  settings: JobSettings,
+  signal: AbortSignal,
+  from?: Checkpoint,
+): Promise<Job> {
+  const url = flags.mirror ?? settings.full?.url;
   if (flags.mirror !== undefined && !flags.full) {
     throw new UsageError("--mirror says where --full fetches from: use both");
   }
@@ -68,10 +99,10 @@ async function prepare(flags: Flags, signal: AbortSignal): Promise<Job> {
     throw new UsageError(`${records} is about a run that trains, and this one only checks: leave it out`);
   }
   const ready = flags.checkGradients ? prepareCheck : prepareJob;
-  if (!flags.full) return await ready(settings);
+  if (!flags.full) return await ready(settings, from);
   const line = makeProgressLine(process.stderr, { quiet: flags.quiet });
   try {
-    return await ready({ ...settings, full: { url: flags.mirror, signal, ...line } });
+    return await ready({ ...settings, full: { url, signal, ...line } }, from);
   } finally {
     line.clear();
   }
@@ -81,12 +112,20 @@ async function prepare(flags: Flags, signal: AbortSignal): Promise<Job> {
 async function train(job: Job, flags: Flags, signal: AbortSignal): Promise<void> {
   const log = flags.quiet ? () => {} : console.error;
   const where = await device(flags.backend, { gpu: flags.gpu, tune: flags.tune, log });
+  const before = job.from?.manifest.run.device ?? where.description;
+  if (before !== where.description) {
+    log(
+      `the checkpoint was made on ${before}: on ${where.description} the run may not go on to the same bits`,
+    );
+  }
   if (flags.tune === "on" && where.name === "webgpu") {
     log("tuning: the first steps take longer, while kernels are measured that were not measured before");
   }
   const makeReporter = flags.json ? jsonReporter : textReporter;
   try {
-    const records = await openRecords(flags);
+    const { folder, manifest } = job.from ?? {};
+    const earlier = folder !== undefined ? await readHistory(folder, manifest!.history.bytes) : [];
+    const records = await openRecords(flags, earlier);
     try {
       await runJob(
         flags.backend === "auto" && where.name === "cpu" ? oneEpoch(job, log) : job,
@@ -129,8 +168,14 @@ async function printPlan(flags: Flags): Promise<void> {
     throw new UsageError("--plan goes by guesses, and knows nothing of what was measured: leave --tune out");
   }
   if (flags.json && flags.plan === "svg") throw new UsageError("--plan=svg and --json: use one of them");
-  const { full, mirror, checkGradients } = flags;
-  const others = { "--full": full, "--mirror": mirror, "--check-gradients": checkGradients };
+  const { full, mirror, checkGradients, checkpoint, resume } = flags;
+  const others = {
+    "--full": full,
+    "--mirror": mirror,
+    "--check-gradients": checkGradients,
+    "--checkpoint": checkpoint,
+    "--resume": resume,
+  };
   const job = preparePlan(settingsOf(flags), others);
   const { device: where, planner } = await planningDevice(flags.gpu);
   try {
@@ -153,7 +198,7 @@ function printSummary(flags: Flags): void {
 }
 
 /** The flags that want files to be written. */
-const WRITING = /^--(report|tensorboard)\b/;
+const WRITING = /^--(report|tensorboard|checkpoint|resume)\b/;
 
 /** The command that has the permissions. */
 function howToRun(missing: string): string {

@@ -21,7 +21,7 @@ const DEFAULT_ELEMENTS = 8;
  * @throws {DataError} when a file is missing or damaged.
  */
 export async function prepareCheck(settings: JobSettings): Promise<Job> {
-  const { recipe, steps, evalEvery, evalCrops, traceNaN, compare, precision } = settings;
+  const { recipe, steps, evalEvery, evalCrops, traceNaN, compare, precision, checkpoint } = settings;
   const others = {
     "--epochs": recipe.epochs,
     "--steps": steps,
@@ -32,6 +32,7 @@ export async function prepareCheck(settings: JobSettings): Promise<Job> {
     "--eval-crops": evalCrops,
     "--trace-nan": traceNaN,
     "--compare": compare,
+    "--checkpoint": checkpoint,
     "--precision": precision === "f16",
   };
   // An option that is off, or that was left out, is no contradiction; a momentum of 0 is.

@@ -7,7 +7,7 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { AugmentName, EvalCrops } from "../data/mod.ts";
 import { type InitName, type ModelName, models, type Variation } from "../nn/mod.ts";
-import type { DatasetName, JobSettings } from "./job.ts";
+import { type DatasetName, type JobSettings, UsageError } from "./job.ts";
 import { oneLine } from "./program.ts";
 import type { TrainPrecision } from "./step.ts";
 
@@ -39,6 +39,10 @@ export interface Flags {
   readonly seed: number;
   readonly precision: TrainPrecision;
   readonly evalEvery?: number;
+  readonly checkpoint?: string;
+  readonly checkpointEvery?: number;
+  readonly keep?: number;
+  readonly resume?: string;
   readonly compare?: "cpu";
   readonly report?: string;
   readonly tensorboard?: string;
@@ -157,6 +161,21 @@ export function command(): Command {
         .choices(["1", "10"]),
     )
     .addOption(
+      option("--checkpoint <folder>", "keep checkpoints there: after each epoch, at the end, when stopped")
+        .argParser(folder),
+    )
+    .addOption(option("--checkpoint-every <steps>", "keep one that often, too").argParser(count))
+    .addOption(
+      option("--keep <n>", "how many checkpoints are kept, default 3; the best is kept besides").argParser(
+        count,
+      ),
+    )
+    .addOption(
+      option("--resume <folder>", "go on from the newest checkpoint there, with its settings").argParser(
+        folder,
+      ),
+    )
+    .addOption(
       option("--compare <backend>", "hold every op of the first steps (--steps) to this backend").choices([
         "cpu",
       ]),
@@ -188,6 +207,12 @@ export function command(): Command {
     .configureOutput({ outputError: (text, write) => write(oneLine(text) + "\n") });
 }
 
+/** The flags of a command that were typed, without the defaults of the others. */
+export function typedFlags(parsed: Command): Partial<Flags> {
+  const typed = Object.entries(parsed.opts()).filter(([name]) => parsed.getOptionValueSource(name) === "cli");
+  return Object.fromEntries(typed);
+}
+
 /** What was asked for, as jobs take it. */
 export function settingsOf(flags: Flags): JobSettings {
   const { model, dataset, seed, precision, steps, limit, evalEvery, augment } = flags;
@@ -198,7 +223,21 @@ export function settingsOf(flags: Flags): JobSettings {
   const network = variationOf(flags);
   const measuring = { evalEvery, evalCrops };
   const data = { dataset, folder: flags.data, limit, augment };
-  return { model, network, ...data, seed, precision, steps, ...measuring, ...checks, recipe };
+  const checkpoint = checkpointOf(flags);
+  return { model, network, ...data, seed, precision, steps, ...measuring, checkpoint, ...checks, recipe };
+}
+
+function checkpointOf(
+  { checkpoint, resume, checkpointEvery: every, keep }: Flags,
+): JobSettings["checkpoint"] {
+  if (checkpoint !== undefined && resume !== undefined) {
+    throw new UsageError("--resume goes on in the folder of its checkpoint: leave --checkpoint out");
+  }
+  const folder = checkpoint ?? resume;
+  if (folder !== undefined) return { folder, every, keep };
+  const flag = every !== undefined ? "--checkpoint-every" : keep !== undefined ? "--keep" : undefined;
+  if (flag) throw new UsageError(`${flag} belongs to --checkpoint or --resume, which say where`);
+  return undefined;
 }
 
 /** What the network is to have instead of what was published; nothing where no flag says so. */

@@ -74,8 +74,15 @@ export class Evaluator {
     this.#labels = new InputSlot([this.#batch], { dtype: "i32", device, name: "test labels" });
   }
 
-  /** Measures the network as it is now. */
-  async run(): Promise<Evaluation> {
+  /**
+   * Measures the network as it is now.
+   *
+   * @param givesUp is asked before each batch
+   * @returns null if it was given up
+   */
+  async run(): Promise<Evaluation>;
+  async run(givesUp: () => boolean): Promise<Evaluation | null>;
+  async run(givesUp: () => boolean = () => false): Promise<Evaluation | null> {
     const { device, split, shape } = this.#options;
     const sums = { loss: 0, correct: 0, amongFive: 0 };
     const pipeline = new Pipeline<typeof sums>((part) => {
@@ -83,9 +90,12 @@ export class Evaluator {
       sums.correct += part.correct;
       sums.amongFive += part.amongFive;
     });
+    let gaveUp = false;
     for await (
       const { images, labels, count } of batches(split, shape, { batch: this.#batch, last: "keep" })
     ) {
+      gaveUp = givesUp();
+      if (gaveUp) break;
       this.#images.write(images);
       this.#labels.write(labels);
       const measured = this.#measure();
@@ -99,6 +109,7 @@ export class Evaluator {
       })));
     }
     await pipeline.drain();
+    if (gaveUp) return null;
     const [accuracy, loss] = [sums.correct / split.count, sums.loss / split.count];
     return { accuracy, loss, ...this.#ranks ? { top5Error: 1 - sums.amongFive / split.count } : {} };
   }

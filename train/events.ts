@@ -41,6 +41,8 @@ export interface StartEvent extends Recipe {
   readonly stepsPerEpoch: number;
   /** Of the whole run. */
   readonly steps: number;
+  /** Steps made before, by the run whose checkpoint this one goes on from. */
+  readonly resumedAt?: number;
 }
 
 /** A step's loss was read. */

@@ -27,8 +27,11 @@ import {
   vary,
 } from "../nn/mod.ts";
 import { type Device, foldIn, randomKey, type Tensor } from "../tensor/mod.ts";
+import { type Checkpoint, checkpointsIn } from "./checkpoint.ts";
+import { type CheckpointOptions, makeCheckpointFolder } from "./checkpoints.ts";
 import { compareSteps } from "./comparison.ts";
 import { type Reporter, type Subject, tellAll } from "./events.ts";
+import { keepCheckpoints } from "./keep.ts";
 import { train, type TrainResult } from "./loop.ts";
 import { type Recipe, recipes } from "./recipes.ts";
 import { makeSchedule } from "./schedule.ts";
@@ -70,6 +73,8 @@ export interface JobSettings {
   readonly traceNaN?: boolean | undefined;
   /** Compares every op with the CPU backend, in one step unless `steps` says how many. */
   readonly compare?: boolean | undefined;
+  /** Keep checkpoints, and where; a run that goes on from one goes on in its folder. */
+  readonly checkpoint?: CheckpointOptions | undefined;
 }
 
 /** Settings that do not go together. */
@@ -86,6 +91,8 @@ export interface Job {
   readonly recipe: Recipe;
   /** The images; made-up ones are drawn from the key. */
   readonly load: (key: Tensor) => Promise<Dataset>;
+  /** The checkpoint that it goes on from. */
+  readonly from?: Checkpoint | undefined;
 }
 
 /** The seed's parts. Numbers for different purposes are drawn from different keys, so none depends on another. */
@@ -100,14 +107,20 @@ function keysOf(seed: number, device: Device): (purpose: keyof typeof PURPOSE) =
 /**
  * Checks the settings and reads the images.
  *
+ * @param from goes on from there; the settings are what `resumedSettings` made of it
  * @throws {UsageError} when the settings do not go together.
  * @throws {DataError} when a file is missing or damaged.
  */
-export async function prepareJob(settings: JobSettings): Promise<Job> {
+export async function prepareJob(settings: JobSettings, from?: Checkpoint): Promise<Job> {
   const table = tableOf(settings);
-  const { compare, evalEvery, evalCrops, traceNaN } = settings;
+  const { compare, evalEvery, evalCrops, traceNaN, checkpoint } = settings;
   const measuring = { "--eval-every": evalEvery, "--eval-crops": evalCrops };
-  const others = { ...measuring, "--epochs": settings.recipe.epochs, "--trace-nan": traceNaN };
+  const others = {
+    ...measuring,
+    "--epochs": settings.recipe.epochs,
+    "--trace-nan": traceNaN,
+    "--checkpoint": checkpoint,
+  };
   const [flag] = Object.entries(others).find(([, value]) => value) ?? [];
   if (compare && flag) {
     throw new UsageError(`--compare looks at single steps, as many as --steps says: leave ${flag} out`);
@@ -118,7 +131,17 @@ export async function prepareJob(settings: JobSettings): Promise<Job> {
     throw new UsageError(`--augment=crop+pca: ${table.name} takes grey images, use --augment=crop`);
   }
   const load = await loader(settings, table);
-  return { settings, recipe, load };
+  if (checkpoint && !from) await checkFolder(checkpoint.folder);
+  return { settings, recipe, load, from };
+}
+
+/** Makes the folder for a new run's checkpoints. */
+async function checkFolder(folder: string): Promise<void> {
+  if ((await checkpointsIn(folder)).length > 0) {
+    const what = `${folder} has the checkpoints of another run`;
+    throw new UsageError(`${what}: go on with it by --resume=${folder}, or take another folder`);
+  }
+  await makeCheckpointFolder(folder);
 }
 
 /**
@@ -236,7 +259,6 @@ export async function runJob(
   const { seed, evalEvery, evalCrops, traceNaN, network, precision = "f32" } = settings;
   checkPrecision(precision, device);
   const { keyFor, dataset, model, input } = await setUp(job, device);
-  const report = watch ? tellAll([reporter, watch({ device, model, dataset, input, precision })]) : reporter;
   const parameters = [...model.parameters().values()];
   const stepsPerEpoch = Math.floor(dataset.train.count / recipe.batch);
   // `--steps` alone goes on for as many epochs as it takes; with `--epochs` the shorter one counts.
@@ -244,6 +266,12 @@ export async function runJob(
     ? Infinity
     : recipe.epochs * stepsPerEpoch;
   const steps = settings.compare ? settings.steps ?? 1 : Math.min(settings.steps ?? Infinity, epochSteps);
+  const checkpoints = await keepCheckpoints(job, { device, dataset, steps, stepsPerEpoch });
+  const report = tellAll([
+    reporter,
+    ...checkpoints ? [checkpoints.record] : [],
+    ...watch ? [watch({ device, model, dataset, input, precision })] : [],
+  ]);
   await report({
     event: "start",
     model: settings.model,
@@ -261,6 +289,7 @@ export async function runJob(
     ...network && { network },
     epochs: Math.ceil(steps / stepsPerEpoch),
     steps,
+    ...job.from ? { resumedAt: job.from.manifest.position.step } : {},
   });
   const result = await (settings.compare ? compareSteps : train)({
     device,
@@ -277,9 +306,11 @@ export async function runJob(
     traceNaN,
     stepKey: keyFor("step"),
     shuffleKey: keyFor("shuffle"),
+    keeper: checkpoints?.keeper,
+    from: checkpoints?.from,
     report,
     signal,
-  });
+  }).finally(() => checkpoints?.keeper.settle());
   await report({
     event: "done",
     interrupted: result.interrupted,
@@ -289,5 +320,6 @@ export async function runJob(
     seconds: (performance.now() - began) / 1000,
   });
   input.dispose();
+  await checkpoints?.keeper.end();
   return result;
 }

@@ -5,6 +5,11 @@
  */
 
 export { prepareCheck, runCheck } from "./check_job.ts";
+export { type Checkpoint, type ModelFile, openCheckpoint, readModelFile } from "./checkpoint.ts";
+export type { CheckpointOptions } from "./checkpoints.ts";
+export { readHistory } from "./history.ts";
+export type { Manifest, Position, RunNote } from "./manifest.ts";
+export { type GivenSettings, resumedSettings } from "./resume.ts";
 export { type Evaluation, Evaluator, type EvaluatorOptions } from "./evaluate.ts";
 export {
   type DoneEvent,
@@ -42,12 +47,19 @@ export {
   tableOf,
   UsageError,
 } from "./job.ts";
-export { train, type TrainOptions, type TrainResult } from "./loop.ts";
+export {
+  type Keeper,
+  type Restored,
+  type States,
+  train,
+  type TrainOptions,
+  type TrainResult,
+} from "./loop.ts";
 export { LossScale, type LossScaleOptions } from "./loss_scale.ts";
 export { makeProgressLine, type ProgressLine } from "./progress_line.ts";
 export { type Recipe, recipes } from "./recipes.ts";
 export { type PlanJob, planStep, preparePlan } from "./plan_job.ts";
 export { jsonReporter, type TextOutput, textReporter } from "./report.ts";
-export { makeSchedule, type Schedule, type ScheduleName } from "./schedule.ts";
+export { makeSchedule, type Schedule, type ScheduleName, type ScheduleState } from "./schedule.ts";
 export { SGD, type SGDOptions, type SGDStepOptions } from "./sgd.ts";
 export { type StepOptions, type StepResult, TrainingStep, type TrainPrecision } from "./step.ts";

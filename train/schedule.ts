@@ -10,7 +10,14 @@ export interface Schedule {
   rate(made: number, steps: number): number;
   /** Is told the test accuracy after each epoch. */
   epochEnded(accuracy: number): void;
+  /** What the rates to come depend on, besides the arguments. */
+  readonly state: ScheduleState;
+  /** Goes on from what another run's `state` was. */
+  restore(state: ScheduleState): void;
 }
+
+/** What a schedule remembers; numbers that JSON can hold. */
+export type ScheduleState = Readonly<Record<string, number>>;
 
 /** A schedule of the house. */
 export type ScheduleName = "plateau" | "linear";
@@ -30,6 +37,8 @@ export function makeSchedule(name: ScheduleName, lr: number): Schedule {
       return {
         rate: (made, steps) => lr * Math.min(1, (made + 1) / WARM_UP) * (1 - made / steps),
         epochEnded() {},
+        state: {},
+        restore() {},
       };
     default:
       return name satisfies never;
@@ -40,15 +49,19 @@ const PATIENCE = 3;
 const REDUCTIONS = 3;
 
 function plateau(lr: number): Schedule {
-  let [best, waited, reductions] = [-Infinity, 0, 0];
+  // Any accuracy is better than none.
+  let state = { best: -1, waited: 0, reductions: 0 };
   return {
-    rate: () => lr / 10 ** reductions,
+    rate: () => lr / 10 ** state.reductions,
     epochEnded(accuracy) {
-      waited = accuracy > best ? 0 : waited + 1;
-      best = Math.max(best, accuracy);
-      if (waited < PATIENCE || reductions === REDUCTIONS) return;
-      reductions++;
-      waited = 0;
+      const waited = accuracy > state.best ? 0 : state.waited + 1;
+      const best = Math.max(state.best, accuracy);
+      const reduces = waited >= PATIENCE && state.reductions < REDUCTIONS;
+      state = { best, waited: reduces ? 0 : waited, reductions: state.reductions + (reduces ? 1 : 0) };
     },
+    get state() {
+      return state;
+    },
+    restore: (saved) => state = { ...state, ...saved },
   };
 }

@@ -90,6 +90,17 @@ export class TrainingStep {
     this.#scaling = precision === "f16" ? new LossScale({ device }) : null;
   }
 
+  /** What a step changes besides the parameters, by name: their velocities and, in f16, the factor of the loss. */
+  get states(): ReadonlyMap<string, Parameter> {
+    const { velocities } = this.#options.optimiser;
+    const named = this.#parameters.map(({ name }, i) => [`velocity.${name}`, velocities[i]!] as const);
+    const { scale, goodSteps } = this.#scaling ?? {};
+    const factor = { "lossScale.scale": scale, "lossScale.goodSteps": goodSteps };
+    return new Map(
+      [...named, ...Object.entries(factor).filter(([, state]) => state)] as [string, Parameter][],
+    );
+  }
+
   /** Computes the first values of the parameters, so that the first step has the plan of all others. */
   async prepare(): Promise<void> {
     const { scale, goodSteps } = this.#scaling ?? {};

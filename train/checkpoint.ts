@@ -1,0 +1,198 @@
+/**
+ * Checkpoints on the disk: a folder with a folder for each, `step-120`, and the history of the run beside them. A checkpoint
+ * has the network (`model.safetensors`), what else a step changes (`state.safetensors`), and what holds them together
+ * (`checkpoint.json`). What is read is checked before any of it is used.
+ *
+ * @module
+ */
+
+import { DataError, parseSafetensors, type Safetensors, type StoredTensor } from "../data/mod.ts";
+import { listFolder, readPath } from "../data/files.ts";
+import type { Parameter } from "../tensor/mod.ts";
+import { HISTORY, History } from "./history.ts";
+import { type FileNote, type Manifest, parseManifest } from "./manifest.ts";
+import { checkStates } from "./stored_state.ts";
+
+/** The network's parameters, as PyTorch and others read them. */
+export const MODEL = "model.safetensors";
+/** Velocities and the like. */
+export const STATE = "state.safetensors";
+/** What holds them together. */
+export const MANIFEST = "checkpoint.json";
+/** The training set's mean image, where there is one: a tensor of the model's file, since the network is of no use without it. */
+export const MEAN = "input.mean";
+
+/** The folder of the checkpoint after so many steps. */
+export function checkpointName(step: number): string {
+  return `step-${step}`;
+}
+
+/** The step of a checkpoint's folder; undefined for another name. */
+export function stepOf(name: string): number | undefined {
+  const [, digits] = name.match(/^step-(0|[1-9]\d{0,14})$/) ?? [];
+  return digits === undefined ? undefined : Number(digits);
+}
+
+/** The steps of the checkpoints in a folder, the newest first; none where there is no such folder. */
+export async function checkpointsIn(folder: string): Promise<number[]> {
+  const { readdir } = await import("node:fs/promises");
+  const names = await readdir(folder).catch((error: { code?: string }) => {
+    if (error.code === "ENOENT") return [];
+    return listFolder(folder);
+  });
+  return names.flatMap((name) => stepOf(name) ?? []).sort((a, b) => b - a);
+}
+
+/** A checkpoint that was read and found whole. */
+export interface Checkpoint {
+  /** Its folder, for messages. */
+  readonly path: string;
+  /** The folder above, which has the others and the history. */
+  readonly folder: string;
+  readonly manifest: Manifest;
+  readonly model: Safetensors;
+  readonly state: Safetensors;
+  /** As far as it belongs to this checkpoint. */
+  readonly history: History;
+}
+
+/**
+ * Reads a checkpoint, all of it, and checks it.
+ *
+ * @param path a folder with checkpoints, whose newest is meant, or the folder of one of them
+ * @throws {DataError} in one line, which says what is wrong, and names the newest one before it that is whole.
+ */
+export async function openCheckpoint(path: string): Promise<Checkpoint> {
+  const { folder, step } = await locate(path);
+  try {
+    return await readCheckpoint(folder, step);
+  } catch (error) {
+    if (!(error instanceof DataError)) throw error;
+    const earlier = await newestWhole(folder, step);
+    const hint = earlier === undefined
+      ? "no checkpoint before it is whole"
+      : `--resume=${earlier} goes on from the one before it`;
+    throw new DataError(`${error.message}; ${hint}`, { cause: error });
+  }
+}
+
+/** Which checkpoint a path means. */
+async function locate(path: string): Promise<{ readonly folder: string; readonly step: number }> {
+  const { join } = await import("node:path");
+  const own = stepOf(await nameOf(path));
+  if (own !== undefined) return { folder: join(path, ".."), step: own };
+  await listFolder(path);
+  const [newest] = await checkpointsIn(path);
+  if (newest === undefined) throw new DataError(`${path}: has no checkpoint`);
+  return { folder: path, step: newest };
+}
+
+async function newestWhole(folder: string, before: number): Promise<string | undefined> {
+  const { join } = await import("node:path");
+  for (const step of await checkpointsIn(folder)) {
+    if (step >= before) continue;
+    try {
+      await readCheckpoint(folder, step);
+      return join(folder, checkpointName(step));
+    } catch (error) {
+      if (!(error instanceof DataError)) throw error;
+    }
+  }
+  return undefined;
+}
+
+async function readCheckpoint(folder: string, step: number): Promise<Checkpoint> {
+  const { join } = await import("node:path");
+  const path = join(folder, checkpointName(step));
+  const manifest = await readManifest(path);
+  if (manifest.position.step !== step) {
+    throw new DataError(`${path}: is the checkpoint after ${manifest.position.step} steps`);
+  }
+  const read = async (name: string) => {
+    const bytes = await readChecked(join(path, name), manifest.files[name]);
+    return parseSafetensors(bytes, join(path, name));
+  };
+  const [model, state] = [await read(MODEL), await read(STATE)];
+  const history = await History.open(join(folder, HISTORY), manifest.history);
+  return { path, folder, manifest, model, state, history };
+}
+
+async function readManifest(path: string): Promise<Manifest> {
+  const { join } = await import("node:path");
+  const name = join(path, MANIFEST);
+  return parseManifest(new TextDecoder().decode(await readPath(name)), name);
+}
+
+async function readChecked(path: string, note: FileNote | undefined): Promise<Uint8Array> {
+  const { createHash } = await import("node:crypto");
+  const bytes = await readPath(path);
+  const wanted = note ?? { bytes: 0, sha256: "none" };
+  if (bytes.length < wanted.bytes) {
+    throw new DataError(`${path}: is truncated: it has ${bytes.length} bytes, wants ${wanted.bytes}`);
+  }
+  const sha256 = createHash("sha256").update(bytes).digest("hex");
+  if (sha256 !== wanted.sha256) {
+    throw new DataError(`${path}: is damaged: its SHA-256 is ${sha256}, wants ${wanted.sha256}`);
+  }
+  return bytes;
+}
+
+/**
+ * Throws unless a checkpoint is one of this network, trained in this way.
+ *
+ * @param parameters the network's
+ * @param others what else a step changes
+ * @throws {DataError} in one line.
+ */
+export async function checkCheckpoint(
+  { path, manifest, model, state }: Checkpoint,
+  parameters: ReadonlyMap<string, Parameter>,
+  others: ReadonlyMap<string, Parameter>,
+): Promise<void> {
+  const { join } = await import("node:path");
+  const { settings } = manifest.run;
+  checkStates(parameters, parametersOf(model), join(path, MODEL), settings.model);
+  checkStates(others, state.tensors, join(path, STATE), `training ${settings.model}`);
+}
+
+/** A network as a file has it. */
+export interface ModelFile extends Safetensors {
+  /** The file. */
+  readonly path: string;
+}
+
+/**
+ * Reads a network's file: parameters by name, what training subtracts from every image as `input.mean`, and in the metadata
+ * which network it is (`model`).
+ *
+ * @param path a safetensors file, the folder of a checkpoint, or one with checkpoints, of which the best is meant, or the
+ * newest where none was measured
+ * @throws {DataError} in one line.
+ */
+export async function readModelFile(path: string): Promise<ModelFile> {
+  const { stat } = await import("node:fs/promises");
+  const { join } = await import("node:path");
+  const isFolder = await stat(path).then((found) => found.isDirectory(), () => false);
+  if (!isFolder) return { path, ...parseSafetensors(await readPath(path), path) };
+  const { folder, step } = await locate(path);
+  let own = join(folder, checkpointName(step));
+  let manifest = await readManifest(own);
+  const best = manifest.best?.step ?? step;
+  if (stepOf(await nameOf(path)) === undefined && best !== step) {
+    own = join(folder, checkpointName(best));
+    manifest = await readManifest(own);
+  }
+  const file = join(own, MODEL);
+  return { path: file, ...parseSafetensors(await readChecked(file, manifest.files[MODEL]), file) };
+}
+
+/** The last part of a path, also of `.`. */
+async function nameOf(path: string): Promise<string> {
+  const { basename, resolve } = await import("node:path");
+  return basename(resolve(path));
+}
+
+/** The tensors of a model's file that are parameters. */
+export function parametersOf({ tensors }: Safetensors): Map<string, StoredTensor> {
+  return new Map([...tensors].filter(([name]) => name !== MEAN));
+}

@@ -1,0 +1,55 @@
+/**
+ * The settings of a run that goes on from a checkpoint: the checkpoint's, and nothing that contradicts them.
+ *
+ * @module
+ */
+
+import type { Checkpoint } from "./checkpoint.ts";
+import { type JobSettings, UsageError } from "./job.ts";
+
+/** Settings that were given; those that were left out are the checkpoint's. */
+export type GivenSettings = { readonly [K in keyof JobSettings]?: JobSettings[K] | undefined };
+
+/** What may differ: where things are, and how a run is looked at. That the images are the same is checked by themselves. */
+const FREE: ReadonlySet<string> = new Set(["folder", "full", "checkpoint", "traceNaN", "compare"]);
+
+/**
+ * The settings of the run that a checkpoint belongs to.
+ *
+ * @throws {UsageError} that names the first of the given settings that is another one there.
+ */
+export function resumedSettings(
+  given: GivenSettings,
+  { path, folder, manifest: { run: { settings } } }: Pick<Checkpoint, "path" | "folder" | "manifest">,
+): JobSettings {
+  refuseOthers(given, settings as unknown as Values, path);
+  const { checkpoint, folder: images, full, traceNaN } = given;
+  // One says where the images are now; both together are refused as in any other run.
+  const moved = images !== undefined || full !== undefined ? { folder: images, full } : {};
+  const { every, keep } = { ...settings.checkpoint, ...defined(checkpoint ?? {}) };
+  return { ...settings, ...moved, traceNaN, checkpoint: { folder, every, keep } };
+}
+
+type Values = Readonly<Record<string, unknown>>;
+
+function refuseOthers(given: Values, stored: Values, path: string): void {
+  for (const [key, value] of Object.entries(given)) {
+    if (value === undefined || FREE.has(key)) continue;
+    const wanted = stored[key];
+    if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+      refuseOthers(value as Values, (wanted ?? {}) as Values, path);
+    } else if (JSON.stringify(value) !== JSON.stringify(wanted)) {
+      const has = wanted === undefined ? "was made without" : `has ${wanted}`;
+      throw new UsageError(`${flagOf(key, value)} contradicts ${path}, which ${has}: leave it out`);
+    }
+  }
+}
+
+function flagOf(key: string, value: unknown): string {
+  const name = key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  return value === false ? `--no-${name}` : `--${name}=${value}`;
+}
+
+function defined<T extends object>(values: T): Partial<T> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<T>;
+}
