@@ -46,6 +46,9 @@ test("schedules", () => {
   assert.equal(plateau.rate(9, 10), 1);
   plateau.epochEnded(0.2);
   assert.equal(plateau.rate(9, 10), 0.1);
+  const impatient = makeSchedule("plateau", 1, 1);
+  for (const accuracy of [0.1, 0.1, 0.2, 0.2, 0.2, 0.2]) impatient.epochEnded(accuracy);
+  assert(Math.abs(impatient.rate(9, 10) - 0.001) < 1e-9);
 });
 
 /** The small AlexNet with the fixture's weights, and the first losses of its training. */

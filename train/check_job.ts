@@ -26,6 +26,8 @@ export async function prepareCheck(settings: JobSettings): Promise<Job> {
     "--epochs": recipe.epochs,
     "--steps": steps,
     "--lr": recipe.lr,
+    "--schedule": recipe.schedule,
+    "--patience": recipe.patience,
     "--momentum": recipe.momentum,
     "--weight-decay": recipe.weightDecay,
     "--eval-every": evalEvery,

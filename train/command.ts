@@ -9,6 +9,7 @@ import type { AugmentName, EvalCrops } from "../data/mod.ts";
 import { type InitName, type ModelName, models, type Variation } from "../nn/mod.ts";
 import { type DatasetName, type JobSettings, UsageError } from "./job.ts";
 import { oneLine } from "./program.ts";
+import type { ScheduleName } from "./schedule.ts";
 import type { TrainPrecision } from "./step.ts";
 
 /** What was typed, or left out. */
@@ -26,6 +27,8 @@ export interface Flags {
   readonly batch?: number;
   readonly limit?: number;
   readonly lr?: number;
+  readonly schedule?: ScheduleName;
+  readonly patience?: number;
   readonly momentum?: number;
   readonly weightDecay?: number;
   readonly dropout?: number;
@@ -115,6 +118,15 @@ export function command(): Command {
         "--limit <n>",
         "use only the first training images; with --check-gradients: elements of each parameter, default 8",
       ).argParser(count),
+    )
+    .addOption(
+      option("--schedule <name>", "the rate falls where the accuracy no longer rises, or all the time")
+        .choices(["plateau", "linear"]),
+    )
+    .addOption(
+      option("--patience <epochs>", "after so many without a better accuracy the rate falls").argParser(
+        count,
+      ),
     )
     .addOption(
       option("--lr <rate>", "learning rate").argParser(
@@ -216,8 +228,8 @@ export function typedFlags(parsed: Command): Partial<Flags> {
 /** What was asked for, as jobs take it. */
 export function settingsOf(flags: Flags): JobSettings {
   const { model, dataset, seed, precision, steps, limit, evalEvery, augment } = flags;
-  const { batch, lr, momentum, weightDecay, dropout, init, epochs } = flags;
-  const recipe = { batch, lr, momentum, weightDecay, dropout, init, epochs };
+  const { batch, lr, schedule, patience, momentum, weightDecay, dropout, init, epochs } = flags;
+  const recipe = { batch, lr, schedule, patience, momentum, weightDecay, dropout, init, epochs };
   const evalCrops = flags.evalCrops && Number(flags.evalCrops) as EvalCrops;
   const checks = { compare: flags.compare !== undefined, traceNaN: flags.traceNan };
   const network = variationOf(flags);

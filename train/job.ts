@@ -127,6 +127,9 @@ export async function prepareJob(settings: JobSettings, from?: Checkpoint): Prom
   }
   const given = Object.entries(settings.recipe).filter(([, value]) => value !== undefined);
   const recipe: Recipe = { ...recipes[settings.model], ...Object.fromEntries(given) };
+  if (recipe.patience !== undefined && recipe.schedule !== "plateau") {
+    throw new UsageError("--patience is what --schedule=plateau has: use both");
+  }
   if (settings.augment === "crop+pca" && table.input[0] !== 3) {
     throw new UsageError(`--augment=crop+pca: ${table.name} takes grey images, use --augment=crop`);
   }
@@ -296,7 +299,7 @@ export async function runJob(
     model,
     dataset,
     optimiser: new SGD(parameters, recipe),
-    schedule: makeSchedule(recipe.schedule, recipe.lr),
+    schedule: makeSchedule(recipe.schedule, recipe.lr, recipe.patience),
     batch: recipe.batch,
     precision,
     steps,

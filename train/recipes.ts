@@ -17,6 +17,8 @@ export interface Recipe {
   readonly lr: number;
   /** How the rate changes. */
   readonly schedule: ScheduleName;
+  /** After how many epochs without a better accuracy `plateau` divides the rate; default 3. */
+  readonly patience?: number;
   /** The share of the velocity that stays. */
   readonly momentum: number;
   /** The share of a weight, times the rate, that is lost each step. */

@@ -23,16 +23,18 @@ export type ScheduleState = Readonly<Record<string, number>>;
 export type ScheduleName = "plateau" | "linear";
 
 const WARM_UP = 100;
+/** The paper has no number. */
+const PATIENCE = 3;
 
 /**
- * `plateau` divides the rate by 10 whenever the accuracy stopped improving for three epochs, at most three times
+ * `plateau` divides the rate by 10 whenever the accuracy did not improve for `patience` epochs, at most three times
  * (Krizhevsky et al. 2012, section 5, where a person watched it). `linear` goes down to zero over the run,
  * after it has risen through the first hundred steps: fresh weights take a large step badly.
  */
-export function makeSchedule(name: ScheduleName, lr: number): Schedule {
+export function makeSchedule(name: ScheduleName, lr: number, patience: number = PATIENCE): Schedule {
   switch (name) {
     case "plateau":
-      return plateau(lr);
+      return plateau(lr, patience);
     case "linear":
       return {
         rate: (made, steps) => lr * Math.min(1, (made + 1) / WARM_UP) * (1 - made / steps),
@@ -45,10 +47,9 @@ export function makeSchedule(name: ScheduleName, lr: number): Schedule {
   }
 }
 
-const PATIENCE = 3;
 const REDUCTIONS = 3;
 
-function plateau(lr: number): Schedule {
+function plateau(lr: number, patience: number): Schedule {
   // Any accuracy is better than none.
   let state = { best: -1, waited: 0, reductions: 0 };
   return {
@@ -56,7 +57,7 @@ function plateau(lr: number): Schedule {
     epochEnded(accuracy) {
       const waited = accuracy > state.best ? 0 : state.waited + 1;
       const best = Math.max(state.best, accuracy);
-      const reduces = waited >= PATIENCE && state.reductions < REDUCTIONS;
+      const reduces = waited >= patience && state.reductions < REDUCTIONS;
       state = { best, waited: reduces ? 0 : waited, reductions: state.reductions + (reduces ? 1 : 0) };
     },
     get state() {

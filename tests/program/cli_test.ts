@@ -66,6 +66,8 @@ test("cli: bad usage is one line and exit code 2", async () => {
     [["--eval-every=0"], /whole number from 1/],
     [["--lr=NaN"], /'NaN' is invalid. It must be a number above 0/],
     [["--lr=0"], /above 0/],
+    [["--schedule=cosine"], /Allowed choices are plateau, linear/],
+    [["--patience=2"], /--patience is what --schedule=plateau has/],
     [["--lr=Infinity"], /above 0/],
     [["--momentum=1"], /from 0 to below 1/],
     [["--dropout=1"], /from 0 to below 1/],
