@@ -5,6 +5,7 @@
  */
 
 import { comparisonLines } from "./comparison_table.ts";
+import { clock, drawBar } from "./progress_bar.ts";
 import type { DoneEvent, EvalEvent, Reporter, StartEvent, StepEvent } from "./events.ts";
 
 /** Where text goes; `process.stdout` is one. */
@@ -36,7 +37,7 @@ export function textReporter(output: TextOutput, options: { readonly quiet: bool
       case "step":
         return progress.step(event);
       case "eval":
-        return progress.line(evalLine(event));
+        return progress.evaluation(event);
       case "compare":
         return comparisonLines(event).forEach((line) => progress.line(line));
       case "done":
@@ -50,13 +51,28 @@ export function textReporter(output: TextOutput, options: { readonly quiet: bool
 /** Milliseconds between two progress lines: on a terminal they overwrite each other, elsewhere they pile up. */
 const INTERVAL = { live: 100, piled: 10_000 };
 
+/** An epoch as far as it got. */
+interface Epoch {
+  readonly number: number;
+  /** When it began. */
+  readonly began: number;
+  /** Steps that were told of, and their sums. */
+  steps: number;
+  loss: number;
+  accuracy: number;
+}
+
 class Progress {
   readonly #output: TextOutput;
   readonly #interval: number;
   #start: StartEvent | null = null;
   #shown = -Infinity;
-  #epoch = { number: 0, steps: 0, accuracy: 0 };
+  #epoch: Epoch = { number: 0, began: 0, steps: 0, loss: 0, accuracy: 0 };
   #live = false;
+  /** When the training went on, or the last step was told of. */
+  #last = 0;
+  /** Seconds that the last evaluation took. */
+  #evaluating = 0;
 
   constructor(output: TextOutput) {
     this.#output = output;
@@ -65,22 +81,62 @@ class Progress {
 
   start(event: StartEvent): void {
     this.#start = event;
-    this.#shown = performance.now();
+    this.#shown = this.#last = performance.now();
     for (const line of startLines(event)) this.line(line);
   }
 
   step(event: StepEvent): void {
-    if (event.epoch !== this.#epoch.number) this.#epoch = { number: event.epoch, steps: 0, accuracy: 0 };
-    this.#epoch.steps++;
-    this.#epoch.accuracy += event.accuracy;
-    const now = performance.now();
+    const { epoch: number } = event;
+    if (number !== this.#epoch.number) {
+      this.#epoch = { number, began: this.#last, steps: 0, loss: 0, accuracy: 0 };
+    }
+    const epoch = this.#epoch;
+    epoch.steps++;
+    epoch.loss += event.loss;
+    epoch.accuracy += event.accuracy;
+    const now = this.#last = performance.now();
     const start = this.#start;
-    if (start === null || now - this.#shown < this.#interval) return;
+    if (start === null) return;
+    if (this.#output.isTTY) return this.#bar(start, event, now);
+    if (now - this.#shown < this.#interval) return;
     this.#shown = now;
-    const text = progressText(start, event, this.#epoch.accuracy / this.#epoch.steps);
-    if (!this.#output.isTTY) return this.line(text);
-    this.#output.write(`\r\x1b[K${text.slice(0, (this.#output.columns || 80) - 1)}`);
-    this.#live = true;
+    this.line(progressText(start, event, epoch.accuracy / epoch.steps));
+  }
+
+  /** Draws the bar anew; that of an epoch that is over stays. */
+  #bar(start: StartEvent, event: StepEvent, now: number): void {
+    const before = (event.epoch - 1) * start.stepsPerEpoch;
+    const steps = Math.min(start.stepsPerEpoch, start.steps - before);
+    const made = event.step - before;
+    const over = made === steps;
+    if (!over && now - this.#shown < this.#interval) return;
+    this.#shown = now;
+    const epochs = Math.ceil(start.steps / start.stepsPerEpoch);
+    const seconds = (left: number) => left * start.batch / event.imagesPerSecond;
+    const { loss, accuracy, steps: told, began } = this.#epoch;
+    const text = drawBar({
+      epoch: event.epoch,
+      epochs,
+      made,
+      steps,
+      loss: loss / told,
+      error: 1 - accuracy / told,
+      imagesPerSecond: event.imagesPerSecond,
+      left: {
+        epoch: seconds(steps - made),
+        run: seconds(start.steps - event.step) + this.#evaluating * (epochs - event.epoch + 1),
+      },
+      ...over ? { took: (now - began) / 1000 } : {},
+    }, this.#output.columns || 80);
+    this.#output.write(`\r\x1b[K${text}${over ? "\n" : ""}`);
+    this.#live = !over;
+  }
+
+  evaluation(event: EvalEvent): void {
+    const now = performance.now();
+    this.#evaluating = (now - this.#last) / 1000;
+    this.#last = now;
+    this.line(evalLine(event));
   }
 
   line(text: string): void {
@@ -122,7 +178,7 @@ function progressText(
   const left = (start.steps - step) * start.batch / imagesPerSecond;
   const speed = imagesPerSecond < 10 ? imagesPerSecond.toFixed(1) : imagesPerSecond.toFixed(0);
   return `epoch ${epoch}/${epochs}  step ${step}/${start.steps}  loss ${loss.toFixed(3)}  ` +
-    `accuracy ${accuracy.toFixed(3)}  ${speed} images/s  ${duration(left)} left`;
+    `accuracy ${accuracy.toFixed(3)}  ${speed} images/s  ${clock(left)} left`;
 }
 
 function evalLine({ epoch, step, accuracy, loss, top5Error, crops }: EvalEvent): string {
@@ -138,20 +194,9 @@ function doneLine({ interrupted, steps, accuracy, loss, seconds }: DoneEvent): s
   const measured = accuracy === null || loss === null
     ? "nothing was measured"
     : `test accuracy ${accuracy.toFixed(4)}, test loss ${loss.toFixed(4)}`;
-  return `${interrupted ? "stopped" : "done"} after ${stepCount(steps)} and ${
-    duration(seconds)
-  }: ${measured}`;
+  return `${interrupted ? "stopped" : "done"} after ${stepCount(steps)} and ${clock(seconds)}: ${measured}`;
 }
 
 function stepCount(steps: number): string {
   return `${steps.toLocaleString("en-US")} ${steps === 1 ? "step" : "steps"}`;
-}
-
-/** Minutes and seconds, and hours where there are any: 1:02:03. */
-function duration(seconds: number): string {
-  if (!Number.isFinite(seconds)) return "?";
-  const whole = Math.round(seconds);
-  const pad = (value: number) => String(value).padStart(2, "0");
-  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
-  return `${hours > 0 ? `${hours}:${pad(minutes)}` : minutes}:${pad(whole % 60)}`;
 }

@@ -30,8 +30,8 @@ export interface LikenessTile extends Tile {
 
 /** Room for a number beside the bars. */
 const NUMBER = 46;
-/** Room that a letter takes at 11 pixels: rather too much. */
-const LETTER = 6.1;
+/** Room that a letter takes at 11 pixels: rather too much, since no program knows without the font. */
+const LETTER = 6.6;
 
 const svg = (width: number, height: number, label: string, parts: readonly string[]) =>
   `<svg role="img" aria-label="${label}" xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" ` +
@@ -92,14 +92,16 @@ function drawGuess(guess: GuessTile, left: number, top: number, width: number): 
 /** Rows: a test image, and beside it the training images; those of another class are named in another colour. */
 export function drawLikenesses(likenesses: readonly LikenessTile[], width: number): string {
   const columns = Math.max(...likenesses.map(({ nearest }) => nearest.length));
-  const [gap, apart] = width < 480 ? [4, 12] : [10, 30];
-  const size = Math.min(96, (width - apart - (columns - 1) * gap) / (columns + 1));
+  const [gap, apart, font] = width < 480 ? [4, 12, 10] : [10, 28, 11];
+  // Beside the last one too there is a gap, for its name.
+  const size = Math.min(96, (width - apart - columns * gap) / (columns + 1));
   const height = size + 28;
-  const letters = Math.floor((size + gap - 2) / LETTER);
+  const letters = Math.floor((size + gap - 2) / (LETTER * font / 11));
   const parts = likenesses.flatMap((likeness, row) => {
     const top = row * height;
     const tile = (each: Tile, left: number, fill: string, weight = "") =>
-      picture(each, left, top, size) + text(left, top + size + 13, shorten(each.name, letters), fill, weight);
+      picture(each, left, top, size) +
+      text(left, top + size + 13, shorten(each.name, letters), fill, ` font-size="${font}"${weight}`);
     return [
       tile(likeness, 0, light.ink, ' font-weight="600"'),
       ...likeness.nearest.map((each, i) =>
@@ -107,7 +109,7 @@ export function drawLikenesses(likenesses: readonly LikenessTile[], width: numbe
       ),
     ];
   });
-  const used = Math.ceil((columns + 1) * size + apart + (columns - 1) * gap);
+  const used = Math.ceil((columns + 1) * size + apart + columns * gap);
   const line = `<path d="M${at(size + apart / 2)} 0V${
     at(likenesses.length * height - 28)
   }" stroke="${light.line}"/>`;

@@ -1,0 +1,110 @@
+// The page of a run as a reader has it: opened in Chromium from its file, in light and in dark, wide and narrow.
+
+import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { pathToFileURL } from "node:url";
+import type { Browser } from "playwright-core";
+import { openChromium } from "../browser/chromium.ts";
+import { root, run, RUNTIMES } from "./runtimes.ts";
+
+const folder = await mkdtemp(join(tmpdir(), "fermi-report-"));
+let browser: Browser | null = null;
+after(async () => {
+  await browser?.close();
+  await rm(folder, { recursive: true });
+});
+
+const LOOK = join(root, "tests/browser/look_at_report.js");
+
+/** What is found in the page. */
+interface Found {
+  readonly titles: readonly string[];
+  /** Of each drawing that is shown: what it is, and its marks. */
+  readonly drawings: readonly {
+    readonly label: string;
+    readonly lines: number;
+    readonly boxes: number;
+    readonly words: number;
+    readonly images: number;
+    readonly width: number;
+  }[];
+  /** Pictures that could not be decoded, or are empty. */
+  readonly broken: readonly string[];
+  readonly pictures: number;
+  /** Texts of drawings that reach out of them. */
+  readonly outside: readonly string[];
+  /** By how many pixels the page is wider than the window. */
+  readonly excess: number;
+  readonly ground: string;
+  readonly text: string;
+}
+
+/** Opens the page and looks: it may ask for nothing but itself, and say nothing on the console. */
+async function open(width: number, colorScheme: "light" | "dark"): Promise<Found> {
+  browser ??= await openChromium();
+  const page = await browser.newPage({ viewport: { width, height: 900 }, colorScheme });
+  const url = pathToFileURL(join(folder, "index.html")).href;
+  const said: string[] = [];
+  page.on("console", (message) => said.push(message.text()));
+  page.on("pageerror", (error) => said.push(String(error)));
+  page.on("request", (request) => {
+    if (request.url() !== url && !request.url().startsWith("data:")) said.push(request.url());
+  });
+  await page.goto(url);
+  const found = await page.evaluate<Found>(await readFile(LOOK, "utf8"));
+  await page.close();
+  assert.deepEqual(said, []);
+  return found;
+}
+
+const TITLES = [
+  "Loss",
+  "Error",
+  "Learning rate",
+  "Throughput",
+  "Kernels of the first layer",
+  "What it takes test images for",
+  "Some of the test images",
+  "The most certain mistakes",
+  "Confusion matrix",
+  "What it finds alike",
+  "Configuration",
+];
+
+test("report: a page that asks for nothing, whose charts have marks and whose images can be seen", async () => {
+  const flags = [
+    "--backend=webgpu",
+    "--batch=16",
+    "--limit=160",
+    "--steps=20",
+    "--quiet",
+    `--report=${folder}`,
+  ];
+  await run([...RUNTIMES.node, "train.ts", ...flags]);
+  const wide = await open(1240, "light");
+  assert.deepEqual(wide.titles, TITLES);
+  assert.deepEqual([wide.broken, wide.outside, wide.excess], [[], [], 0]);
+  const drawn = Object.fromEntries(wide.drawings.map(({ label, ...marks }) => [label, marks]));
+  for (const label of ["Loss", "Error", "Learning rate", "Throughput"]) {
+    assert(drawn[label]!.lines >= 1 && drawn[label]!.words >= 8, `${label}: ${JSON.stringify(drawn[label])}`);
+  }
+  assert(drawn["Confusion matrix"]!.boxes >= 100, JSON.stringify(drawn["Confusion matrix"]));
+  const guesses = wide.drawings.filter(({ label }) => label === "Most probable labels");
+  assert.deepEqual(guesses.map(({ images, boxes }) => [images, boxes]), [[8, 40], [4, 20]]);
+  assert.equal(drawn["Nearest training images"]!.images, 5 * 7);
+  // Those of narrow screens are there too, and one picture of kernels.
+  assert.equal(wide.pictures, 2 * (8 + 4 + 35) + 1);
+  assert.match(wide.text, /alexnet_mini on fashion-mnist/);
+  assert.match(wide.text, /Ankle boot|Sneaker/);
+  assert.match(wide.text, /done: 20 steps/);
+
+  const narrow = await open(390, "dark");
+  assert.deepEqual(narrow.titles, TITLES);
+  assert.deepEqual([narrow.broken, narrow.outside, narrow.excess], [[], [], 0]);
+  assert(narrow.drawings.every(({ width }) => width > 250 && width < 390));
+  assert.equal(narrow.drawings.length, wide.drawings.length);
+  assert.notEqual(narrow.ground, wide.ground);
+});

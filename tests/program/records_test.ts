@@ -1,0 +1,203 @@
+// What a run leaves behind: TensorBoard's files, byte for byte as TensorBoard writes them, and the page with its pictures.
+
+import assert from "node:assert/strict";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import sharp from "sharp";
+import type { EvalEvent, StepEvent } from "../../train/events.ts";
+import { EventFile } from "../../train/tensorboard/mod.ts";
+import { frame, maskedChecksum } from "../../train/tensorboard/records.ts";
+import { encodeEvent } from "../../train/tensorboard/schema.ts";
+import { runtime, start } from "./start.ts";
+
+const hex = (bytes: Uint8Array) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+
+/** Runs a test with an empty folder. */
+async function at(work: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), "fermi-records-"));
+  try {
+    await work(folder);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+test("tensorboard: checksums are CRC32C (RFC 3720, B.4), turned and shifted", () => {
+  const unmasked = (bytes: Uint8Array) => {
+    const turned = (maskedChecksum(bytes) - 0xa282ead8) >>> 0;
+    return ((turned << 15 | turned >>> 17) >>> 0).toString(16);
+  };
+  const bytes = (make: (i: number) => number) => Uint8Array.from({ length: 32 }, (_, i) => make(i));
+  assert.equal(unmasked(new TextEncoder().encode("123456789")), "e3069283");
+  assert.equal(unmasked(bytes(() => 0)), "8a9136aa");
+  assert.equal(unmasked(bytes(() => 255)), "62a8ab43");
+  assert.equal(unmasked(bytes((i) => i)), "46dd794e");
+  assert.equal(unmasked(bytes((i) => 31 - i)), "113fdb5c");
+});
+
+test("tensorboard: records are those that TensorBoard 2.21 writes", () => {
+  // tensorboard.summary.writer.record_writer.RecordWriter with events of tensorboard.compat.proto.event_pb2.
+  const records = [
+    [
+      { wall_time: 1.5, file_version: "brain.Event:2" },
+      "1800000000000000a37f4b2209000000000000f83f1a0d627261696e2e4576656e743a322a28646c",
+    ],
+    [
+      {
+        wall_time: 1764100000.25,
+        step: 70000,
+        summary: {
+          value: [{ tag: "loss/train", simple_value: 0.625 }, { tag: "schedule/lr", simple_value: 0.01 }],
+        },
+      },
+      "36000000000000004f578cef09000010e88149da4110f0a2042a270a110a0a6c6f73732f747261696e150000203f" +
+      "0a120a0b7363686564756c652f6c72150ad7233ccc9245e0",
+    ],
+    [
+      { wall_time: 2, step: 8, session_log: { status: 1 } },
+      "0f000000000000006d532b0909000000000000004010083a020801b347f3c5",
+    ],
+  ] as const;
+  for (const [event, expected] of records) assert.equal(hex(frame(encodeEvent(event))), expected);
+});
+
+const step = (step: number): StepEvent => ({
+  event: "step",
+  step,
+  epoch: 1,
+  loss: 1 / step,
+  accuracy: 0.5,
+  lr: 0.1,
+  imagesPerSecond: 10,
+});
+const evaluation: EvalEvent = {
+  event: "eval",
+  epoch: 1,
+  step: 2,
+  accuracy: 0.75,
+  loss: 0.5,
+  crops: 1,
+  images: 10,
+};
+
+/** The records of a file: their data, after their checksums were looked at. */
+function records(file: Uint8Array): Uint8Array[] {
+  const view = new DataView(file.buffer, file.byteOffset, file.length);
+  const found: Uint8Array[] = [];
+  for (let place = 0; place < file.length;) {
+    const length = Number(view.getBigUint64(place, true));
+    const data = file.subarray(place + 12, place + 12 + length);
+    assert.equal(view.getUint32(place + 8, true), maskedChecksum(file.subarray(place, place + 8)));
+    assert.equal(view.getUint32(place + 12 + length, true), maskedChecksum(data));
+    found.push(data);
+    place += 16 + length;
+  }
+  return found;
+}
+
+async function written(folder: string): Promise<Uint8Array[]> {
+  const [name, ...others] = await readdir(folder);
+  assert.match(name!, /^events\.out\.tfevents\.\d+\.fermi\.\d+$/);
+  assert.deepEqual(others, []);
+  return records(new Uint8Array(await readFile(join(folder, name!))));
+}
+
+test("tensorboard: what happens is in the file at once, and a run that goes on says where", async () => {
+  await at(async (folder) => {
+    const [fresh, later] = [join(folder, "runs/fresh"), join(folder, "runs/later")];
+    const file = await EventFile.open(fresh);
+    file.report(step(1));
+    assert.equal((await written(fresh)).length, 2);
+    file.report(step(2));
+    file.report(evaluation);
+    file.close();
+    const texts = (await written(fresh)).map((data) => new TextDecoder("latin1").decode(data));
+    assert.match(texts[0]!, /brain\.Event:2/);
+    for (const tag of ["loss/train", "error/train", "schedule/lr", "speed/images_per_second"]) {
+      assert(texts[1]!.includes(tag), tag);
+    }
+    for (const tag of ["loss/test", "error/test", "accuracy/test"]) assert(texts[3]!.includes(tag), tag);
+
+    const resumed = await EventFile.open(later);
+    resumed.report(step(8));
+    resumed.close();
+    const [, log, scalars] = await written(later);
+    // Field 7 with field 1 = START, after step 8.
+    assert.equal(hex(log!.subarray(9)), "10083a020801");
+    assert.match(new TextDecoder("latin1").decode(scalars), /loss\/train/);
+  });
+});
+
+const SHORT = [
+  "--backend=cpu",
+  "--model=lenet5",
+  "--dataset=synthetic",
+  "--batch=16",
+  "--limit=96",
+  "--epochs=2",
+  "--quiet",
+];
+/** Deno's permissions for commands that write. */
+const WRITE = { deno: ["run", "-q", "-P=write", "--no-check"] };
+
+test("report: a page, and each picture as SVG and PNG, nothing half-written", async () => {
+  await at(async (folder) => {
+    await mkdir(join(folder, "report"));
+    // What a killed run has left.
+    await writeFile(join(folder, "report/index.html.tmp"), "half a page");
+    const where = join(folder, "report");
+    const { code, stderr } = await start("train.ts", [...SHORT, `--report=${where}`], WRITE);
+    assert.deepEqual([code, stderr], [0, ""]);
+    const names = (await readdir(where)).sort();
+    const drawn = ["confusion", "error", "guesses", "loss", "mistakes", "neighbours", "rate", "throughput"];
+    const expected = [
+      ...drawn.flatMap((name) => [`${name}.png`, `${name}.svg`]),
+      "index.html",
+      "kernels.png",
+    ];
+    assert.deepEqual(names, expected.sort());
+    for (const name of names) {
+      const { format, width, height } = name === "index.html"
+        ? { format: "html", width: 1, height: 1 }
+        : await sharp(await readFile(join(where, name))).metadata();
+      assert.equal(format, name.split(".")[1]);
+      assert(width > 0 && height > 0, name);
+    }
+    const page = await readFile(join(where, "index.html"), "utf8");
+    assert.match(page, /^<!doctype html>/);
+    assert.match(page, /done: 12 steps/);
+    assert(!page.includes('http-equiv="refresh"'));
+  });
+});
+
+test("report: a run that ends with an error leaves the page of what there was", async () => {
+  await at(async (folder) => {
+    const flags = [...SHORT, "--lr=1e30", `--report=${folder}`, `--tensorboard=${folder}/board`];
+    const { code, stderr } = await start("train.ts", flags, WRITE);
+    assert.equal(code, 1);
+    assert.match(stderr, /^error: the (test )?loss is not finite [^\n]*\n$/);
+    assert.match(await readFile(join(folder, "index.html"), "utf8"), /stopped after \d of 12 steps/);
+    assert((await written(join(folder, "board"))).length >= 2);
+  });
+});
+
+test("report: what cannot be written is one line, before anything is computed", async () => {
+  await at(async (folder) => {
+    const file = join(folder, "file");
+    await writeFile(file, "");
+    for (const flag of ["--report", "--tensorboard"]) {
+      const { code, stdout, stderr } = await start("train.ts", [...SHORT, `${flag}=${file}/below`], WRITE);
+      assert.deepEqual([code, stdout], [1, ""]);
+      assert.match(stderr, /^error: [^\n]*file[^\n]* cannot be (made|written) \(\w+\)\n$/);
+      const checks = await start("train.ts", [`${flag}=${folder}`, "--compare=cpu", "--backend=cpu"], WRITE);
+      assert.equal(checks.code, 2);
+      assert.match(checks.stderr, new RegExp(`^error: ${flag} is about a run that trains, [^\\n]*\\n$`));
+    }
+    if (runtime !== "deno") return;
+    const { code, stderr } = await start("train.ts", [...SHORT, `--report=${folder}/new`]);
+    assert.equal(code, 1);
+    assert.match(stderr, /^error: Requires write access to [^\n]*: use `deno run -P=write train.ts`\n$/);
+  });
+});
