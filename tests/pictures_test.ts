@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { type Dataset, ImageInput, synthetic } from "../data/mod.ts";
 import { device, foldIn, nn, randomKey, tensor } from "../mod.ts";
 import type { EvalEvent, StepEvent } from "../train/events.ts";
-import { History } from "../train/pictures/history.ts";
+import { Course } from "../train/pictures/course.ts";
 import { drawKernels, tilingOf } from "../train/pictures/kernels.ts";
 import { Observer } from "../train/pictures/look.ts";
 import { confusion, evenly, largest, nearest, variety } from "../train/pictures/numbers.ts";
@@ -127,13 +127,13 @@ const evaluation = (step: number): EvalEvent => ({
   images: 10,
 });
 
-test("history: as many points as can be drawn, and their means are those of the steps", () => {
+test("course of a run: as many points as can be drawn, and their means are those of the steps", () => {
   for (const steps of [1, 599, 600, 601, 5000]) {
-    const history = new History();
-    for (let i = 1; i <= steps; i++) history.add(step(i, i));
-    const { stretches } = history;
+    const course = new Course();
+    for (let i = 1; i <= steps; i++) course.add(step(i, i));
+    const { stretches } = course;
     assert(stretches.length <= 600 && stretches.length >= Math.min(steps, 300), `${stretches.length}`);
-    assert.deepEqual([stretches[0]!.first, stretches.at(-1)!.last, history.steps], [1, steps, steps]);
+    assert.deepEqual([stretches[0]!.first, stretches.at(-1)!.last, course.steps], [1, steps, steps]);
     for (const [i, { first, last, count, loss }] of stretches.entries()) {
       assert.equal(count, last - first + 1);
       assert.equal(first, (stretches[i - 1]?.last ?? 0) + 1);
@@ -142,15 +142,15 @@ test("history: as many points as can be drawn, and their means are those of the 
   }
 });
 
-test("history: steps that are made again after a checkpoint count once", () => {
-  const history = new History();
-  for (let i = 1; i <= 10; i++) history.add(step(i, 1));
-  history.add(evaluation(5));
-  history.add(evaluation(10));
-  assert.deepEqual(history.evaluations.map(({ step }) => step), [5, 10]);
-  for (let i = 7; i <= 9; i++) history.add(step(i, 2));
-  assert.deepEqual(history.stretches.map(({ loss }) => loss), [1, 1, 1, 1, 1, 1, 2, 2, 2]);
-  assert.deepEqual([history.evaluations.map(({ step }) => step), history.steps], [[5], 9]);
+test("course of a run: steps that are made again after a checkpoint count once", () => {
+  const course = new Course();
+  for (let i = 1; i <= 10; i++) course.add(step(i, 1));
+  course.add(evaluation(5));
+  course.add(evaluation(10));
+  assert.deepEqual(course.evaluations.map(({ step }) => step), [5, 10]);
+  for (let i = 7; i <= 9; i++) course.add(step(i, 2));
+  assert.deepEqual(course.stretches.map(({ loss }) => loss), [1, 1, 1, 1, 1, 1, 2, 2, 2]);
+  assert.deepEqual([course.evaluations.map(({ step }) => step), course.steps], [[5], 9]);
 });
 
 test("look: features are what the last layer gets, and neighbours and guesses follow from them", async () => {

@@ -1,5 +1,5 @@
 /**
- * The curves of a run: what is drawn of its history.
+ * The curves of a run: what is drawn of its course.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import { type Line, lineChart, type LineChartOptions } from "./charts.ts";
 import type { ChartOption } from "./charts.ts";
 import { light } from "./colours.ts";
-import type { History, Stretch } from "./history.ts";
+import type { Course, Stretch } from "./course.ts";
 
 /** A chart with its words. */
 export interface Curve {
@@ -25,8 +25,8 @@ const WHOLE = { max: 1, interval: 0.25 } as const;
 type Point = readonly [number, number];
 
 /** The curves of a run, once a step was made. */
-export function curvesOf(history: History): Curve[] {
-  const { start, stretches, evaluations, steps } = history;
+export function curvesOf(course: Course): Curve[] {
+  const { start, stretches, evaluations, steps } = course;
   if (start === null || stretches.length === 0) return [];
   const epochs = steps >= 2 * start.stepsPerEpoch;
   const unit = epochs ? start.stepsPerEpoch : 1;
@@ -103,7 +103,7 @@ function smooth(points: readonly Point[]): Point[] {
 }
 
 /** The highest loss that is drawn: a first step far above all others would press them down. */
-function top(stretches: readonly Stretch[], evaluations: History["evaluations"]): number | undefined {
+function top(stretches: readonly Stretch[], evaluations: Course["evaluations"]): number | undefined {
   const losses = stretches.map(({ loss }) => loss).sort((a, b) => a - b);
   const usual = losses[Math.floor(0.98 * (losses.length - 1))]!;
   const most = Math.max(usual, ...evaluations.map(({ loss }) => loss));

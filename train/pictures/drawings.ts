@@ -10,7 +10,7 @@ import { light, standalone } from "./colours.ts";
 import { drawConfusion } from "./confusion_chart.ts";
 import { curvesOf } from "./curves.ts";
 import { drawGuesses, drawLikenesses, type GuessTile, type LikenessTile, type Tile } from "./figures.ts";
-import type { History } from "./history.ts";
+import type { Course } from "./course.ts";
 import { base64, type Images } from "./images.ts";
 import { drawKernels } from "./kernels.ts";
 import type { Guess, Likeness, Look, Shown } from "./look.ts";
@@ -37,13 +37,13 @@ export type ImageFacts = Pick<Dataset, "shape" | "classes" | "classNames">;
 
 /** Draws what there is. */
 export async function drawAll(
-  history: History,
+  course: Course,
   look: Look | null,
   dataset: ImageFacts,
   images: Images,
 ): Promise<Drawings> {
   const maker = new Maker(images);
-  for (const { name, title, about, option } of curvesOf(history)) {
+  for (const { name, title, about, option } of curvesOf(course)) {
     const draw = (width: number) => drawChart(option, { width, height: width < 400 ? 220 : 260 }, title);
     await maker.card({ title, about, width: "half" }, [{ name, kind: "chart", draw }]);
   }

@@ -7,7 +7,7 @@
 import type { Reporter, Subject, TrainEvent } from "../events.ts";
 import { drawAll } from "./drawings.ts";
 import { Folder } from "./files.ts";
-import { History } from "./history.ts";
+import { Course } from "./course.ts";
 import { Images, loadSharp } from "./images.ts";
 import { type Look, Observer } from "./look.ts";
 import { makePage, type State } from "./page.ts";
@@ -27,7 +27,7 @@ const SHARE = 0.1;
 export class Pictures {
   readonly #folder: Folder;
   readonly #images: Images;
-  readonly #history = new History();
+  readonly #course = new Course();
   #subject: Subject | null = null;
   #observer: Observer | null = null;
   #look: Look | null = null;
@@ -47,7 +47,7 @@ export class Pictures {
    */
   static async open({ folder, earlier = [] }: PicturesOptions): Promise<Pictures> {
     const pictures = new Pictures(await Folder.open(folder), new Images(await loadSharp()));
-    for (const event of earlier) pictures.#history.add(event);
+    for (const event of earlier) pictures.#course.add(event);
     return pictures;
   }
 
@@ -58,7 +58,7 @@ export class Pictures {
   };
 
   #report(event: TrainEvent): Promise<void> | void {
-    this.#history.add(event);
+    this.#course.add(event);
     if (event.event === "start") this.#observer = new Observer(this.#subject!, event.batch);
     if (event.event === "eval" && this.#due()) return this.#write("running");
     if (event.event === "done") return this.#end(event.interrupted ? "stopped" : "done");
@@ -71,7 +71,7 @@ export class Pictures {
 
   async #write(state: State): Promise<void> {
     const began = performance.now();
-    const step = this.#history.evaluations.at(-1)?.step;
+    const step = this.#course.evaluations.at(-1)?.step;
     if (this.#observer && step !== undefined && step > 0 && this.#look?.step !== step) {
       this.#look = await this.#observer.look(step);
     }
@@ -80,9 +80,9 @@ export class Pictures {
   }
 
   async #draw(state: State): Promise<void> {
-    const { cards, files } = await drawAll(this.#history, this.#look, this.#subject!.dataset, this.#images);
+    const { cards, files } = await drawAll(this.#course, this.#look, this.#subject!.dataset, this.#images);
     for (const { name, content } of files) await this.#folder.write(name, content);
-    await this.#folder.write("index.html", makePage(this.#history, state, cards));
+    await this.#folder.write("index.html", makePage(this.#course, state, cards));
   }
 
   async #end(state: State): Promise<void> {
@@ -95,6 +95,6 @@ export class Pictures {
     if (this.#closed) return;
     this.#closed = true;
     this.#observer?.dispose();
-    if (this.#subject && this.#history.done === null) await this.#draw("stopped");
+    if (this.#subject && this.#course.done === null) await this.#draw("stopped");
   }
 }

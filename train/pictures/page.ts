@@ -6,7 +6,7 @@
 
 import { escape } from "../../debug/svg.ts";
 import { withVariables } from "./colours.ts";
-import type { History, Stretch } from "./history.ts";
+import type { Course, Stretch } from "./course.ts";
 import { STYLE } from "./style.ts";
 import { duration, grouped, percent } from "./words.ts";
 
@@ -36,8 +36,8 @@ const REFRESH = 30;
 export type State = "running" | "done" | "stopped";
 
 /** Writes the page. */
-export function makePage(history: History, state: State, cards: readonly Card[]): string {
-  const { start } = history;
+export function makePage(course: Course, state: State, cards: readonly Card[]): string {
+  const { start } = course;
   const title = start === null ? "A run" : `${start.model} on ${start.dataset}`;
   const refresh = state === "running" ? `<meta http-equiv="refresh" content="${REFRESH}">\n` : "";
   return `<!doctype html>
@@ -53,12 +53,12 @@ ${STYLE}
 </style>
 </head>
 <body>
-${header(history, state)}
+${header(course, state)}
 <main>
-${tiles(history)}
+${tiles(course)}
 <div class="cards">
 ${cards.map(drawCard).join("\n")}
-${settings(history)}
+${settings(course)}
 </div>
 </main>
 <footer>Written by Fermi. Every number comes from the run itself; the drawings are in the same folder as SVG and PNG.</footer>
@@ -67,7 +67,7 @@ ${settings(history)}
 `;
 }
 
-function header({ start, done, steps, stretches }: History, state: State): string {
+function header({ start, done, steps, stretches }: Course, state: State): string {
   if (start === null) return "<header><h1>A run</h1></header>";
   const epoch = Math.max(1, Math.ceil((stretches.at(-1)?.last ?? 1) / start.stepsPerEpoch));
   const made = `${grouped(steps)} of ${grouped(start.steps)} steps`;
@@ -83,7 +83,7 @@ function header({ start, done, steps, stretches }: History, state: State): strin
 </header>`;
 }
 
-function tiles({ stretches, evaluations }: History): string {
+function tiles({ stretches, evaluations }: Course): string {
   const [last, evaluation] = [stretches.at(-1), evaluations.at(-1)];
   if (last === undefined) return "";
   const best = evaluations.reduce((least, { accuracy }) => Math.min(least, 1 - accuracy), Infinity);
@@ -124,7 +124,7 @@ function drawCard({ title, about, width, figures, picture }: Card): string {
 }
 
 /** All that the run was started with: whatever is added to it later is there too. */
-function settings({ start }: History): string {
+function settings({ start }: Course): string {
   if (start === null) return "";
   const { event: _, seed, ...rest } = start;
   // A seed is typed, not counted.

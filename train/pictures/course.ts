@@ -29,7 +29,7 @@ export interface Stretch {
 const STRETCHES = 600;
 
 /** Collects events. */
-export class History {
+export class Course {
   /** How the run began, the last time that it did. */
   start: StartEvent | null = null;
   /** How it ended; null while it is under way. */
