@@ -78,6 +78,17 @@ export function take(split: Split, count: number): Split {
   };
 }
 
+/** `count` images of a split, spread over all of it: where images go class by class, some of each class. */
+export function spread(split: Split, count: number): Split {
+  if (count >= split.count) return split;
+  const at = (i: number) => Math.floor(i * split.count / count);
+  return {
+    count,
+    read: (indices, images) => split.read(indices.map(at), images),
+    label: (index) => split.label(at(index)),
+  };
+}
+
 /**
  * Bytes as what networks see: x / 255 - 0.5, in f32. WGSL promises the quotient within 2.5 units in the last place, so
  * backends agree within 2^-22; drivers that divide as IEEE 754 says give the CPU backend's bits.

@@ -12,6 +12,7 @@ export {
   inMemory,
   normalise,
   type Split,
+  spread,
   take,
 } from "./dataset.ts";
 export { fashionMnist, type FashionMnistOptions } from "./fashion_mnist.ts";
@@ -32,4 +33,5 @@ export {
   safetensorsHeader,
   type StoredTensor,
 } from "./safetensors.ts";
+export { isShardFolder, readShards, type ShardDataset } from "./shards/read.ts";
 export { synthetic, type SyntheticOptions } from "./synthetic.ts";

@@ -100,7 +100,10 @@ export function command(): Command {
       ),
     )
     .addOption(
-      option("--data <folder>", "the four published IDX files, default: the embedded subset").argParser(
+      option(
+        "--data <folder>",
+        "shards made by prepare.ts, or the four published IDX files; default: the embedded subset",
+      ).argParser(
         folder,
       ),
     )

@@ -13,6 +13,9 @@ import {
   fetchFashionMnist,
   type FetchOptions,
   ImageInput,
+  isShardFolder,
+  readShards,
+  spread,
   synthetic,
   take,
 } from "../data/mod.ts";
@@ -47,7 +50,7 @@ export interface JobSettings {
   readonly model: ModelName;
   /** The images. */
   readonly dataset: DatasetName;
-  /** The folder with the published files; default: the embedded subset. */
+  /** The folder with Fashion-MNIST's published files, or with shards; default: the embedded subset. */
   readonly folder?: string | undefined;
   /** Fetch the whole of Fashion-MNIST, and how. */
   readonly full?: FetchOptions | undefined;
@@ -178,6 +181,9 @@ async function loader(settings: JobSettings, table: ModelTable): Promise<Job["lo
       return { ...made, train: take(made.train, limit) };
     };
   }
+  if (folder !== undefined && full === undefined && await isShardFolder(folder)) {
+    return await shardLoader(folder, table, batch, limit);
+  }
   const [channels, height, width] = table.input;
   if (channels !== 1 || height !== 28 || width !== 28) {
     throw new UsageError(
@@ -190,6 +196,26 @@ async function loader(settings: JobSettings, table: ModelTable): Promise<Job["lo
   checkBatch(batch, limit);
   const read = await fashionMnist({ folder: full === undefined ? folder : await fetchFashionMnist(full) });
   const limited = { ...read, train: take(read.train, limit) };
+  checkBatch(batch, limited.train.count);
+  return () => Promise.resolve(limited);
+}
+
+/** What prepare.ts has made; a network may see parts of its images. */
+async function shardLoader(
+  folder: string,
+  { name, input }: ModelTable,
+  batch: number,
+  limit: number,
+): Promise<Job["load"]> {
+  const shards = await readShards(folder);
+  const { shape, train } = shards;
+  if (shape[0] !== input[0] || input.some((extent, axis) => extent > shape[axis]!)) {
+    shards.close();
+    const which = `${name} takes ${input.join("x")} images, ${folder} has ${shape.join("x")}`;
+    throw new UsageError(`${which}: use --model=alexnet`);
+  }
+  // The first ones would be of one class.
+  const limited = { ...shards, train: spread(train, limit) };
   checkBatch(batch, limited.train.count);
   return () => Promise.resolve(limited);
 }

@@ -35,6 +35,8 @@ export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Called with what is there of stdout; may send signals. */
   readonly onOutput?: (stdout: string, kill: (signal: "SIGINT" | "SIGKILL") => void) => void;
+  /** Called with what is there of stderr. */
+  readonly onError?: (stderr: string) => void;
   /** Sends the signal once it is there. */
   readonly kill?: Promise<"SIGINT" | "SIGKILL">;
 }
@@ -43,7 +45,7 @@ export interface StartOptions {
 export function start(
   file: string,
   args: readonly string[] = [],
-  { deno = COMMANDS.deno, env = {}, onOutput, kill }: StartOptions = {},
+  { deno = COMMANDS.deno, env = {}, onOutput, onError, kill }: StartOptions = {},
 ): Promise<Outcome> {
   const flags = runtime === "deno" ? deno : COMMANDS[runtime];
   const child = spawn(process.execPath, [...flags, file, ...args], {
@@ -60,7 +62,10 @@ export function start(
   kill?.then((signal) => process.kill(child.pid!, signal)).catch(
     () => {/* It was not to be sent after all. */},
   );
-  child.stderr.setEncoding("utf8").on("data", (text: string) => stderr += text);
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+    onError?.(stderr);
+  });
   return new Promise((resolve, reject) => {
     child.on("error", reject);
     child.on("close", (code, signal) => resolve({ code, signal, stdout, stderr: withoutNotices(stderr) }));

@@ -1,0 +1,90 @@
+/**
+ * What is written once all shards are there: the statistics, the list of broken files, and at last the index.
+ *
+ * @module
+ */
+
+import { DataError } from "../dataset.ts";
+import { encodeSafetensors, type StoredTensor } from "../safetensors.ts";
+import type { Crc32 } from "../shards/crc.ts";
+import {
+  BROKEN,
+  FORMAT,
+  hex,
+  INDEX,
+  type PartEntry,
+  PLAN,
+  type Plan,
+  type ShardIndex,
+  STATISTICS,
+  VERSION,
+} from "../shards/format.ts";
+import type { Totals } from "../shards/statistics.ts";
+import { type Broken, writeJson, writeWhole } from "../shards/writer.ts";
+import type { FinishedPart } from "./part.ts";
+
+/** What `finish` takes. */
+export interface FinishOptions {
+  /** The folder. */
+  readonly to: string;
+  readonly plan: Plan;
+  /** By label; null where the files have only numbers. */
+  readonly classes: readonly string[] | null;
+  readonly train: FinishedPart;
+  readonly test: FinishedPart;
+  /** Over the training images. */
+  readonly totals: Totals;
+  readonly crc32: Crc32;
+}
+
+/**
+ * Writes the last files.
+ *
+ * @returns the broken files of both parts
+ * @throws {DataError} when there is no image at all in one of the parts.
+ */
+export async function finish(
+  { to, plan, train, test, totals, crc32, ...rest }: FinishOptions,
+): Promise<Broken[]> {
+  const { readdir, rm } = await import("node:fs/promises");
+  const { join } = await import("node:path");
+  for (const [part, { images, broken }] of Object.entries({ train, test })) {
+    if (images === 0) throw new DataError(`${to}: there is no ${part} image, and ${broken} broken files`);
+  }
+  const { mean, eigenvalues, eigenvectors } = totals.statistics();
+  const statistics = encodeSafetensors(
+    new Map([
+      ["mean", stored("F32", [3, plan.size, plan.size], mean)],
+      ["eigenvalues", stored("F64", [3], Float64Array.from(eigenvalues))],
+      ["eigenvectors", stored("F64", [3, 3], Float64Array.from(eigenvectors.flat()))],
+    ]),
+  );
+  await writeWhole(join(to, STATISTICS), statistics);
+  const broken = [...train.brokenFiles, ...test.brokenFiles];
+  const lines = broken.map(({ file, reason }) => `${file}\t${reason}\n`);
+  await writeWhole(join(to, BROKEN), new TextEncoder().encode(lines.join("")));
+  const numbers = Math.max(train.classes, test.classes);
+  const index: ShardIndex = {
+    format: FORMAT,
+    version: VERSION,
+    shape: [3, plan.size, plan.size],
+    classes: rest.classes ?? Array.from({ length: numbers }, (_, label) => String(label)),
+    train: entryOf(train),
+    test: entryOf(test),
+    statistics: { file: STATISTICS, crc32: hex(crc32(statistics)) },
+    plan,
+  };
+  await writeJson(join(to, INDEX), index);
+  // What runs that were killed have left behind.
+  const left = (await readdir(to)).filter((name) => name === PLAN || name.endsWith(".tmp"));
+  for (const name of left) await rm(join(to, name), { force: true });
+  return broken;
+}
+
+function entryOf({ images, broken, shards }: FinishedPart): PartEntry {
+  return { images, broken, shards };
+}
+
+function stored(dtype: string, shape: readonly number[], values: Float32Array | Float64Array): StoredTensor {
+  return { dtype, shape, data: new Uint8Array(values.buffer, values.byteOffset, values.byteLength) };
+}

@@ -1,0 +1,142 @@
+/**
+ * From a source of images to a folder of shards. Shard k is made from the files k n to (k + 1) n - 1 of its part, and from
+ * nothing else, so a run that was killed goes on behind the last shard that is there, and ends with the same bytes.
+ *
+ * @module
+ */
+
+import { DataError } from "../dataset.ts";
+import { failed } from "../part_file.ts";
+import { type Crc32, loadCrc32 } from "../shards/crc.ts";
+import { hex, INDEX, type Part, PLAN, type Plan } from "../shards/format.ts";
+import { Totals } from "../shards/statistics.ts";
+import { type Broken, writeJson } from "../shards/writer.ts";
+import { type Decoder, type DecoderName, loadDecoder } from "./decode/mod.ts";
+import { finish } from "./finish.ts";
+import { makeShards } from "./part.ts";
+import { findSource } from "./sources/mod.ts";
+import type { Source } from "./sources/source.ts";
+
+/** What `prepare` takes. */
+export interface PrepareOptions {
+  /** The folder with the images, in one of the layouts that `findSource` knows. */
+  readonly from: string;
+  /** The folder of the shards; it is made. */
+  readonly to: string;
+  /** A broken image ends it; default false: they are left out, and listed in `broken.txt`. */
+  readonly strict?: boolean | undefined;
+  /** Height and width of the images, default 256. */
+  readonly size?: number | undefined;
+  /** How many files of the source go into a shard, default 4,096: 768 MiB. */
+  readonly filesPerShard?: number | undefined;
+  /** Default `auto`. */
+  readonly decoder?: DecoderName | undefined;
+  /** Takes a line that says what happens. */
+  readonly log?: ((line: string) => void) | undefined;
+  /** Told of every file. */
+  readonly progress?: ((progress: PrepareProgress) => void) | undefined;
+}
+
+/** How far it is. */
+export interface PrepareProgress {
+  readonly part: Part;
+  /** How many files this run has decoded, or tried to. */
+  readonly files: number;
+  /** How many are broken, those that earlier runs have met included. */
+  readonly broken: number;
+  /** How much of the whole was there when this run began, from 0 to 1. */
+  readonly began: number;
+  /** How much is there now. */
+  readonly done: number;
+}
+
+/** What has become of the images. */
+export interface PrepareResult {
+  /** Images in the shards to train with. */
+  readonly train: number;
+  /** Images in the shards to test with. */
+  readonly test: number;
+  /** Files that are in no shard. */
+  readonly broken: readonly Broken[];
+  /** How many files this run has decoded, or tried to: fewer where it went on with another one's work. */
+  readonly files: number;
+}
+
+const DEFAULT_SIZE = 256;
+const DEFAULT_FILES_PER_SHARD = 4096;
+
+/**
+ * Makes the shards, or those that are missing.
+ *
+ * @throws {DataError} when the images cannot be found or the shards not be written; with `strict` also for a broken image.
+ */
+export async function prepare(options: PrepareOptions): Promise<PrepareResult> {
+  const { from, to, size = DEFAULT_SIZE, log, progress } = options;
+  const source = await findSource(from);
+  log?.(`${from}: ${source.kind}`);
+  const crc32 = await loadCrc32();
+  const decoder = await loadDecoder(options.decoder);
+  try {
+    const plan = planOf(options, source, decoder, crc32);
+    await agree(to, plan);
+    const totals = new Totals(3 * size * size);
+    const whole = source.train.amount + source.test.amount;
+    let [files, broken, began] = [0, 0, 0];
+    const run = async (part: Part, before: number) =>
+      await makeShards({
+        ...{ to, part, source: source[part], decoder, plan, crc32, log, strict: options.strict ?? false },
+        took(shard) {
+          if (part === "train") totals.add(shard.entry.images, shard.sums, shard.record.products);
+        },
+        resumed(done, brokenFiles) {
+          broken += brokenFiles;
+          began += done / whole;
+        },
+        met(done, isBroken) {
+          files++;
+          if (isBroken) broken++;
+          progress?.({ part, files, broken, began, done: (before + done) / whole });
+        },
+      });
+    const train = await run("train", 0);
+    const test = await run("test", source.train.amount);
+    const brokenFiles = await finish({ to, plan, classes: source.classes, train, test, totals, crc32 });
+    return { train: train.images, test: test.images, broken: brokenFiles, files };
+  } finally {
+    await decoder.close();
+  }
+}
+
+function planOf(options: PrepareOptions, source: Source, decoder: Decoder, crc32: Crc32): Plan {
+  const { size = DEFAULT_SIZE, filesPerShard = DEFAULT_FILES_PER_SHARD } = options;
+  const checksum = (part: Part) => {
+    const lines = [...source.classes ?? [], ...source[part].contents];
+    return hex(crc32(new TextEncoder().encode(lines.join("\n"))));
+  };
+  const [train, test] = [checksum("train"), checksum("test")];
+  return { source: source.kind, decoder: decoder.name, size, filesPerShard, train, test };
+}
+
+/** Sees to it that the shards in the folder, if there are any, were made from the same, in the same way. */
+async function agree(to: string, plan: Plan): Promise<void> {
+  const { mkdir, readFile } = await import("node:fs/promises");
+  const { join } = await import("node:path");
+  await mkdir(to, { recursive: true }).catch((error) => {
+    throw failed(to, "made", error);
+  });
+  const read = async (name: string) => {
+    const text = await readFile(join(to, name), "utf8").catch(() => "{}");
+    try {
+      return JSON.parse(text);
+    } catch (error) {
+      throw new DataError(`${join(to, name)}: is damaged: delete it, or the folder`, { cause: error });
+    }
+  };
+  const { plan: before = await read(PLAN) } = await read(INDEX);
+  if (Object.keys(before).length === 0) return await writeJson(join(to, PLAN), plan);
+  const key = (Object.keys(plan) as (keyof Plan)[]).find((key) => before[key] !== plan[key]);
+  if (key === undefined) return;
+  const isPart = key === "train" || key === "test";
+  const what = isPart ? `other ${key} files` : `${key} "${before[key]}", not "${plan[key]}"`;
+  throw new DataError(`${to}: has shards that were made with ${what}: choose another folder, or delete it`);
+}

@@ -1,0 +1,176 @@
+/**
+ * What a folder of shards consists of; docs/shards.md says it in words.
+ *
+ * @module
+ */
+
+import { DataError } from "../dataset.ts";
+
+/** The file that says what is in the folder; it is written last. */
+export const INDEX = "index.json";
+/** The files with the mean image and the colours' covariance. */
+export const STATISTICS = "statistics.safetensors";
+/** The list of files that could not be decoded: a line each, the name, a tab, and the reason. */
+export const BROKEN = "broken.txt";
+/** What the shards are made from, as long as there is no index that says it. */
+export const PLAN = "plan.json";
+/** The first bytes of a shard are its header, so that the images begin at the start of a page. */
+export const HEADER_BYTES = 4096;
+
+/** Which images: to learn from, or to be tested with. */
+export type Part = "train" | "test";
+
+/** A shard, as the index has it. */
+export interface ShardEntry {
+  readonly file: string;
+  /** How many images are in it. */
+  readonly images: number;
+  /** The CRC-32, in hexadecimal, of its header, labels, checksums and record, in this order. */
+  readonly crc32: string;
+}
+
+/** The shards of a part. */
+export interface PartEntry {
+  readonly images: number;
+  /** How many files could not be decoded, and are in no shard. */
+  readonly broken: number;
+  readonly shards: readonly ShardEntry[];
+}
+
+/** What the shards were made from, and how. Only a run with the same plan may go on with them. */
+export interface Plan {
+  /** Which layout of files was found. */
+  readonly source: string;
+  /** What decoded the images; another one, or another version, gives other pixels. */
+  readonly decoder: string;
+  /** Height and width of the images. */
+  readonly size: number;
+  /** How many files of the source go into a shard. */
+  readonly filesPerShard: number;
+  /** A checksum of the names, and of archives the sizes, of what it is made from. */
+  readonly train: string;
+  /** The same of the images to be tested with. */
+  readonly test: string;
+}
+
+/** `index.json`. */
+export interface ShardIndex {
+  readonly format: typeof FORMAT;
+  readonly version: typeof VERSION;
+  /** channels, height, width */
+  readonly shape: readonly [number, number, number];
+  /** The classes' names by label. */
+  readonly classes: readonly string[];
+  readonly train: PartEntry;
+  readonly test: PartEntry;
+  /** Of the training images. */
+  readonly statistics: {
+    readonly file: string;
+    /** The CRC-32 of the whole file, in hexadecimal. */
+    readonly crc32: string;
+  };
+  readonly plan: Plan;
+}
+
+export const FORMAT = "fermi-shards";
+export const VERSION = 1;
+
+/** The name of a shard. */
+export function shardName(part: Part, number: number): string {
+  return `${part}-${String(number).padStart(5, "0")}.safetensors`;
+}
+
+/** A checksum as text. */
+export function hex(crc: number): string {
+  return crc.toString(16).padStart(8, "0");
+}
+
+/** A tensor's place in a shard: the offsets are of the file. */
+export interface Place {
+  readonly shape: readonly number[];
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** The tensors of a shard. */
+export interface ShardHeader {
+  readonly images: Place;
+  readonly labels: Place;
+  readonly crc32: Place;
+  readonly record: Place;
+  readonly sums: Place;
+}
+
+const DTYPES: { readonly [K in keyof ShardHeader]: readonly [dtype: string, bytes: number] } = {
+  images: ["U8", 1],
+  labels: ["I32", 4],
+  crc32: ["U32", 4],
+  record: ["U8", 1],
+  sums: ["I32", 4],
+};
+
+/** The header of a shard: that of a safetensors file, filled up with blanks. */
+export function encodeHeader(shapes: { readonly [K in keyof ShardHeader]: readonly number[] }): Uint8Array {
+  const tensors: Record<string, unknown> = {};
+  let end = 0;
+  for (const [name, [dtype, bytes]] of Object.entries(DTYPES)) {
+    const shape = shapes[name as keyof ShardHeader];
+    const begin = end;
+    end += shape.reduce((product, extent) => product * extent, bytes);
+    tensors[name] = { dtype, shape, data_offsets: [begin, end] };
+  }
+  const header = new Uint8Array(HEADER_BYTES).fill(0x20);
+  new DataView(header.buffer).setBigUint64(0, BigInt(HEADER_BYTES - 8), true);
+  header.set(new TextEncoder().encode(JSON.stringify(tensors)), 8);
+  return header;
+}
+
+/**
+ * Reads the header of a shard.
+ *
+ * @throws {DataError} when it is none.
+ */
+export function parseHeader(header: Uint8Array, name: string): ShardHeader {
+  try {
+    const tensors = JSON.parse(new TextDecoder().decode(header.subarray(8)));
+    return Object.fromEntries(
+      Object.keys(DTYPES).map((key) => {
+        const { shape, data_offsets: [begin, end] } = tensors[key];
+        return [key, { shape, begin: HEADER_BYTES + begin, end: HEADER_BYTES + end }];
+      }),
+    ) as unknown as ShardHeader;
+  } catch (error) {
+    throw new DataError(`${name}: is no shard: its header cannot be read`, { cause: error });
+  }
+}
+
+/**
+ * Reads `index.json`.
+ *
+ * @throws {DataError} when it is none, or of another version.
+ */
+export function parseIndex(text: string, name: string): ShardIndex {
+  let index: Partial<ShardIndex> | null;
+  try {
+    index = JSON.parse(text);
+  } catch (error) {
+    throw new DataError(`${name}: is no JSON: it is damaged, prepare the shards again`, { cause: error });
+  }
+  if (index?.format !== FORMAT) {
+    throw new DataError(`${name}: is no index of shards: its "format" wants to be "${FORMAT}"`);
+  }
+  if (index.version !== VERSION) {
+    throw new DataError(`${name}: is of version ${index.version}, this program reads version ${VERSION}`);
+  }
+  const whole = index as ShardIndex;
+  for (const part of ["train", "test"] as const) {
+    const { images, shards } = whole[part] ?? {};
+    const sum = Array.isArray(shards) ? shards.reduce((total, shard) => total + shard.images, 0) : NaN;
+    if (sum !== images) {
+      throw new DataError(
+        `${name}: is damaged: its ${part} shards have ${sum} images together, not ${images}`,
+      );
+    }
+  }
+  return whole;
+}

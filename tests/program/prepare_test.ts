@@ -1,0 +1,241 @@
+// From every kind of source to shards and back: the right images under the right labels, whichever decoder reads them.
+
+import assert from "node:assert/strict";
+import { readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import sharp from "sharp";
+import { readShards, type Split } from "../../data/mod.ts";
+import { prepare, type PrepareOptions } from "../../data/prepare/mod.ts";
+import { cifarRecords, contentsOf, idxFiles, inFolder, makeSets, tar, write } from "./image_sets.ts";
+import { start } from "./start.ts";
+
+const SIZE = 16;
+const PLANE = SIZE * SIZE;
+
+/** All images and labels of a split. */
+async function readAll(split: Split, size: number): Promise<{ images: Uint8Array; labels: number[] }> {
+  const images = new Uint8Array(split.count * 3 * size * size);
+  const indices = Uint32Array.from({ length: split.count }, (_, i) => i);
+  await split.read(indices, images);
+  return { images, labels: [...indices].map((i) => split.label(i)) };
+}
+
+/** Prepares what is in the folder, and reads it back. */
+async function prepared(from: string, options: Partial<PrepareOptions> = {}) {
+  const to = `${from}-shards`;
+  await rm(to, { recursive: true, force: true });
+  const result = await prepare({ from, to, size: SIZE, filesPerShard: 4, ...options });
+  const dataset = await readShards(to);
+  try {
+    const [, size] = dataset.shape;
+    const [train, test] = [await readAll(dataset.train, size), await readAll(dataset.test, size)];
+    return { result, dataset, train, test, to };
+  } finally {
+    dataset.close();
+  }
+}
+
+/** Of images of one colour, the three bytes of each. */
+function colours({ images, labels }: { images: Uint8Array; labels: number[] }): number[][] {
+  return labels.map((_, i) => {
+    return [0, 1, 2].map((c) => {
+      const plane = images.subarray((3 * i + c) * PLANE, (3 * i + c + 1) * PLANE);
+      assert.ok(plane.every((value) => value === plane[0]), `image ${i}`);
+      return plane[0]!;
+    });
+  });
+}
+
+const count = (length: number) => Array.from({ length }, (_, i) => i);
+
+for (const decoder of ["sharp", "wasm"] as const) {
+  test(`prepare: IDX files, CIFAR-10 and CIFAR-100, ${decoder}`, () =>
+    inFolder(async (root) => {
+      const options = { decoder };
+      await write(`${root}/idx`, idxFiles(9, 5));
+      const grey = await prepared(`${root}/idx`, options);
+      assert.deepEqual(colours(grey.train), count(9).map((i) => [10 * i, 10 * i, 10 * i]));
+      assert.deepEqual(grey.train.labels, count(9).map((i) => i % 3));
+      assert.deepEqual(grey.dataset.classNames, ["0", "1", "2"]);
+      assert.deepEqual([grey.result.train, grey.result.test, grey.result.broken.length], [9, 5, 0]);
+      assert.equal(grey.dataset.statistics.mean[0], 40);
+
+      const coloured = (i: number) => [10 * i, 10 * i + 1, 10 * i + 2];
+      const names = count(10).map((i) => `class ${i}`);
+      const batches = count(5).map((i) => [`data_batch_${i + 1}.bin`, cifarRecords(i + 1, 1)]);
+      await write(`${root}/cifar/cifar-10-batches-bin`, {
+        ...Object.fromEntries(batches),
+        "test_batch.bin": cifarRecords(3, 1),
+        "batches.meta.txt": names.join("\n") + "\n\n",
+      });
+      const ten = await prepared(`${root}/cifar`, options);
+      assert.deepEqual(colours(ten.train), count(5).flatMap((i) => count(i + 1).map(coloured)));
+      assert.deepEqual(ten.train.labels, count(5).flatMap((i) => count(i + 1).map((j) => j % 3)));
+      assert.deepEqual(ten.dataset.classNames, names);
+
+      await write(`${root}/cifar-100`, { "train.bin": cifarRecords(4, 2), "test.bin": cifarRecords(2, 2) });
+      const hundred = await prepared(`${root}/cifar-100`, options);
+      assert.deepEqual(colours(hundred.test), count(2).map(coloured));
+      assert.deepEqual(hundred.train.labels, [0, 1, 2, 0]);
+    }));
+}
+
+test("prepare: the same pictures from folders and from ImageNet's archives; broken ones are listed", () =>
+  inFolder(async (root) => {
+    await makeSets(root, 24, 8);
+    const [folder, archives] = [await prepared(`${root}/folder`), await prepared(`${root}/ilsvrc`)];
+    for (const { result } of [folder, archives]) assert.deepEqual([result.train, result.test], [22, 8]);
+    // The order within a class differs; the sums are exact, so what is found of the images does not.
+    assert.deepEqual(archives.dataset.statistics, folder.dataset.statistics);
+    const sorted = ({ images, labels }: Awaited<ReturnType<typeof readAll>>) =>
+      labels.map((label, i) => `${label} ${images.subarray(3 * PLANE * i, 3 * PLANE * (i + 1))}`).sort();
+    assert.deepEqual(sorted(archives.train), sorted(folder.train));
+    assert.deepEqual(sorted(archives.test), sorted(folder.test));
+    assert.equal(archives.dataset.classNames[9], "ankle boot");
+    assert.equal(folder.dataset.classNames[9], "n01449764");
+    // Grey and colour both: channels of a picture in colour differ.
+    assert.ok(folder.dataset.statistics.eigenvalues[2]! > 0.001);
+    const report = await readFile(`${folder.to}/broken.txt`, "utf8");
+    assert.match(
+      report,
+      /^train\/n\d+\/n\d+_10\.JPEG\tis a truncated JPEG\ntrain\/n\d+\/n\d+_12\.JPEG\tis empty\n$/i,
+    );
+
+    await rm(folder.to, { recursive: true });
+    const strict = prepare({
+      from: `${root}/folder`,
+      to: folder.to,
+      size: SIZE,
+      filesPerShard: 4,
+      strict: true,
+    });
+    await assert.rejects(strict, { name: "DataError", message: /^train\/.*_1[02]\.JPEG: .*--strict/ });
+
+    await write(`${root}/folder/train/n01440764`, {
+      "notes.txt": "not an image",
+      ".hidden": "not looked at",
+    });
+    await compareDecoders(`${root}/folder`);
+  }));
+
+/** They agree on JPEGs and PNGs in all their kinds, and on what is none. */
+async function compareDecoders(from: string): Promise<void> {
+  const [a, b] = [await prepared(from, { size: 128 }), await prepared(from, { size: 128, decoder: "wasm" })];
+  assert.deepEqual(b.train.labels, a.train.labels);
+  const brokenOf = ({ result }: typeof a) => result.broken.map(({ file }) => file);
+  assert.deepEqual(brokenOf(a), brokenOf(b));
+  assert.match(b.result.broken[0]!.reason, /neither JPEG nor PNG: it begins with 6e 6f 74 20/);
+  const size = 3 * 128 * 128;
+  const differences = a.train.labels.map((_, i) => {
+    let sum = 0;
+    for (let k = i * size; k < (i + 1) * size; k++) sum += Math.abs(a.train.images[k]! - b.train.images[k]!);
+    return sum / size;
+  });
+  // Filters differ a little. The one in inks has other colours: sharp goes by a profile, the other by a formula.
+  const [inks, ...others] = differences.sort((x, y) => y - x);
+  assert.ok(inks! < 40 && others.every((difference) => difference < 2), `${differences}`);
+}
+
+test("prepare: WebDataset's tars", () =>
+  inFolder(async (root) => {
+    const create = { width: 20, height: 30, channels: 3, background: "red" } as const;
+    const jpeg = new Uint8Array(await sharp({ create }).jpeg().toBuffer());
+    const sample = (key: string, label: string) => [[`${key}.jpg`, jpeg], [`${key}.cls`, label]] as const;
+    await write(`${root}/web`, {
+      "set-train-000000.tar": await tar([...sample("a/0", "2"), ...sample("a/1", "0\n"), ["a/1.json", "{}"]]),
+      "set-train-000001.tar": await tar([
+        ["b.jpg", jpeg],
+        ["c.cls", "1"],
+        ...sample("d", "1"),
+        ...sample("e", "3"),
+      ]),
+      "set-val-000000.tar": await tar(sample("f", "1")),
+    });
+    const { train, result, dataset } = await prepared(`${root}/web`);
+    assert.deepEqual(train.labels, [2, 0, 1, 3]);
+    assert.equal(dataset.classes, 4);
+    assert.deepEqual(result.broken, [
+      { file: "set-train-000001.tar: b", reason: "has no .cls with a whole number as its label" },
+      { file: "set-train-000001.tar: c", reason: "has no .jpg or .png" },
+    ]);
+    const cut = (await readFile(`${root}/web/set-train-000001.tar`)).subarray(0, 2000);
+    await writeFile(`${root}/web/set-train-000001.tar`, cut);
+    await assert.rejects(prepared(`${root}/web`), {
+      name: "DataError",
+      message: /000001\.tar: is damaged or truncated/,
+    });
+  }));
+
+test("prepare: goes on where it was, and only with the same images and settings", () =>
+  inFolder(async (root) => {
+    await write(`${root}/idx`, idxFiles(10, 3));
+    const { to } = await prepared(`${root}/idx`);
+    const wanted = await contentsOf(to);
+    assert.deepEqual([...wanted.keys()], [
+      "broken.txt",
+      "index.json",
+      "statistics.safetensors",
+      "test-00000.safetensors",
+      "train-00000.safetensors",
+      "train-00001.safetensors",
+      "train-00002.safetensors",
+    ]);
+    const again = (options: Partial<PrepareOptions> = {}) =>
+      prepare({ from: `${root}/idx`, to, size: SIZE, filesPerShard: 4, ...options });
+    assert.equal((await again()).files, 0);
+    // As after a kill between the second and the third shard.
+    for (const name of ["index.json", "train-00002.safetensors", "test-00000.safetensors"]) {
+      await rm(join(to, name));
+    }
+    await write(to, { "train-00002.safetensors.1234abcd.tmp": "half a shard" });
+    assert.equal((await again()).files, 5);
+    assert.deepEqual(await contentsOf(to), wanted);
+    await assert.rejects(
+      again({ filesPerShard: 5 }),
+      /shards that were made with filesPerShard "4", not "5"/,
+    );
+    await assert.rejects(
+      again({ decoder: "wasm" }),
+      /shards that were made with decoder "sharp .*", not "jSquash/,
+    );
+    await write(`${root}/idx`, idxFiles(11, 3));
+    await assert.rejects(again(), /shards that were made with other train files: choose another folder/);
+  }));
+
+test("prepare: a folder without images says what it looks for; missing pieces are named", () =>
+  inFolder(async (root) => {
+    const refused = (message: RegExp) =>
+      assert.rejects(prepare({ from: root, to: `${root}/to` }), { name: "DataError", message });
+    await refused(/has no images that prepare knows: it looks for ILSVRC2012_img_train.tar, /);
+    await write(root, { "train/a/x.jpg": "" });
+    await refused(/has train\/ with 1 classes, but neither val\/ nor test\//);
+    await write(root, { "val/b/x.jpg": "" });
+    await refused(/val.b: is a class that train\/ does not have/);
+    await rm(`${root}/val/b`, { recursive: true });
+    await refused(/there is no train image, and 1 broken files/);
+    await write(root, { "ILSVRC2012_img_train.tar": "" });
+    await refused(/has ILSVRC2012_img_train.tar, but no ILSVRC2012_img_val.tar/);
+    await write(root, { "ILSVRC2012_img_val.tar": "" });
+    await refused(/has neither ILSVRC2012_devkit_t12.tar.gz nor the folder/);
+    await write(root, { "ILSVRC2012_devkit_t12/data/meta.mat": "no" });
+    await write(root, { "ILSVRC2012_devkit_t12/data/ILSVRC2012_validation_ground_truth.txt": "1\n" });
+    await refused(/meta.mat: is no MATLAB file of level 5/);
+    await assert.rejects(prepare({ from: `${root}/gone`, to: root }), /there is no such folder/);
+  }));
+
+test("prepare: the command line", () =>
+  inFolder(async (root) => {
+    await write(`${root}/idx`, idxFiles(4, 2));
+    const run = (...args: string[]) =>
+      start("prepare.ts", args, { deno: ["run", "-q", "-P=prepare", "--no-check"] });
+    const good = await run(`--from=${root}/idx`, `--to=${root}/to`, "--shard=3");
+    assert.deepEqual([good.code, good.stdout], [0, `${root}/to: 4 images to train with, 2 to test with\n`]);
+    assert.match(good.stderr, /: IDX files\n(.*\n)*6 files were decoded in this run\n$/);
+    const wrong = await run("--from=x");
+    assert.deepEqual([wrong.code, wrong.stdout], [2, ""]);
+    assert.match(wrong.stderr, /^error: required option '--to <folder>' not specified\n$/);
+    const gone = await run(`--from=${root}/gone`, `--to=${root}/to`);
+    assert.equal(gone.code, 1);
+    assert.match(gone.stderr, /^error: .*gone: there is no such folder.*\n$/);
+  }));

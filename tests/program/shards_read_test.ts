@@ -1,0 +1,139 @@
+// Shards on a disk: whatever is damaged is named, images are read anywhere in any order, and training on them works.
+
+import assert from "node:assert/strict";
+import { readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { test } from "node:test";
+import fc from "fast-check";
+import { batches, readShards, shareOf, shuffledOrder } from "../../data/mod.ts";
+import { prepare } from "../../data/prepare/mod.ts";
+import { HEADER_BYTES } from "../../data/shards/format.ts";
+import { randomKey } from "../../mod.ts";
+import { device } from "../../mod.ts";
+import { idxFiles, inFolder, write } from "./image_sets.ts";
+import { start } from "./start.ts";
+
+const SIZE = 16;
+const BYTES = 3 * SIZE * SIZE;
+const TRAIN = 25;
+
+/** Shards of grey images, each of one value: 10 times its number. */
+async function shards(root: string): Promise<string> {
+  await write(`${root}/idx`, idxFiles(TRAIN, 4));
+  await prepare({ from: `${root}/idx`, to: `${root}/to`, size: SIZE, filesPerShard: 7 });
+  return `${root}/to`;
+}
+
+test("shards: any images in any order, by property", () =>
+  inFolder(async (root) => {
+    const dataset = await readShards(await shards(root));
+    try {
+      assert.deepEqual([dataset.train.count, dataset.test.count, dataset.shape], [TRAIN, 4, [3, SIZE, SIZE]]);
+      const indices = fc.array(fc.integer({ min: 0, max: TRAIN - 1 }), { maxLength: 40 });
+      await fc.assert(fc.asyncProperty(indices, async (list) => {
+        const images = new Uint8Array(list.length * BYTES).fill(77);
+        await dataset.train.read(Uint32Array.from(list), images);
+        list.forEach((index, i) => {
+          const image = images.subarray(i * BYTES, (i + 1) * BYTES);
+          assert.ok(image.every((byte) => byte === 10 * index % 256));
+          assert.equal(dataset.train.label(index), index % 3);
+        });
+      }));
+    } finally {
+      dataset.close();
+    }
+  }));
+
+test("shards: several readers, begun anywhere, see each image of an epoch once", () =>
+  inFolder(async (root) => {
+    const dataset = await readShards(await shards(root));
+    const key = randomKey(5, { device: await device("cpu") });
+    try {
+      const numbers = fc.tuple(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 9 }), fc.nat(TRAIN));
+      await fc.assert(
+        fc.asyncProperty(numbers, async ([readers, batch, epoch]) => {
+          const order = await shuffledOrder(key, epoch, TRAIN);
+          const seen: number[] = [];
+          for (let reader = 0; reader < readers; reader++) {
+            const share = shareOf(order, reader, readers);
+            // In two runs: the second goes on where the first was left.
+            const pause = Math.floor(share.length / 2 / batch) * batch;
+            const options = { batch, last: "keep" } as const;
+            for (const part of [{ order: share.subarray(0, pause) }, { order: share, from: pause }]) {
+              for await (
+                const { images, count } of batches(dataset.train, dataset.shape, { ...options, ...part })
+              ) {
+                for (let i = 0; i < count; i++) seen.push(images[i * BYTES]!);
+              }
+            }
+          }
+          const all = Array.from({ length: TRAIN }, (_, i) => 10 * i % 256);
+          const sorted = (list: number[]) => [...list].sort((a, b) => a - b);
+          assert.deepEqual(sorted(seen), sorted(all));
+        }),
+        { numRuns: 30 },
+      );
+    } finally {
+      dataset.close();
+    }
+  }));
+
+test("shards: what is damaged is named", () =>
+  inFolder(async (root) => {
+    const folder = await shards(root);
+    const shard = `${folder}/train-00001.safetensors`;
+    const good = await readFile(shard);
+    const refused = async (message: RegExp) => {
+      await assert.rejects(readShards(folder), (error: Error) => {
+        assert.equal(error.name, "DataError");
+        assert.match(error.message, message);
+        assert.ok(!error.message.includes("\n"));
+        return true;
+      });
+    };
+    const flipped = async (path: string, at: number) => {
+      const bytes = await readFile(path);
+      bytes[at]! ^= 1;
+      await writeFile(path, bytes);
+    };
+    const labels = HEADER_BYTES + 7 * BYTES;
+    for (const at of [labels, labels + 7 * 4, labels + 14 * 4 + 3]) {
+      await flipped(shard, at);
+      await refused(
+        /train-00001\.safetensors: is damaged: the checksum of its labels is \w{8}, wants \w{8}; delete it/,
+      );
+      await writeFile(shard, good);
+    }
+    await truncate(shard, good.length - 1);
+    await refused(/train-00001\.safetensors: is damaged: it has \d+ bytes, wants \d+/);
+    await truncate(shard, 100);
+    await refused(/train-00001\.safetensors: is damaged: it has 100 bytes, wants at least 4096/);
+    await rm(shard);
+    await refused(/train-00001\.safetensors: cannot be read \(ENOENT\)/);
+
+    // An image is checked when it is read, and the others can still be.
+    await writeFile(shard, good);
+    await flipped(shard, HEADER_BYTES + 2 * BYTES + 5);
+    const dataset = await readShards(folder);
+    const images = new Uint8Array(3 * BYTES);
+    await dataset.train.read(Uint32Array.of(7, 8, 10), images);
+    await assert.rejects(async () => await dataset.train.read(Uint32Array.of(8, 9, 10), images), {
+      name: "DataError",
+      message: /train-00001\.safetensors: is damaged: the checksum of image 2 is \w{8}, wants \w{8}/,
+    });
+    dataset.close();
+    await writeFile(shard, good);
+
+    await flipped(`${folder}/statistics.safetensors`, 500);
+    await refused(/statistics\.safetensors: is damaged: its checksum is/);
+    await rm(`${folder}/index.json`);
+    await writeFile(`${folder}/plan.json`, "{}");
+    await refused(/its shards are not all there: run prepare\.ts again/);
+  }));
+
+test("shards: a network that they do not fit says so", () =>
+  inFolder(async (root) => {
+    const folder = await shards(root);
+    const { code, stderr } = await start("train.ts", ["--model=lenet5", `--data=${folder}`, "--batch=2"]);
+    assert.equal(code, 2);
+    assert.match(stderr, /^error: lenet5 takes 1x28x28 images, .* has 3x16x16: use --model=alexnet\n$/);
+  }));
