@@ -101,7 +101,9 @@ export class Conv2d extends Module {
   /** [N, in, height, width] to [N, out, ...], in the dtype of x, to which weight and bias are cast. */
   override forward(x: Tensor): Tensor {
     const bias = this.bias && cast(this.bias, x.dtype);
-    return conv2d(x, cast(this.weight, x.dtype), { ...this.geometry, bias });
+    const y = conv2d(x, cast(this.weight, x.dtype), { ...this.geometry, bias });
+    // It is of that dtype. But JavaScriptCore keeps no frame of a call in tail position, and tools name this line.
+    return cast(y, x.dtype);
   }
 }
 
@@ -134,9 +136,9 @@ export class Linear extends Module {
   /** [..., in] to [..., out], in the dtype of x, to which weight and bias are cast. */
   override forward(x: Tensor): Tensor {
     const weight = cast(this.weight, x.dtype);
-    if (this.bias && x.dtype === "f32") return linear(x, weight, this.bias);
     // In f16 op by op: a driver may leave out the rounding between a sum and a cast that are one kernel.
-    const y = matmul(x, weight.transpose());
-    return this.bias ? y.add(cast(this.bias, x.dtype)) : y;
+    const fused = this.bias !== null && x.dtype === "f32";
+    const y = fused ? linear(x, weight, this.bias) : matmul(x, weight.transpose());
+    return this.bias === null || fused ? cast(y, x.dtype) : y.add(cast(this.bias, x.dtype));
   }
 }
