@@ -10,6 +10,7 @@ import { minify, type MinifyOptions } from "terser";
 import { compact } from "./compact.ts";
 import { nameLocals, type Node } from "./mangle.ts";
 import { chooseNames } from "./names.ts";
+import { withPlainNamespaces } from "./namespaces.ts";
 import { ordered } from "./order.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -81,9 +82,10 @@ export async function bundle(): Promise<[BundledFile, ...BundledFile[]]> {
 /** Minifies a module. The minifier's tree is asked for, put in order, compressed, given names, and printed. */
 async function minified(
   name: string,
-  source: string,
+  bundled: string,
   content: string,
 ): Promise<{ code: string; map: string }> {
+  const source = withPlainNamespaces(bundled);
   const module = { module: true, ecma: 2020 } as const;
   const raw = await treeOf({ [name]: source }, { ...module, compress: false, mangle: false });
   const places = new Map(ordered(source).map((start, i) => [start, i]));

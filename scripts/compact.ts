@@ -57,9 +57,18 @@ const constants: Rule = (nodes) =>
   nodes.filter(({ type, kind }) => type === "VariableDeclaration" && kind === "const")
     .map(({ start }) => ({ start, end: start + "const".length, text: "let" }));
 
+/**
+ * A field that is only declared: the constructor gives it its value, which the compiler has seen to as well. Not of layers, whose
+ * parameters are in the order of the fields.
+ */
+const fields: Rule = (nodes) =>
+  nodes.filter(({ type, value, static: shared }) => type === "ClassProperty" && value === null && !shared)
+    .map(({ start, end }) => ({ start, end, text: "" }));
+
 const PLACES: readonly (readonly [RegExp, Rule])[] = [
   [/^/, privates],
   [/^/, constants],
+  [/^(tensor|backends|train)\//, fields],
   [/^tensor\/ops\//, sentences],
   [SHADERS, shaders],
 ];
