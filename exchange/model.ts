@@ -83,7 +83,7 @@ function finish(
   weights: Weights,
   { preprocessing, classNames }: Readonly<Record<string, string>>,
 ): Model {
-  const published = vary(models[name], variation);
+  const published = variedTable(name, variation, path);
   // The last layer says how many classes there are.
   const scores = weights.get(`${published.rows.at(-1)!.name}.weight`);
   const table = forClasses(published, scores?.shape[0] ?? published.classes);
@@ -96,6 +96,15 @@ function finish(
     },
     ...classNames !== undefined && { classNames: parseClassNames(classNames, table.classes, path) },
   };
+}
+
+function variedTable(name: ModelName, variation: Variation, path: string): ModelTable {
+  try {
+    return vary(models[name], variation);
+  } catch (error) {
+    if (error instanceof RangeError) throw new DataError(`${path}: ${error.message}`, { cause: error });
+    throw error;
+  }
 }
 
 function parseClassNames(text: string, classes: number, path: string): readonly string[] {

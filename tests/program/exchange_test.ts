@@ -242,6 +242,7 @@ test("exchange: files that are no models are refused in one line", async () => {
     [tensors, { ...notes, classNames: "a" }, /has 0 class names/],
     [tensors, { ...notes, network: `{"towers":1,"lrn":false}` }, /conv1\.weight is \[32/],
     [tensors, { ...notes, preprocessing: `{"resize":32,"mean":[0.5],"std":[0]}` }, /its preprocessing is/],
+    [tensors, { model: "lenet5", network: `{"towers":1}` }, /lenet5 has no towers/],
     [theirs, {}, /features\.0\.bias of torchvision's alexnet is missing/],
     [
       new Map([["features.99.weight", tensors.get("conv1.weight")!]]),
