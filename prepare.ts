@@ -51,6 +51,7 @@ async function main(args: readonly string[]): Promise<void> {
     .addOption(option("--shard <files>", "files a shard, default 4096").argParser(count))
     .addOption(option("--quiet", "say nothing but the result").default(false))
     .parse(args, { from: "user" }).opts<Flags>();
+  const began = performance.now();
   const line = makePrepareLine(process.stderr, flags);
   try {
     const { train, test, broken, files } = await prepare({ ...flags, filesPerShard: shard, ...line });
@@ -59,7 +60,12 @@ async function main(args: readonly string[]): Promise<void> {
       ? `, ${broken.length} broken files are listed in ${flags.to}/broken.txt`
       : "";
     process.stdout.write(`${flags.to}: ${train} images to train with, ${test} to test with${list}\n`);
-    line.log(`${files} files were decoded in this run`);
+    const seconds = (performance.now() - began) / 1000;
+    line.log(
+      `${files} files were decoded in this run, in ${seconds.toFixed(1)} s: ${
+        (files / seconds).toFixed(0)
+      } images/s`,
+    );
   } finally {
     line.clear();
   }

@@ -73,9 +73,9 @@ const DEFAULT_FILES_PER_SHARD = 4096;
 export async function prepare(options: PrepareOptions): Promise<PrepareResult> {
   const { from, to, size = DEFAULT_SIZE, log, progress } = options;
   const source = await findSource(from);
-  log?.(`${from}: ${source.kind}`);
   const crc32 = await loadCrc32();
   const decoder = await loadDecoder(options.decoder);
+  log?.(`${from}: ${source.kind}, decoded by ${decoder.name}`);
   try {
     const plan = planOf(options, source, decoder, crc32);
     await agree(to, plan);

@@ -19,6 +19,9 @@ import {
   type ShardIndex,
 } from "./format.ts";
 
+/** Deno reads an open file once at a time: where there are few shards, each is opened so often that there are as many. */
+const LEAST_FILES = 8;
+
 /** A dataset on a disk. */
 export interface ShardDataset extends Dataset {
   readonly statistics: ImageStatistics;
@@ -55,14 +58,15 @@ export async function readShards(folder: string): Promise<ShardDataset> {
   const crc32 = await loadCrc32();
   const text = new TextDecoder().decode(await readPath(join(folder, INDEX)));
   const index = parseIndex(text, join(folder, INDEX));
-  const open: number[] = [];
-  const close = () => open.splice(0).forEach((file) => fs.closeSync(file));
+  const files: number[] = [];
+  const close = () => files.splice(0).forEach((file) => fs.closeSync(file));
   try {
     const part = ({ shards }: PartEntry) =>
       shards.map(({ file, images, crc32: expected }) => {
         const path = join(folder, file);
-        const shard = openShard(fs, path, index, crc32);
-        open.push(shard.file);
+        const open = () => files[files.push(openFile(fs, path)) - 1]!;
+        const copies = Array.from({ length: Math.ceil(LEAST_FILES / shards.length) }, open);
+        const shard = readAround(fs, path, copies, index, crc32);
         if (shard.crc !== expected) {
           throw damaged(path, `the checksum of its labels is ${shard.crc}, wants ${expected}`);
         }
@@ -94,7 +98,8 @@ function damaged(path: string, why: string): DataError {
 
 interface OpenShard {
   readonly path: string;
-  readonly file: number;
+  /** The same file, open once or several times. */
+  readonly files: readonly number[];
   readonly labels: Int32Array;
   /** Of each image. */
   readonly crcs: Uint32Array;
@@ -104,41 +109,45 @@ interface OpenShard {
 
 type Fs = typeof import("node:fs");
 
-function openShard(fs: Fs, path: string, { shape }: ShardIndex, crc32: Crc32): OpenShard {
-  let file: number;
+function openFile(fs: Fs, path: string): number {
   try {
-    file = fs.openSync(path, "r");
+    return fs.openSync(path, "r");
   } catch (error) {
     const { code, message } = error as Error & { code?: string };
     throw new DataError(`${path}: cannot be read (${code ?? message})`, { cause: error });
   }
-  try {
-    const { size } = fs.fstatSync(file);
-    const read = (begin: number, end: number) => {
-      if (size < end) throw damaged(path, `it has ${size} bytes, wants at least ${end}`);
-      const bytes = new Uint8Array(end - begin);
-      fs.readSync(file, bytes, 0, bytes.length, begin);
-      return bytes;
-    };
-    const header = read(0, HEADER_BYTES);
-    const { images, labels, crc32: crcs, record, sums } = parseHeader(header, path);
-    if (size !== sums.end) throw damaged(path, `it has ${size} bytes, wants ${sums.end}`);
-    if (String(images.shape.slice(1)) !== String(shape)) {
-      throw damaged(path, `its images are ${images.shape.slice(1)}, want to be ${shape}`);
-    }
-    const tail = read(labels.begin, record.end);
-    const at = crcs.begin - labels.begin;
-    return {
-      path,
-      file,
-      labels: new Int32Array(tail.buffer, 0, images.shape[0]),
-      crcs: new Uint32Array(tail.buffer, at, images.shape[0]),
-      crc: hex(crc32(tail, crc32(header))),
-    };
-  } catch (error) {
-    fs.closeSync(file);
-    throw error;
+}
+
+/** Reads all of a shard but the images and their sum. */
+function readAround(
+  fs: Fs,
+  path: string,
+  files: readonly number[],
+  { shape }: ShardIndex,
+  crc32: Crc32,
+): OpenShard {
+  const { size } = fs.fstatSync(files[0]!);
+  const read = (begin: number, end: number) => {
+    if (size < end) throw damaged(path, `it has ${size} bytes, wants at least ${end}`);
+    const bytes = new Uint8Array(end - begin);
+    fs.readSync(files[0]!, bytes, 0, bytes.length, begin);
+    return bytes;
+  };
+  const header = read(0, HEADER_BYTES);
+  const { images, labels, crc32: crcs, record, sums } = parseHeader(header, path);
+  if (size !== sums.end) throw damaged(path, `it has ${size} bytes, wants ${sums.end}`);
+  if (String(images.shape.slice(1)) !== String(shape)) {
+    throw damaged(path, `its images are ${images.shape.slice(1)}, want to be ${shape}`);
   }
+  const tail = read(labels.begin, record.end);
+  const count = images.shape[0]!;
+  return {
+    path,
+    files,
+    labels: new Int32Array(tail.buffer, 0, count),
+    crcs: new Uint32Array(tail.buffer, crcs.begin - labels.begin, count),
+    crc: hex(crc32(tail, crc32(header))),
+  };
 }
 
 async function readStatistics(path: string, index: ShardIndex, crc32: Crc32): Promise<ImageStatistics> {
@@ -180,20 +189,31 @@ function splitOf(shards: readonly OpenShard[], { shape }: ShardIndex, fs: Fs, cr
         const settle = () => failure ? reject(failure) : resolve();
         if (left === 0) settle();
         indices.forEach((index, i) => {
-          const { path, file, crcs } = shards[shardOf[index]!]!;
+          const { path, files, crcs } = shards[shardOf[index]!]!;
           const number = numberOf[index]!;
-          fs.read(file, images, i * size, size, HEADER_BYTES + number * size, (error, bytes) => {
-            if (error) failure ??= new DataError(`${path}: cannot be read (${error.code})`, { cause: error });
-            else if (bytes !== size) failure ??= damaged(path, `it ends in image ${number}`);
-            else {
-              const crc = crc32(images.subarray(i * size, (i + 1) * size));
-              if (crc !== crcs[number]) {
-                const wanted = hex(crcs[number]!);
-                failure ??= damaged(path, `the checksum of image ${number} is ${hex(crc)}, wants ${wanted}`);
+          fs.read(
+            files[i % files.length]!,
+            images,
+            i * size,
+            size,
+            HEADER_BYTES + number * size,
+            (error, bytes) => {
+              if (error) {
+                failure ??= new DataError(`${path}: cannot be read (${error.code})`, { cause: error });
+              } else if (bytes !== size) failure ??= damaged(path, `it ends in image ${number}`);
+              else {
+                const crc = crc32(images.subarray(i * size, (i + 1) * size));
+                if (crc !== crcs[number]) {
+                  const wanted = hex(crcs[number]!);
+                  failure ??= damaged(
+                    path,
+                    `the checksum of image ${number} is ${hex(crc)}, wants ${wanted}`,
+                  );
+                }
               }
-            }
-            if (--left === 0) settle();
-          });
+              if (--left === 0) settle();
+            },
+          );
         });
       }),
   };

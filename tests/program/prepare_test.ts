@@ -231,7 +231,10 @@ test("prepare: the command line", () =>
       start("prepare.ts", args, { deno: ["run", "-q", "-P=prepare", "--no-check"] });
     const good = await run(`--from=${root}/idx`, `--to=${root}/to`, "--shard=3");
     assert.deepEqual([good.code, good.stdout], [0, `${root}/to: 4 images to train with, 2 to test with\n`]);
-    assert.match(good.stderr, /: IDX files\n(.*\n)*6 files were decoded in this run\n$/);
+    assert.match(
+      good.stderr,
+      /: IDX files, decoded by sharp .*\n(.*\n)*6 files were decoded in this run, in .* s: \d+ images\/s\n$/,
+    );
     const wrong = await run("--from=x");
     assert.deepEqual([wrong.code, wrong.stdout], [2, ""]);
     assert.match(wrong.stderr, /^error: required option '--to <folder>' not specified\n$/);
