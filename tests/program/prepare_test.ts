@@ -1,11 +1,13 @@
 // From every kind of source to shards and back: the right images under the right labels, whichever decoder reads them.
 
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import sharp from "sharp";
+import sharp, { type Sharp } from "sharp";
 import { readShards, type Split } from "../../data/mod.ts";
+import { loadDecoder } from "../../data/prepare/decode/mod.ts";
 import { prepare, type PrepareOptions } from "../../data/prepare/mod.ts";
 import { cifarRecords, contentsOf, idxFiles, inFolder, makeSets, tar, write } from "./image_sets.ts";
 import { start } from "./start.ts";
@@ -135,6 +137,54 @@ async function compareDecoders(from: string): Promise<void> {
   // Filters differ a little. The one in inks has other colours: sharp goes by a profile, the other by a formula.
   const [inks, ...others] = differences.sort((x, y) => y - x);
   assert.ok(inks! < 40 && others.every((difference) => difference < 2), `${differences}`);
+}
+
+for (const name of ["sharp", "wasm"] as const) {
+  test(`decoders: upright, in eight bits, on white, in the colours of the inks, ${name}`, async () => {
+    const decoder = await loadDecoder(name);
+    const flat = (background: string) =>
+      sharp({ create: { width: 40, height: 40, channels: 3, background } });
+    const bytes = async (image: Sharp) => new Uint8Array(await image.toBuffer());
+    /** The colours in the middle of the upper half, and of the lower half. */
+    const halves = async (file: Uint8Array) => {
+      const planes = await decoder.decode(file, 32);
+      return [8, 24].map((y) => [0, 1, 2].map((c) => planes[1024 * c + 32 * y + 16]!));
+    };
+    const isNear = (colour: readonly number[] | undefined, wanted: readonly number[], by: number) =>
+      assert.ok(
+        wanted.every((value, c) => Math.abs(value - colour![c]!) <= by),
+        `${colour}, wants ${wanted}`,
+      );
+    try {
+      const blue = await bytes(flat("#0000ff").resize(20, 40, { fit: "fill" }).png());
+      const sides = flat("#ff0000").composite([{ input: Buffer.from(blue), left: 20, top: 0 }]);
+      // Orientation 6: what is on the left belongs on top.
+      const [top, bottom] = await halves(
+        await bytes(sides.withMetadata({ orientation: 6 }).jpeg({ quality: 95 })),
+      );
+      isNear(top, [255, 0, 0], 6);
+      isNear(bottom, [0, 0, 255], 6);
+      isNear((await halves(await bytes(flat("#406080").toColourspace("rgb16").png())))[0], [64, 96, 128], 1);
+      isNear(
+        (await halves(await bytes(flat("#808080").toColourspace("grey16").png())))[0],
+        [128, 128, 128],
+        1,
+      );
+      isNear((await halves(await bytes(flat("#ff0000").ensureAlpha(0.5).png())))[0], [255, 128, 128], 2);
+      isNear((await halves(await bytes(flat("#ff0000").ensureAlpha(0).png())))[0], [255, 255, 255], 0);
+      // Nobody could take one for its negative.
+      for (const [ink, wanted] of [["#ffffff", [255, 255, 255]], ["#e03020", [224, 48, 32]]] as const) {
+        const inks = await bytes(flat(ink).toColourspace("cmyk").jpeg({ quality: 95 }));
+        isNear((await halves(inks))[0], wanted, 60);
+      }
+      await assert.rejects(decoder.decode(new Uint8Array(0), 32), /^Error: is empty$/);
+      await assert.rejects(decoder.decode(blue.subarray(0, 60), 32), /^Error: is a truncated PNG$/);
+      const damaged = Uint8Array.from(blue, (byte, i) => i > 40 && i < blue.length - 12 ? byte ^ 90 : byte);
+      await assert.rejects(decoder.decode(damaged, 32), /^Error: is a damaged PNG$/);
+    } finally {
+      await decoder.close();
+    }
+  });
 }
 
 test("prepare: WebDataset's tars", () =>

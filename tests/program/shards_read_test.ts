@@ -3,9 +3,11 @@
 import assert from "node:assert/strict";
 import { readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { test } from "node:test";
+import crc from "crc-32";
 import fc from "fast-check";
 import { batches, readShards, shareOf, shuffledOrder } from "../../data/mod.ts";
 import { prepare } from "../../data/prepare/mod.ts";
+import { loadCrc32 } from "../../data/shards/crc.ts";
 import { HEADER_BYTES } from "../../data/shards/format.ts";
 import { randomKey } from "../../mod.ts";
 import { device } from "../../mod.ts";
@@ -76,6 +78,17 @@ test("shards: several readers, begun anywhere, see each image of an epoch once",
       dataset.close();
     }
   }));
+
+test("shards: checksums are those of zlib, in pieces too", async () => {
+  const crc32 = await loadCrc32();
+  assert.equal(crc32(new TextEncoder().encode("123456789")), 0xcbf43926);
+  fc.assert(fc.property(fc.uint8Array(), fc.uint8Array(), (a, b) => {
+    assert.equal(crc32(b, crc32(a)), crc32(Uint8Array.of(...a, ...b)));
+    // What runtimes without zlib's get.
+    assert.equal(crc.buf(a) >>> 0, crc32(a));
+    assert.equal(crc.buf(b, crc.buf(a)) >>> 0, crc32(b, crc32(a)));
+  }));
+});
 
 test("shards: what is damaged is named", () =>
   inFolder(async (root) => {

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { readdir } from "node:fs/promises";
+import type { Dirent } from "node:fs";
+import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { DataError } from "../../dataset.ts";
 import { listFolder, readPath } from "../../files.ts";
@@ -34,8 +35,15 @@ export async function findFolders(root: string, names: readonly string[]): Promi
 /** By code units, which is the order everywhere. */
 async function foldersIn(path: string): Promise<string[]> {
   const entries = await readdir(path, { withFileTypes: true }).catch(() => []);
-  return entries.filter((entry) => entry.isDirectory() && !isHidden(entry.name)).map(({ name }) => name)
-    .sort();
+  const names: string[] = [];
+  for (const entry of entries) if (await isFolder(path, entry)) names.push(entry.name);
+  return names.filter((name) => !isHidden(name)).sort();
+}
+
+/** Links lead where they lead. */
+async function isFolder(path: string, entry: Dirent): Promise<boolean> {
+  if (!entry.isSymbolicLink()) return entry.isDirectory();
+  return await stat(join(path, entry.name)).then((found) => found.isDirectory(), () => false);
 }
 
 function isHidden(name: string): boolean {
@@ -77,7 +85,7 @@ async function collect(root: string, folder: string, files: string[]): Promise<v
   for (const entry of entries) {
     const path = `${folder}/${entry.name}`;
     if (isHidden(entry.name)) continue;
-    if (entry.isDirectory()) await collect(root, path, files);
+    if (await isFolder(join(root, folder), entry)) await collect(root, path, files);
     else files.push(path);
   }
 }
