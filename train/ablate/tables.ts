@@ -136,17 +136,14 @@ function allTable(ablation: Ablation): string {
   return markdown(["", "", "parameters", "seeds", "top-1 error", "top-5 error"], rows);
 }
 
-/** What was run, and what it took. */
+/** What was run, and where. */
 function conditions({ dataset, device, settings, runs }: Ablation): string {
-  const minutes = Object.values(runs).reduce((sum, { seconds }) => sum + seconds, 0) / 60;
   const count = (value: number) => value.toLocaleString("en-US");
   return `${Object.keys(runs).length} runs on ${dataset}: the first ${
     count(settings.images)
   } training images, ` +
-    `${settings.epochs} epochs, measured on ${count(settings.testImages)} test images; ` +
-    `${
-      minutes.toFixed(0)
-    } minutes on ${device}. Errors in percent: mean ± standard deviation over the seeds.`;
+    `${settings.epochs} epochs, measured on ${count(settings.testImages)} test images, on ${device}. ` +
+    "Errors in percent: mean ± standard deviation over the seeds.";
 }
 
 /** What stands between the page's markers, by their names. */
