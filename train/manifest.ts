@@ -105,6 +105,10 @@ export async function parseManifest(text: string, name: string): Promise<Manifes
   if (sha256 !== actual) {
     throw new DataError(`${name}: is damaged: its SHA-256 is ${actual}, wants ${sha256}`);
   }
+  // A blank that became a line break is no harm, but a change nevertheless.
+  if (text !== await encodeManifest(manifest)) {
+    throw new DataError(`${name}: is damaged: its layout was changed`);
+  }
   return manifest;
 }
 

@@ -34,12 +34,14 @@ export interface StartOptions {
   readonly deno?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   /** Called with what is there of stdout; may send signals. */
-  readonly onOutput?: (stdout: string, kill: (signal: "SIGINT" | "SIGKILL") => void) => void;
+  readonly onOutput?: (stdout: string, kill: (signal: Signal) => void) => void;
   /** Called with what is there of stderr. */
   readonly onError?: (stderr: string) => void;
   /** Sends the signal once it is there. */
-  readonly kill?: Promise<"SIGINT" | "SIGKILL">;
+  readonly kill?: Promise<Signal>;
 }
+
+type Signal = "SIGINT" | "SIGTERM" | "SIGKILL";
 
 /** Runs a TypeScript file with the runtime that runs the tests, in the repository's folder. */
 export function start(

@@ -1,0 +1,312 @@
+// What is in a folder of checkpoints: which are kept, and that nothing damaged is taken for one.
+
+import fc from "fast-check";
+import assert from "node:assert/strict";
+import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { after, test } from "node:test";
+import { DataError, encodeSafetensors, parseSafetensors } from "../../data/mod.ts";
+import { type Device, device } from "../../mod.ts";
+import {
+  type CheckpointOptions,
+  type GivenSettings,
+  type JobSettings,
+  openCheckpoint,
+  prepareJob,
+  readHistory,
+  readModelFile,
+  resumedSettings,
+  runJob,
+  type TrainEvent,
+  UsageError,
+} from "../../train/mod.ts";
+import { encodeManifest } from "../../train/manifest.ts";
+
+const cpu: Device = await device("cpu");
+const places: string[] = [];
+after(() => Promise.all(places.map((place) => rm(place, { recursive: true }))));
+
+async function newFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "fermi-checkpoint-"));
+  places.push(folder);
+  return folder;
+}
+
+const SETTINGS: JobSettings = {
+  model: "lenet5",
+  dataset: "synthetic",
+  seed: 1,
+  limit: 16,
+  steps: 8,
+  recipe: { batch: 4 },
+};
+
+async function run(
+  checkpoint: CheckpointOptions,
+  from?: string,
+  settings: JobSettings = SETTINGS,
+): Promise<TrainEvent[]> {
+  const events: TrainEvent[] = [];
+  const opened = from === undefined ? undefined : await openCheckpoint(from);
+  const all = opened ? resumedSettings({ checkpoint }, opened) : { ...settings, checkpoint };
+  await runJob(await prepareJob(all, opened), cpu, (event) => void events.push(event));
+  return events;
+}
+
+const stepsIn = async (folder: string) =>
+  (await readdir(folder)).filter((name) => name.startsWith("step-")).map((name) => Number(name.slice(5)))
+    .sort((a, b) => a - b);
+
+/** One run, of which each test damages a copy: checkpoints after steps 2, 4, 6 and 8. */
+const made = await newFolder();
+const happened = await run({ folder: made, every: 2, keep: 4 });
+
+async function copyOfRun(): Promise<string> {
+  const folder = await newFolder();
+  await cp(made, folder, { recursive: true });
+  return folder;
+}
+
+async function assertRefused(folder: string, message: RegExp): Promise<void> {
+  await assert.rejects(openCheckpoint(folder), (error: unknown) => {
+    assert(error instanceof DataError, `${error}`);
+    assert.match(error.message, message);
+    assert.doesNotMatch(error.message, /\n/);
+    return true;
+  });
+}
+
+/** Changes a manifest so that its own checksum is right. */
+async function forge(path: string, change: (manifest: Record<string, never>) => unknown): Promise<void> {
+  const file = join(path, "checkpoint.json");
+  const { sha256: _, ...manifest } = JSON.parse(await readFile(file, "utf8"));
+  await writeFile(file, await encodeManifest(change(manifest) as never));
+}
+
+test("checkpoints: what a folder has, and what the files say", async () => {
+  assert.deepEqual((await readdir(made)).sort(), ["history.jsonl", "step-2", "step-4", "step-6", "step-8"]);
+  const { manifest, model, state } = await openCheckpoint(made);
+  assert.deepEqual(model.metadata, { format: "pt", model: "lenet5" });
+  assert.deepEqual(model.tensors.get("conv1.weight")!.shape, [6, 1, 5, 5]);
+  assert.deepEqual([...state.tensors.keys()], [...model.tensors.keys()].map((name) => `velocity.${name}`));
+  const { position, run: { steps, stepsPerEpoch, backend, settings } } = manifest;
+  assert.deepEqual([position.step, position.epochs, position.evaluatedAt], [8, 2, 8]);
+  assert.deepEqual([steps, stepsPerEpoch, backend, settings.recipe.lr], [8, 4, "cpu", 0.05]);
+  // The history has everything, in order: also the end, which no checkpoint has.
+  assert.deepEqual(await readHistory(made), JSON.parse(JSON.stringify(happened)));
+  assert.deepEqual(
+    await readHistory(made, manifest.history.bytes),
+    JSON.parse(JSON.stringify(happened)).slice(0, -1),
+  );
+});
+
+test("checkpoints: the last ones and the best are kept", async () => {
+  const folder = await newFolder();
+  const events = await run({ folder, keep: 2 }, undefined, {
+    ...SETTINGS,
+    steps: 24,
+    recipe: { batch: 4, lr: 0.3 },
+  });
+  const measured = events.filter((event) => event.event === "eval");
+  const best = measured.reduce((a, b) => b.accuracy > a.accuracy ? b : a);
+  assert.deepEqual(await stepsIn(folder), [...new Set([best.step, 20, 24])].sort((a, b) => a - b));
+  assert.deepEqual((await openCheckpoint(folder)).manifest.best, {
+    step: best.step,
+    accuracy: best.accuracy,
+  });
+  assert.equal((await readModelFile(folder)).path, join(folder, `step-${best.step}`, "model.safetensors"));
+  const newest = join(folder, "step-24");
+  assert.equal((await readModelFile(newest)).path, join(newest, "model.safetensors"));
+  const file = join(newest, "model.safetensors");
+  assert.deepEqual([...(await readModelFile(file)).tensors.keys()].slice(0, 2), [
+    "conv1.weight",
+    "conv1.bias",
+  ]);
+});
+
+test("checkpoints: from an older one to the same end, and what was made after it is made again", async () => {
+  const folder = await copyOfRun();
+  const events = await run({ folder }, join(folder, "step-4"));
+  assert.deepEqual(events.flatMap((event) => event.event === "step" ? [event.step] : []), [5, 6, 7, 8]);
+  const [before, now] = [await openCheckpoint(made), await openCheckpoint(folder)];
+  assert.deepEqual(now.model, before.model);
+  assert.deepEqual(now.state, before.state);
+  const without = (events: TrainEvent[]) =>
+    events.map((event) => ({ ...event, imagesPerSecond: 0, seconds: 0 }));
+  assert.deepEqual(without(await readHistory(folder)), without(await readHistory(made)));
+  assert.deepEqual(await stepsIn(folder), [2, 4, 6, 8]);
+});
+
+test("checkpoints: a file that was cut off or changed anywhere is refused, and the one before named", async () => {
+  const folder = await copyOfRun();
+  const [six, eight] = [join(folder, "step-6"), join(folder, "step-8")];
+  const hint = `; --resume=${six} goes on from the one before it`;
+  for (const name of ["model.safetensors", "state.safetensors", "checkpoint.json"]) {
+    const path = join(eight, name);
+    const whole = new Uint8Array(await readFile(path));
+    await fc.assert(
+      fc.asyncProperty(fc.nat(whole.length - 1), fc.integer({ min: 1, max: 255 }), async (place, change) => {
+        await writeFile(path, whole.map((byte, i) => i === place ? byte ^ change : byte));
+        await assertRefused(folder, new RegExp(`${basename(path)}: is .*${hint.replaceAll("/", ".")}$`));
+        await writeFile(path, whole.subarray(0, place));
+        await assertRefused(folder, new RegExp(`${basename(path)}: is .*${hint.replaceAll("/", ".")}$`));
+      }),
+      { numRuns: 8 },
+    );
+    await rm(path);
+    await assertRefused(folder, /cannot be read \(ENOENT\); --resume=.*step-6 goes on/);
+    await writeFile(path, whole);
+  }
+  await openCheckpoint(folder);
+  // Where the one before is damaged too, the next one is named; where all are, that is said.
+  await truncate(join(eight, "model.safetensors"), 100);
+  await truncate(join(six, "model.safetensors"), 100);
+  await assertRefused(folder, /truncated: it has 100 bytes, wants \d+; --resume=.*step-4 goes on/);
+  for (const step of [2, 4]) await rm(join(folder, `step-${step}`), { recursive: true });
+  await assertRefused(folder, /truncated: .*; no checkpoint before it is whole$/);
+});
+
+test("checkpoints: a damaged history is refused", async () => {
+  const folder = await copyOfRun();
+  const path = join(folder, "history.jsonl");
+  const whole = await readFile(path, "utf8");
+  await writeFile(path, whole.replace('"step":3', '"step":4'));
+  await assertRefused(folder, /history.jsonl: is damaged: .*; --resume=.*step-2 goes on/);
+  await writeFile(path, whole.slice(0, 300));
+  await assertRefused(folder, /history.jsonl: is truncated/);
+  await rm(path);
+  await assertRefused(folder, /history.jsonl: cannot be read \(ENOENT\)/);
+  // What a process that was killed wrote after the checkpoint is no damage.
+  await writeFile(path, whole + '{"event":"st');
+  assert.equal((await readHistory(folder)).length, happened.length);
+  await run({ folder }, folder);
+  assert.deepEqual((await readHistory(folder)).length, happened.length);
+});
+
+test("checkpoints: of another network, other images or another format", async () => {
+  const cases: [RegExp, (path: string) => Promise<void>][] = [
+    [
+      /step-8: is the checkpoint after 7 steps/,
+      (path) => forge(path, (manifest) => ({ ...manifest, position: { step: 7 } })),
+    ],
+    [
+      /is of format 2, and this version reads format 1/,
+      (path) => forge(path, (manifest) => ({ ...manifest, format: 2 })),
+    ],
+    [
+      /other images: on synthetic with 16 and 64 images \(SHA-256 0{12}\), these are synthetic with/,
+      (path) =>
+        forge(path, ({ run, ...manifest }: Record<string, Record<string, unknown>>) => ({
+          ...manifest,
+          run: { ...run, data: { ...run!["data"] as object, sha256: "0".repeat(64) } },
+        })),
+    ],
+    [
+      /model.safetensors: conv1.weight is F32 \[6, 25\], lenet5 wants F32 \[6, 1, 5, 5\]/,
+      (path) =>
+        replace(
+          path,
+          (name, tensor) => [name, name === "conv1.weight" ? { ...tensor, shape: [6, 25] } : tensor],
+        ),
+    ],
+    [
+      /model.safetensors: has no conv1.weight, which lenet5 wants/,
+      (path) => replace(path, (name, tensor) => [name.replace("conv1.weight", "first.weight"), tensor]),
+    ],
+  ];
+  for (const [message, change] of cases) {
+    const folder = await copyOfRun();
+    await change(join(folder, "step-8"));
+    const before = await filesOf(folder);
+    await assert.rejects(run({ folder }, folder), (error: unknown) => {
+      assert(error instanceof DataError, `${error}`);
+      assert.match(error.message, message);
+      assert.doesNotMatch(error.message, /\n/);
+      return true;
+    });
+    assert.deepEqual(await filesOf(folder), before, "nothing was touched");
+  }
+});
+
+type Entry = [
+  string,
+  { readonly dtype: string; readonly shape: readonly number[]; readonly data: Uint8Array },
+];
+
+/** Replaces a model's file by another sound one, checksums included. */
+async function replace(path: string, change: (...entry: Entry) => Entry): Promise<void> {
+  const file = join(path, "model.safetensors");
+  const { tensors, metadata } = parseSafetensors(await readFile(file), file);
+  const bytes = encodeSafetensors(new Map([...tensors].map((entry) => change(...entry))), metadata);
+  await writeFile(file, bytes);
+  const { createHash } = await import("node:crypto");
+  const note = { bytes: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") };
+  await forge(path, ({ files, ...manifest }: Record<string, object>) => ({
+    ...manifest,
+    files: { ...files, "model.safetensors": note },
+  }));
+}
+
+async function filesOf(folder: string): Promise<[string, string][]> {
+  const names = (await readdir(folder, { recursive: true })).sort();
+  const read = async (name: string): Promise<[string, string]> => [
+    name,
+    await readFile(join(folder, name), "latin1").catch(() => "a folder"),
+  ];
+  return await Promise.all(names.map(read));
+}
+
+test("checkpoints: what killed processes have left is swept away or put back, and nothing else", async () => {
+  const folder = await copyOfRun();
+  await rename(join(folder, "step-8"), join(folder, "step-8.aside"));
+  await cp(join(folder, "step-6"), join(folder, "step-6.aside"), { recursive: true });
+  for (const name of ["step-9.0123abcd.tmp", "step-2.aside.0123abcd.tmp", "notes.tmp", "step-1.tmp"]) {
+    await mkdir(join(folder, name));
+    await writeFile(join(folder, name, "model.safetensors"), "half");
+  }
+  await run({ folder, keep: 4 }, join(folder, "step-6"));
+  const names = ["history.jsonl", "notes.tmp", "step-1.tmp", "step-2", "step-4", "step-6", "step-8"];
+  assert.deepEqual((await readdir(folder)).sort(), names);
+});
+
+test("checkpoints: a run begins where there are none, and where it can write", async () => {
+  await assert.rejects(run({ folder: made }), (error) => error instanceof UsageError);
+  const file = join(await newFolder(), "file");
+  await writeFile(file, "");
+  await assert.rejects(
+    run({ folder: join(file, "inside") }),
+    /DataError: .* cannot be (made|read) \(ENOTDIR\)/,
+  );
+});
+
+test("resume: settings are the checkpoint's, and what differs is refused", async () => {
+  const checkpoint = await openCheckpoint(made);
+  const resumed = (given: GivenSettings) => resumedSettings(given, checkpoint);
+  const { settings } = checkpoint.manifest.run;
+  const same = resumed({ model: "lenet5", seed: 1, steps: 8, recipe: { lr: 0.05, init: undefined } });
+  assert.deepEqual(same, {
+    ...settings,
+    traceNaN: undefined,
+    checkpoint: { folder: made, every: 2, keep: 4 },
+  });
+  assert.deepEqual(resumed({ checkpoint: { folder: made, keep: 1 } }).checkpoint, {
+    folder: made,
+    every: 2,
+    keep: 1,
+  });
+  const cases: [GivenSettings, string][] = [
+    [{ model: "alexnet_mini" }, "--model=alexnet_mini contradicts PATH, which has lenet5: leave it out"],
+    [{ evalEvery: 5 }, "--eval-every=5 contradicts PATH, which was made without: leave it out"],
+    [{ recipe: { weightDecay: 0 } }, "--weight-decay=0 contradicts PATH, which has 0.0005: leave it out"],
+    [{ recipe: { epochs: 5 } }, "--epochs=5 contradicts PATH, which was made without: leave it out"],
+    [{ network: { lrn: false } }, "--no-lrn contradicts PATH, which was made without: leave it out"],
+  ];
+  for (const [given, message] of cases) {
+    assert.throws(() => resumed(given), (error: unknown) => {
+      assert(error instanceof UsageError);
+      assert.equal(error.message.replace(checkpoint.path, "PATH"), message);
+      return true;
+    });
+  }
+});
