@@ -53,6 +53,7 @@ async function predict(paths: readonly string[], flags: Flags): Promise<void> {
     const predictor = new Predictor(model, where, { crops, batch: Math.min(BATCH, paths.length) });
     for (let start = 0; start < paths.length; start += BATCH) {
       const pictures = await readAll(paths.slice(start, start + BATCH), predictor.shape, decoder);
+      if (pictures.length === 0) continue;
       const found = await predictor.run(pictures.map(({ bytes }) => bytes));
       pictures.forEach(({ path }, i) => {
         show(path, mostProbable(found[i]!, SHOWN, model.classNames), flags.json);
