@@ -59,6 +59,21 @@ test("models: the paper's start and He's", async () => {
   }
 });
 
+test("models: alexnet_owt starts as PyTorch starts it, so that raw RGB is not too much for it", async () => {
+  for (const device of all) {
+    const { alexnet_owt } = nn.models;
+    const first = { ...alexnet_owt, rows: alexnet_owt.rows.slice(0, 1) };
+    const network = nn.build(first, { key: randomKey(7, { device }) });
+    const weight = await network.parameters().get("conv1.weight")!.data() as Float32Array;
+    const bound = 1 / Math.sqrt(3 * 11 * 11);
+    const largest = weight.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    assert(largest <= bound * (1 + 1e-6) && largest > 0.999 * bound, `${largest}`);
+    const variance = weight.reduce((sum, value) => sum + value * value, 0) / weight.length;
+    assert(Math.abs(variance - bound ** 2 / 3) < 0.02 * bound ** 2 / 3, `${variance}`);
+    assert((await network.parameters().get("conv1.bias")!.data()).every((value) => value === 0));
+  }
+});
+
 test("module: parameters of nested modules and lists", () => {
   class Pair extends nn.Module {
     readonly scale = new Parameter(ones([1], { device: cpu }));

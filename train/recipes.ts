@@ -30,8 +30,8 @@ export interface Recipe {
 }
 
 /**
- * The recipes: `alexnet` has the paper's (section 5), and so has `alexnet_owt` but for how it starts, since its biases of
- * zero and no normalisation want larger weights; the others learn fast on the embedded images.
+ * The recipes: `alexnet` has the paper's (section 5), and so has `alexnet_owt`, which starts as PyTorch starts it: He's weights,
+ * made for inputs around 1, let it diverge at once on raw RGB. The others learn fast on the embedded images.
  */
 export const recipes: Readonly<Record<ModelName, Recipe>> = {
   alexnet: {
@@ -62,7 +62,7 @@ export const recipes: Readonly<Record<ModelName, Recipe>> = {
     momentum: 0.9,
     weightDecay: 0.0005,
     dropout: 0.5,
-    init: "he",
+    init: "paper",
   },
   lenet5: {
     batch: 32,
