@@ -9,7 +9,7 @@ import { reason } from "../files.ts";
 import type { Crc32 } from "../shards/crc.ts";
 import { type Part, type PartEntry, type Plan, type ShardEntry, shardName } from "../shards/format.ts";
 import { type Broken, type Position, readShard, type Shard, ShardWriter } from "../shards/writer.ts";
-import type { Decoder } from "./decode/mod.ts";
+import type { Decoder, RawImage } from "./decode/mod.ts";
 import type { Item, SourcePart } from "./sources/source.ts";
 
 /** What `makeShards` takes. */
@@ -128,19 +128,29 @@ async function* decoded(
 ): AsyncGenerator<Decoded, void, void> {
   const waiting: Promise<Decoded>[] = [];
   for await (const item of source.items(position)) {
-    waiting.push(decode(item, decoder, plan.size));
+    const decoding = decode(item, decoder, plan.size);
+    // The failure is met where the promise is awaited.
+    decoding.catch(() => {});
+    waiting.push(decoding);
     if (waiting.length >= decoder.concurrency) yield await waiting.shift()!;
   }
   while (waiting.length > 0) yield await waiting.shift()!;
 }
 
-/** Never fails: what is wrong with a file is told with it. */
+/** What is wrong with a file is told with it; only what is wrong with the decoder is an error. */
 async function decode(item: Item, decoder: Decoder, size: number): Promise<Decoded> {
+  const broken = (reason: string): Decoded => ({ item, image: { file: item.name, reason } });
+  if (item.flaw !== undefined) return broken(item.flaw);
+  let file: Uint8Array | RawImage;
   try {
-    if (item.flaw !== undefined) throw new Error(item.flaw);
-    const file = typeof item.image === "function" ? await item.image() : item.image;
+    file = typeof item.image === "function" ? await item.image() : item.image;
+  } catch (error) {
+    return broken(reason(error));
+  }
+  try {
     return { item, image: await decoder.decode(file, size) };
   } catch (error) {
-    return { item, image: { file: item.name, reason: reason(error) } };
+    if (error instanceof DataError) throw error;
+    return broken(reason(error));
   }
 }

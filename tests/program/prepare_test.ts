@@ -2,13 +2,15 @@
 
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import sharp, { type Sharp } from "sharp";
-import { readShards, type Split } from "../../data/mod.ts";
+import { DataError, readShards, type Split } from "../../data/mod.ts";
 import { loadDecoder } from "../../data/prepare/decode/mod.ts";
 import { prepare, type PrepareOptions } from "../../data/prepare/mod.ts";
+import { makeShards } from "../../data/prepare/part.ts";
+import { loadCrc32 } from "../../data/shards/crc.ts";
 import { cifarRecords, contentsOf, idxFiles, inFolder, makeSets, tar, write } from "./image_sets.ts";
 import { start } from "./start.ts";
 
@@ -272,6 +274,38 @@ test("prepare: a folder without images says what it looks for; missing pieces ar
     await write(root, { "ILSVRC2012_devkit_t12/data/ILSVRC2012_validation_ground_truth.txt": "1\n" });
     await refused(/meta.mat: is no MATLAB file of level 5/);
     await assert.rejects(prepare({ from: `${root}/gone`, to: root }), /there is no such folder/);
+  }));
+
+test("prepare: a decoder that fails is no broken image", () =>
+  inFolder(async (root) => {
+    const failure = new DataError("a thread of the decoder has ended: no memory");
+    const item = (name: string) => ({ name, label: 0, image: new Uint8Array(9), after: [1], done: 1 });
+    const shards = makeShards({
+      to: root,
+      part: "train",
+      source: {
+        amount: 3,
+        contents: [],
+        async *items() {
+          yield* [item("a"), item("b"), item("c")];
+        },
+      },
+      decoder: {
+        name: "",
+        concurrency: 2,
+        decode: () => Promise.reject(failure),
+        close: () => Promise.resolve(),
+      },
+      plan: { source: "", decoder: "", size: SIZE, filesPerShard: 2, train: "", test: "" },
+      crc32: await loadCrc32(),
+      strict: false,
+      log: undefined,
+      took: () => {},
+      resumed: () => {},
+      met: () => {},
+    });
+    await assert.rejects(shards, failure);
+    assert.deepEqual(await readdir(root), []);
   }));
 
 test("prepare: the command line", () =>

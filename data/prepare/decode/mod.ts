@@ -26,6 +26,7 @@ export interface Decoder {
    *
    * @returns [3, size, size]
    * @throws {Error} for a file that is broken, or neither JPEG nor PNG; the message is the reason.
+   * @throws {DataError} when the decoder itself has failed.
    */
   decode(image: Uint8Array | RawImage, size: number): Promise<Uint8Array>;
   /** Ends its threads. */

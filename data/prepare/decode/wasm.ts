@@ -7,7 +7,8 @@
 import { availableParallelism } from "node:os";
 import process from "node:process";
 import { Worker } from "node:worker_threads";
-import type { Decoder, RawImage } from "./mod.ts";
+import { DataError } from "../../dataset.ts";
+import { type Decoder, firstLine, type RawImage } from "./mod.ts";
 import type { Answer, Question } from "./wasm_worker.ts";
 
 interface Waiting {
@@ -20,6 +21,7 @@ class Thread {
   readonly #worker: Worker;
   readonly waiting: Map<number, Waiting> = new Map();
   #asked = 0;
+  #failure: DataError | undefined;
 
   constructor() {
     this.#worker = startWorker(new URL("./wasm_worker.ts", import.meta.url));
@@ -30,13 +32,17 @@ class Thread {
       else waiting.reject(new Error(answer.reason));
     });
     this.#worker.on("error", (error) => {
-      for (const { reject } of this.waiting.values()) reject(error as Error);
+      this.#failure = new DataError(`a thread of the decoder has ended: ${firstLine(error)}`, {
+        cause: error,
+      });
+      for (const { reject } of this.waiting.values()) reject(this.#failure);
       this.waiting.clear();
     });
   }
 
   ask(image: Uint8Array | RawImage, size: number): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
+      if (this.#failure) return reject(this.#failure);
       const id = this.#asked++;
       this.waiting.set(id, { resolve, reject });
       this.#worker.postMessage({ id, image, size } satisfies Question);
