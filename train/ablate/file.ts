@@ -36,7 +36,7 @@ function parsed(text: string): unknown {
 
 /** Writes the file so that it is whole whenever the program is ended. */
 export function writeAblation(path: string, ablation: Ablation): void {
-  writeFileSync(`${path}.part`, JSON.stringify(ablation, rounded, 1) + "\n");
+  writeFileSync(`${path}.part`, JSON.stringify(ablation, rounded, 2) + "\n");
   renameSync(`${path}.part`, path);
 }
 

@@ -146,13 +146,13 @@ function conditions({ dataset, device, settings, runs }: Ablation): string {
     "Errors in percent: mean ± standard deviation over the seeds.";
 }
 
-/** What stands between the page's markers, by their names. */
+/** What stands between the page's markers, by their names. The pictures come with the tables: without runs there are none. */
 export function tablesOf(ablation: Ablation): Readonly<Record<string, string>> {
   return {
     conditions: conditions(ablation),
-    pieces: piecesTable(ablation),
+    pieces: `![What each piece takes off the top-1 error](paper_pieces.svg)\n\n${piecesTable(ablation)}`,
     overfitting: overfittingTable(ablation),
-    learning: learningTable(ablation),
+    learning: `![Training error by epoch](paper_learning.svg)\n\n${learningTable(ablation)}`,
     runs: allTable(ablation),
   };
 }
