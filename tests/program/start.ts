@@ -61,7 +61,10 @@ export function start(
     // Not child.kill: after it Deno 2.9 reports a signal as the end of a child that ended by itself.
     onOutput?.(stdout, (signal) => process.kill(child.pid!, signal));
   });
-  kill?.then((signal) => process.kill(child.pid!, signal)).catch(
+  kill?.then((signal) => {
+    // Its number may be another process's by then.
+    if (child.exitCode === null && child.signalCode === null) process.kill(child.pid!, signal);
+  }).catch(
     () => {/* It was not to be sent after all. */},
   );
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
