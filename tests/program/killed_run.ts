@@ -62,6 +62,7 @@ export async function runKilled(
   const kills: Kill[] = [];
   for (let time = 0;; time++) {
     const before = (await checkpointsIn(folder))[0] ?? null;
+    const left = await unfinished(folder);
     const how = before === null ? [...args, `--checkpoint=${folder}`] : [`--resume=${folder}`, "--json"];
     const outcome = await startTraining(how, killer(time) ?? {});
     if (outcome.signal !== "SIGKILL" && outcome.code !== 137) {
@@ -73,7 +74,13 @@ export async function runKilled(
     for (const step of newest === null ? [] : [newest, ...older]) {
       await openCheckpoint(join(folder, checkpointName(step)));
     }
-    const names = await readdir(folder).catch(() => []);
-    kills.push({ newest, whileWriting: names.some((name) => /\.(tmp|aside)$/.test(name)) });
+    // What was left before is there until the next checkpoint is written.
+    const fresh = (await unfinished(folder)).filter((name) => !left.includes(name));
+    kills.push({ newest, whileWriting: fresh.length > 0 });
   }
+}
+
+async function unfinished(folder: string): Promise<string[]> {
+  const names = await readdir(folder).catch(() => []);
+  return names.filter((name) => /\.(tmp|aside)$/.test(name));
 }
