@@ -131,8 +131,10 @@ export function parseSafetensors(file: Uint8Array, name: string): Safetensors {
   const got = file.length - start;
   if (got < end) refuse(`is truncated: its tensors want ${end} bytes, got ${got}`);
   if (got > end) refuse(`is damaged: ${got - end} bytes after the last tensor belong to none`);
+  // Plain bytes, also of Node's Buffer, whose `slice` is not a copy.
+  const data = new Uint8Array(file.buffer, file.byteOffset + start, end);
   const tensors = places.map(({ name, dtype, shape, begin, end }) =>
-    [name, { dtype, shape, data: file.subarray(start + begin, start + end) }] as const
+    [name, { dtype, shape, data: data.subarray(begin, end) }] as const
   );
   return { tensors: new Map(tensors), metadata: metadataOf(notes, refuse) };
 }

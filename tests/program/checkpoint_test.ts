@@ -101,6 +101,29 @@ test("checkpoints: what a folder has, and what the files say", async () => {
   );
 });
 
+test("checkpoints: what prediction needs besides the parameters is in the model's file", async () => {
+  const folder = await newFolder();
+  const classNames = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
+  const mean = Float32Array.from({ length: 28 * 28 }, (_, i) => i / 4);
+  const eigenvectors = [[1, 0, 0], [0, 1, 0], [0, 0, 1]];
+  const statistics = { mean, eigenvalues: [3, 2, 1], eigenvectors };
+  const go = async (from?: string) => {
+    const opened = from === undefined ? undefined : await openCheckpoint(from);
+    const settings = opened ? resumedSettings({}, opened) : { ...SETTINGS, checkpoint: { folder, every: 2 } };
+    const job = await prepareJob(settings, opened);
+    const load: typeof job.load = async (key) => ({ ...await job.load(key), statistics, classNames });
+    await runJob({ ...job, load }, cpu, () => {});
+    return await openCheckpoint(folder);
+  };
+  const { model, state } = await go();
+  assert.deepEqual(model.metadata, { format: "pt", model: "lenet5", classNames: JSON.stringify(classNames) });
+  const stored = model.tensors.get("input.mean")!;
+  assert.deepEqual([stored.dtype, stored.shape], ["F32", [1, 28, 28]]);
+  assert.deepEqual(new Float32Array(stored.data.slice().buffer), mean);
+  const again = await go(join(folder, "step-4"));
+  assert.deepEqual([again.model, again.state], [model, state]);
+});
+
 test("checkpoints: the last ones and the best are kept", async () => {
   const folder = await newFolder();
   const events = await run({ folder, keep: 2 }, undefined, {

@@ -8,15 +8,15 @@ import { test } from "node:test";
 import { leftOf, runKilled, startTraining } from "./killed_run.ts";
 import type { Outcome, StartOptions } from "./start.ts";
 
-/** 8 steps an epoch, evaluations and checkpoints at odd places. */
+/** 20 steps an epoch, evaluations and checkpoints at odd places. */
 const RUN = [
   "--backend=cpu",
   "--model=lenet5",
   "--dataset=synthetic",
   "--batch=4",
-  "--limit=32",
+  "--limit=80",
   "--steps=60",
-  "--eval-every=7",
+  "--eval-every=17",
   "--checkpoint-every=3",
   "--json",
 ];
@@ -80,7 +80,7 @@ test("resume: SIGTERM saves and leaves, and what contradicts the checkpoint is r
     assert.ok((await readdir(own)).includes(`step-${steps}`), `no checkpoint after step ${steps}`);
     // It does not wait for an evaluation that is not due.
     const measured = events.filter((each) => each.event === "eval").map(({ step }) => step);
-    assert.deepEqual(measured.filter((step) => step % 7 !== 0 && step % 8 !== 0), []);
+    assert.deepEqual(measured.filter((step) => step % 17 !== 0 && step % 20 !== 0), []);
 
     const cases: [string[], number, RegExp][] = [
       [[`--resume=${own}`, "--lr=1"], 2, /--lr=1 contradicts .*step-\d+, which has 0.05: leave it out/],
