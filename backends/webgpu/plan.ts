@@ -4,42 +4,16 @@
  * @module
  */
 
-import type { apply } from "../../tensor/declare.ts";
-import type { Device, HostArray, Storage, Tensor, tensor } from "../../tensor/mod.ts";
-import type { compile, Compiled, Limits } from "./compile.ts";
-import type { Failures } from "./failures.ts";
-import type { Guard } from "./guard.ts";
-import { isHostData, isScalarLeaf, type Leaf } from "./lower.ts";
-import type { BufferStorage, Memory } from "./memory.ts";
-import type { Pipeline, Pipelines } from "./pipelines.ts";
+import type { HostArray, Storage } from "../../tensor/mod.ts";
+import type { Compiled } from "./compile.ts";
+import type { Gear } from "./gear.ts";
+import { Inputs } from "./inputs.ts";
+import type { Leaf } from "./lower.ts";
+import type { BufferStorage } from "./memory.ts";
+import type { Pipeline } from "./pipelines.ts";
 import { type Binding, gridOf, paramWords, windowCount } from "./shader.ts";
-import { decode, encode, scalarWord } from "./transfer.ts";
+import { decode } from "./transfer.ts";
 import { byteLength, type PlanValue } from "./values.ts";
-
-/** What a plan is built with. */
-export interface Gear {
-  readonly device: GPUDevice;
-  readonly memory: Memory;
-  readonly pipelines: Pipelines;
-  readonly failures: Failures;
-  readonly limits: Limits;
-  /** Whether `mapAsync` keeps the thread until the device has caught up. */
-  readonly mappingBlocks: boolean;
-  /** Watches the kernels, in tests. */
-  readonly guard: Guard | null;
-  /** How a program becomes a plan, for the tuner, whose files are loaded on demand and have no copy of their own. */
-  readonly compile: typeof compile;
-  readonly Plan: typeof Plan;
-  /** What an op means, for the same. */
-  readonly definition: Library;
-}
-
-/** Computes ops by their definitions. */
-export interface Library {
-  readonly apply: typeof apply;
-  readonly tensor: typeof tensor;
-  openCpu(): Promise<Device>;
-}
 
 /** What a plan is made of. */
 export interface Prepared {
@@ -84,12 +58,7 @@ export class Plan {
   readonly prepared: Prepared;
   readonly #bound: Bound[];
   readonly #workspace: GPUBuffer[];
-  readonly #scalars: GPUBuffer;
-  readonly #scalarWords: Uint32Array<ArrayBuffer>;
-  #scalarsWritten = false;
-  /** By leaf: the plan's copy, and the tensor whose numbers are in it. */
-  readonly #inputs: (GPUBuffer | null)[];
-  readonly #uploaded: (WeakRef<Tensor> | null)[];
+  readonly #inputs: Inputs;
   /** The buffers that go when the plan goes. */
   readonly #own: readonly GPUBuffer[];
 
@@ -99,21 +68,13 @@ export class Plan {
     this.#gear = gear;
     this.prepared = prepared;
     this.#compiled = compiled;
-    const { memory, failures, device, guard } = gear;
-    const { band } = gear.limits;
+    const { memory, failures, device } = gear;
     const label = compiled.dispatches[0]?.label ?? "copy";
     this.#workspace = failures.watch(
       compiled.slots.reduce((a, b) => b.bytes > a.bytes ? b : a, { bytes: 0, label }).label,
       () => memory.workspace(compiled.slots),
     );
-    const scalarCount = leaves.filter(isScalarLeaf).length;
-    this.#scalarWords = new Uint32Array(Math.max(4, scalarCount));
-    this.#scalars = memory.create("scalars", this.#scalarWords.byteLength);
-    this.#inputs = leaves.map((leaf) =>
-      isScalarLeaf(leaf) ? null : memory.create("input", bytesOf(leaf) + band)
-    );
-    leaves.forEach((leaf, i) => this.#inputs[i] && guard?.fillBand(this.#inputs[i], bytesOf(leaf)));
-    this.#uploaded = leaves.map(() => null);
+    this.#inputs = new Inputs(leaves, gear);
 
     // All dispatches get as much room as the one with the most parameters.
     const parameters = compiled.dispatches.map(paramWords);
@@ -141,7 +102,7 @@ export class Plan {
       };
     });
     device.queue.writeBuffer(uniforms, 0, words);
-    this.#own = [uniforms, this.#scalars, ...this.#inputs.filter((buffer) => buffer !== null)];
+    this.#own = [uniforms, ...this.#inputs.own];
     memory.reserveStaging(this.#stagingBytes(), READS_IN_FLIGHT);
   }
 
@@ -177,7 +138,7 @@ export class Plan {
     }));
     const checked = failures.watch(label, () => {
       const encoder = device.createCommandEncoder();
-      this.#upload(leaves, encoder);
+      this.#inputs.upload(leaves, device.queue, encoder);
       const checked = this.#encode(encoder);
       let at = 0;
       this.#compiled.outputs.forEach(({ value }, i) => {
@@ -280,29 +241,6 @@ export class Plan {
     for (const buffer of this.#own) memory.destroy(buffer);
   }
 
-  /** Brings the leaves' numbers into the plan's own buffers, where they are not there from the last run. */
-  #upload(leaves: readonly Leaf[], encoder: GPUCommandEncoder): void {
-    const { queue } = this.#gear.device;
-    let scalar = 0;
-    let changed = !this.#scalarsWritten;
-    leaves.forEach((leaf, i) => {
-      const { tensor, data } = leaf;
-      if (isScalarLeaf(leaf)) {
-        const word = scalarWord((data as HostArray)[0]!, tensor.dtype);
-        changed ||= this.#scalarWords[scalar] !== word;
-        this.#scalarWords[scalar++] = word;
-        return;
-      }
-      if (this.#uploaded[i]?.deref() === tensor) return;
-      const buffer = this.#inputs[i]!;
-      if (isHostData(data)) queue.writeBuffer(buffer, 0, encode(data, tensor));
-      else encoder.copyBufferToBuffer(data, 0, buffer, 0, bytesOf(leaf));
-      this.#uploaded[i] = new WeakRef(tensor);
-    });
-    if (changed) queue.writeBuffer(this.#scalars, 0, this.#scalarWords);
-    this.#scalarsWritten = true;
-  }
-
   #stagingBytes(): number {
     return this.#compiled.outputs.reduce(
       (bytes, { value, read }) => bytes + (read ? byteLength(value) : 0),
@@ -319,11 +257,11 @@ export class Plan {
         return { buffer: this.#workspace[slot]!, offset };
       }
       case "input":
-        return { buffer: this.#inputs[home.leaf]!, offset: 0 };
+        return { buffer: this.#inputs.of[home.leaf]!, offset: 0 };
       case "state":
         return { buffer: home.buffer, offset: 0 };
       case "scalars":
-        return { buffer: this.#scalars, offset: 0 };
+        return { buffer: this.#inputs.scalars, offset: 0 };
       case "scalar":
         throw new TypeError(`${value.label}: a scalar has no buffer of its own`);
       default:
@@ -371,8 +309,4 @@ function bindGroup(
     layout,
     entries: resources.map((resource, binding) => ({ binding, resource })),
   });
-}
-
-function bytesOf({ tensor: { dtype, size } }: Leaf): number {
-  return byteLength({ dtype, length: size });
 }

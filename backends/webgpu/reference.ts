@@ -9,8 +9,8 @@
 import { hostArray } from "../../tensor/dtype.ts";
 import type { HostArray } from "../../tensor/mod.ts";
 import { sizeOf, stridesOf } from "../../tensor/shape.ts";
+import type { Library } from "./gear.ts";
 import type { DispatchStep } from "./lower.ts";
-import type { Library } from "./plan.ts";
 import type { PlanValue, View } from "./values.ts";
 
 /**

@@ -8,8 +8,9 @@
 import { hostArray } from "../../tensor/dtype.ts";
 import type { DType, HostArray } from "../../tensor/mod.ts";
 import type { Question } from "./compile.ts";
+import type { Gear } from "./gear.ts";
 import type { DispatchStep, Program } from "./lower.ts";
-import type { Gear, Plan } from "./plan.ts";
+import type { Plan } from "./plan.ts";
 import { reference } from "./reference.ts";
 import { decode, encode } from "./transfer.ts";
 import { byteLength, type Home, type PlanValue } from "./values.ts";

@@ -8,9 +8,9 @@
  */
 
 import type { Question } from "./compile.ts";
+import type { Gear } from "./gear.ts";
 import { type DispatchStep, type Program, textOf } from "./lower.ts";
 import { Pipelines } from "./pipelines.ts";
-import type { Gear } from "./plan.ts";
 import { alone, fastest } from "./trial.ts";
 import { type TuneStore, tuneStore, type Winners } from "./tune_store.ts";
 
