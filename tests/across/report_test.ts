@@ -95,16 +95,18 @@ test("report: a page that asks for nothing, whose charts have marks and whose im
   const guesses = wide.drawings.filter(({ label }) => label === "Most probable labels");
   assert.deepEqual(guesses.map(({ images, boxes }) => [images, boxes]), [[8, 40], [4, 20]]);
   assert.equal(drawn["Nearest training images"]!.images, 5 * 7);
-  // Those of narrow screens are there too, and one picture of kernels.
-  assert.equal(wide.pictures, 2 * (8 + 4 + 35) + 1);
+  // Those of narrower screens are there too, and one picture of kernels.
+  assert.equal(wide.pictures, 3 * (8 + 4) + 2 * 35 + 1);
   assert.match(wide.text, /alexnet_mini on fashion-mnist/);
   assert.match(wide.text, /Ankle boot|Sneaker/);
   assert.match(wide.text, /done: 20 steps/);
 
-  const narrow = await open(390, "dark");
-  assert.deepEqual(narrow.titles, TITLES);
-  assert.deepEqual([narrow.broken, narrow.outside, narrow.excess], [[], [], 0]);
-  assert(narrow.drawings.every(({ width }) => width > 250 && width < 390));
-  assert.equal(narrow.drawings.length, wide.drawings.length);
-  assert.notEqual(narrow.ground, wide.ground);
+  for (const [width, room] of [[390, [250, 390]], [820, [300, 820]]] as const) {
+    const found = await open(width, "dark");
+    assert.deepEqual(found.titles, TITLES);
+    assert.deepEqual([found.broken, found.outside, found.excess], [[], [], 0]);
+    assert(found.drawings.every(({ width }) => width > room[0] && width < room[1]));
+    assert.equal(found.drawings.length, wide.drawings.length);
+    assert.notEqual(found.ground, wide.ground);
+  }
 });

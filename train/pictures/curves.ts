@@ -66,7 +66,7 @@ export function curvesOf(course: Course): Curve[] {
     }),
     chart("rate", "Learning rate", `Schedule: ${start.schedule}`, {
       lines: [{ name: "learning rate", colour: light.third, ...rates.line }],
-      vertical: { log: rates.log, format: (value) => String(Number(value.toPrecision(2))) },
+      vertical: { log: rates.log, format: rate },
     }),
     chart("throughput", "Throughput", "Images a second, training only", {
       lines: [{
@@ -80,6 +80,12 @@ export function curvesOf(course: Course): Curve[] {
 }
 
 const percent = (value: number) => `${Number((100 * value).toFixed(2))}%`;
+
+/** A rate in few letters. */
+function rate(value: number): string {
+  const short = Number(value.toPrecision(2));
+  return short > 0 && short < 0.001 ? short.toExponential() : String(short);
+}
 
 function training(points: readonly Point[]): Line {
   return { name: "training", colour: light.train, points: smooth(points), behind: points };

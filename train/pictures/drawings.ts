@@ -18,7 +18,7 @@ import type { Card, Figure } from "./page.ts";
 import { grouped, namesOf } from "./words.ts";
 
 /** Inner widths of the cards, in pixels. */
-const WIDTH = { narrow: 330, half: 506, all: 1078 } as const;
+const WIDTH = { narrow: 330, middle: 640, half: 506, all: 1078 } as const;
 
 /** A file. */
 export interface Drawn {
@@ -68,11 +68,15 @@ class Maker implements Drawings {
     this.#images = images;
   }
 
-  /** Draws for wide and for narrow screens, and writes the wide ones to files. */
+  /** Draws for wide and for narrower screens, and writes the wide ones to files. */
   async card(about: Omit<Card, "figures">, parts: readonly Part[]): Promise<void> {
     const figures = [];
     for (const { name, draw, kind, heading } of parts) {
-      const figure: Figure = { wide: draw(WIDTH[about.width]), narrow: draw(WIDTH.narrow) };
+      const figure: Figure = {
+        wide: draw(WIDTH[about.width]),
+        ...about.width === "all" ? { middle: draw(WIDTH.middle) } : {},
+        narrow: draw(WIDTH.narrow),
+      };
       figures.push({ ...figure, kind, ...heading === undefined ? {} : { heading } });
       this.files.push({ name: `${name}.svg`, content: standalone(figure.wide) });
       const png = await this.#images.rasterise(figure.wide, light.surface);

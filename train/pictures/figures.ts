@@ -48,7 +48,7 @@ function picture({ url, name }: Tile, x: number, y: number, size: number): strin
     `<title>${escape(name)}</title></image>`;
 }
 
-const CARD = { least: 150, gap: 20, picture: 96, row: 17, bottom: 18 } as const;
+const CARD = { least: 145, gap: 20, picture: 96, row: 17, bottom: 18 } as const;
 
 /** Cards with an image, its name under it, and a bar for each label, that of the right one in a colour of its own. */
 export function drawGuesses(guesses: readonly GuessTile[], width: number): string {

@@ -10,9 +10,10 @@ import type { Course, Stretch } from "./course.ts";
 import { STYLE } from "./style.ts";
 import { duration, grouped, percent } from "./words.ts";
 
-/** A drawing for wide screens and one for narrow ones. */
+/** A drawing for wide screens, and the same for narrower ones; where there is none for those in between, they get the narrow one. */
 export interface Figure {
   readonly wide: string;
+  readonly middle?: string;
   readonly narrow: string;
 }
 
@@ -109,12 +110,14 @@ function tiles({ stretches, evaluations }: Course): string {
 }
 
 function drawCard({ title, about, width, figures, picture }: Card): string {
-  const drawings = figures.map(({ heading, kind, wide, narrow }) =>
-    `${heading === undefined ? "" : `<h3>${escape(heading)}</h3>`}<figure class="${kind}">` +
-    `<div class="wide">${withVariables(wide)}</div><div class="narrow">${
-      withVariables(narrow)
-    }</div></figure>`
-  );
+  const drawings = figures.map(({ heading, kind, wide, middle, narrow }) => {
+    const variants = [["wide", wide], ...middle === undefined ? [] : [["middle", middle]]];
+    variants.push([middle === undefined ? "middle narrow" : "narrow", narrow]);
+    const all = variants.map(([where, svg]) => `<div class="${where}">${withVariables(svg!)}</div>`);
+    return `${heading === undefined ? "" : `<h3>${escape(heading)}</h3>`}<figure class="${kind}">${
+      all.join("")
+    }</figure>`;
+  });
   const image = picture === undefined
     ? ""
     : `<figure class="kernels"><img src="${picture}" alt="${escape(title)}"></figure>`;

@@ -7,8 +7,8 @@
 import { FONT } from "./charts.ts";
 import { declarations } from "./colours.ts";
 
-/** Below this width there is one column, and the narrow drawings are shown. */
-const NARROW = 680;
+/** Up to these widths of the window the drawings for middle and for narrow ones are shown. */
+const UP_TO = { middle: 1000, narrow: 680 } as const;
 
 /** The style sheet. */
 export const STYLE: string = `
@@ -30,8 +30,8 @@ header p { font-size: 14px; }
 .done::before { background: var(--right); }
 .stopped::before { background: var(--test); }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 1px; margin: 24px 0; padding: 0;
-  background: var(--line); border: 1px solid var(--line); border-radius: 12px; overflow: hidden; }
-.tiles div { padding: 14px 18px; background: var(--surface); }
+  background: var(--surface); border: 1px solid var(--line); border-radius: 12px; overflow: hidden; }
+.tiles div { padding: 14px 18px; box-shadow: 0 0 0 1px var(--line); }
 .tiles dt { color: var(--soft); font-size: 13px; }
 .tiles dd { margin: 0; font-size: 23px; font-weight: 600; letter-spacing: -0.01em; font-variant-numeric: tabular-nums; }
 .tiles small { display: block; min-height: 1.4em; color: var(--soft); font-size: 12.5px; font-weight: 400;
@@ -43,25 +43,30 @@ section.all { grid-column: 1 / -1; }
 figure { margin: 14px 0 0; }
 figure svg { display: block; max-width: 100%; height: auto; }
 .chart svg { width: 100%; }
-.narrow { display: none; }
+.narrow, .middle { display: none; }
 .kernels img { display: block; max-width: 100%; height: auto; image-rendering: pixelated; }
 .settings { margin: 12px 0 0; font-size: 13.5px; columns: 3 260px; column-gap: 40px; column-rule: 1px solid var(--grid); }
 .settings div { display: flex; justify-content: space-between; gap: 16px; padding: 4px 0; break-inside: avoid; }
 .settings dt { color: var(--soft); flex: none; }
 .settings dd { margin: 0; text-align: right; overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
 footer { padding-bottom: 40px; color: var(--soft); font-size: 12.5px; }
-@media (max-width: 1000px) { .cards { grid-template-columns: minmax(0, 1fr); } }
-@media (max-width: ${NARROW}px) {
+@media (max-width: ${UP_TO.middle}px) {
+  .tiles { grid-template-columns: 1fr 1fr 1fr; }
+  .cards { gap: 16px; margin-bottom: 16px; }
+  .wide { display: none; }
+  .middle { display: block; }
+}
+@media (max-width: ${UP_TO.narrow}px) {
   main, header, footer { padding-left: 16px; padding-right: 16px; }
   header { padding-top: 24px; }
   h1 { font-size: 23px; }
   .tiles { grid-template-columns: 1fr 1fr; margin: 16px 0; }
   .tiles div { padding: 10px 14px; }
   .tiles dd { font-size: 20px; }
-  .cards { gap: 14px; margin-bottom: 14px; }
+  .cards { grid-template-columns: minmax(0, 1fr); gap: 14px; margin-bottom: 14px; }
   section { padding: 14px 14px 16px; }
+  .middle:not(.narrow) { display: none; }
   .narrow { display: block; }
   .narrow svg { width: 100%; }
-  .wide { display: none; }
 }
 `.trim();
