@@ -142,13 +142,17 @@ const SHORT = [
 /** Deno's permissions for commands that write. */
 const WRITE = { deno: ["run", "-q", "-P=write", "--no-check"] };
 
-test("report: a page, and each picture as SVG and PNG, nothing half-written", async () => {
+test("report: a page of all of a run that goes on, each picture as SVG and PNG, nothing half-written", async () => {
   await at(async (folder) => {
+    const checkpoints = join(folder, "checkpoints");
+    const first = await start("train.ts", [...SHORT, `--checkpoint=${checkpoints}`], WRITE);
+    assert.deepEqual([first.code, first.stderr], [0, ""]);
     await mkdir(join(folder, "report"));
     // What a killed run has left.
     await writeFile(join(folder, "report/index.html.tmp"), "half a page");
     const where = join(folder, "report");
-    const { code, stderr } = await start("train.ts", [...SHORT, `--report=${where}`], WRITE);
+    const resume = [`--resume=${checkpoints}/step-6`, "--quiet", `--report=${where}`];
+    const { code, stderr } = await start("train.ts", resume, WRITE);
     assert.deepEqual([code, stderr], [0, ""]);
     const names = (await readdir(where)).sort();
     const drawn = ["confusion", "error", "guesses", "loss", "mistakes", "neighbours", "rate", "throughput"];
@@ -169,6 +173,9 @@ test("report: a page, and each picture as SVG and PNG, nothing half-written", as
     assert.match(page, /^<!doctype html>/);
     assert.match(page, /done: 12 steps/);
     assert(!page.includes('http-equiv="refresh"'));
+    // Steps 1 to 6 come from the history, 7 to 12 were made again: the pale curve has a point for each.
+    const [curve] = (await readFile(join(where, "loss.svg"), "utf8")).match(/ d="M[^"]{100,}"/)!;
+    assert.equal(curve!.split("L").length, 12);
   });
 });
 

@@ -10,8 +10,9 @@ import type { Picture } from "./kernels.ts";
 
 /** How large images are shown, along their longer side. */
 export const SHOWN_SIZE = 112;
-/** Drawings have so many pixels for each of their own. */
+/** Drawings have so many pixels for each of their own, and this much room around them. */
 const DENSITY = 2;
+const MARGIN = 24;
 const DPI = 72;
 
 /**
@@ -73,8 +74,12 @@ export class Images {
 
   /** A drawing as a PNG on a ground of its own. */
   async rasterise(svg: string, ground: string): Promise<Uint8Array> {
+    const around = { top: MARGIN, bottom: MARGIN, left: MARGIN, right: MARGIN };
     return await this.#sharp(new TextEncoder().encode(svg), { density: DENSITY * DPI })
-      .flatten({ background: ground }).png({ palette: true, quality: 95 }).toBuffer();
+      .flatten({ background: ground }).extend({ ...around, background: ground }).png({
+        palette: true,
+        quality: 95,
+      }).toBuffer();
   }
 }
 
