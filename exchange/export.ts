@@ -5,7 +5,7 @@
  */
 
 import { encodeSafetensors } from "../data/safetensors.ts";
-import { UsageError } from "../train/job.ts";
+import { UsageError } from "../train/usage_error.ts";
 import { metadataOf, type Model } from "./model.ts";
 import { encodeOnnx, OPSET } from "./onnx.ts";
 import { scalingOf } from "./preprocessing.ts";

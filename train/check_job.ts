@@ -9,7 +9,8 @@ import { training } from "../nn/mod.ts";
 import { crossEntropy, type Device, foldIn, tensor } from "../tensor/mod.ts";
 import { countSlopes, type GradientEvent, networkGradients, wrongGradients } from "./gradient_check.ts";
 import { type CheckReporter, summariseCheck } from "./gradient_report.ts";
-import { type Job, type JobSettings, prepareJob, setUp, UsageError } from "./job.ts";
+import { type Job, type JobSettings, prepareJob, setUp } from "./job.ts";
+import { UsageError } from "./usage_error.ts";
 
 const DEFAULT_BATCH = 2;
 const DEFAULT_ELEMENTS = 8;

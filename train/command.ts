@@ -7,10 +7,11 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { AugmentName, EvalCrops } from "../data/mod.ts";
 import { type InitName, type ModelName, models, type Variation } from "../nn/mod.ts";
-import { type DatasetName, type JobSettings, UsageError } from "./job.ts";
+import type { DatasetName, JobSettings } from "./job.ts";
 import { oneLine } from "./program.ts";
 import type { ScheduleName } from "./schedule.ts";
 import type { TrainPrecision } from "./step.ts";
+import { UsageError } from "./usage_error.ts";
 
 /** What was typed, or left out. */
 export interface Flags {

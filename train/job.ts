@@ -9,15 +9,8 @@ import {
   type AugmentName,
   type Dataset,
   type EvalCrops,
-  fashionMnist,
-  fetchFashionMnist,
   type FetchOptions,
   ImageInput,
-  isShardFolder,
-  readShards,
-  spread,
-  synthetic,
-  take,
 } from "../data/mod.ts";
 import {
   build,
@@ -34,12 +27,14 @@ import { type Checkpoint, checkpointsIn } from "./checkpoint.ts";
 import { type CheckpointOptions, makeCheckpointFolder } from "./checkpoints.ts";
 import { compareSteps } from "./comparison.ts";
 import { type Reporter, type Subject, tellAll } from "./events.ts";
+import { imagesOf } from "./images.ts";
 import { keepCheckpoints } from "./keep.ts";
 import { train, type TrainResult } from "./loop.ts";
 import { type Recipe, recipes } from "./recipes.ts";
 import { makeSchedule } from "./schedule.ts";
 import { SGD } from "./sgd.ts";
 import type { TrainPrecision } from "./step.ts";
+import { UsageError } from "./usage_error.ts";
 
 /** A dataset of the house. */
 export type DatasetName = "fashion-mnist" | "synthetic";
@@ -78,12 +73,6 @@ export interface JobSettings {
   readonly compare?: boolean | undefined;
   /** Keep checkpoints, and where; a run that goes on from one goes on in its folder. */
   readonly checkpoint?: CheckpointOptions | undefined;
-}
-
-/** Settings that do not go together. */
-export class UsageError extends Error {
-  /** The message says what to do. */
-  override readonly name = "UsageError";
 }
 
 /** A run that is ready to go. */
@@ -136,7 +125,7 @@ export async function prepareJob(settings: JobSettings, from?: Checkpoint): Prom
   if (settings.augment === "crop+pca" && table.input[0] !== 3) {
     throw new UsageError(`--augment=crop+pca: ${table.name} takes grey images, use --augment=crop`);
   }
-  const load = await loader(settings, table);
+  const load = await imagesOf(settings, table, recipe.batch);
   if (checkpoint && !from) await checkFolder(checkpoint.folder);
   return { settings, recipe, load, from };
 }
@@ -162,66 +151,6 @@ export function tableOf({ model, network = {} }: Pick<JobSettings, "model" | "ne
     if (error instanceof RangeError) throw new UsageError(`${error.message}: leave the flag out`);
     throw error;
   }
-}
-
-const SYNTHETIC_COUNTS = { trainCount: 1024, testCount: 64 };
-
-async function loader(settings: JobSettings, table: ModelTable): Promise<Job["load"]> {
-  const { dataset, folder, full, limit = Infinity } = settings;
-  const batch = settings.recipe.batch ?? recipes[settings.model].batch;
-  if (dataset === "synthetic") {
-    if (folder !== undefined || full !== undefined) {
-      const flag = folder !== undefined ? "--data" : "--full";
-      throw new UsageError(`${flag} belongs to --dataset=fashion-mnist, not to synthetic`);
-    }
-    checkBatch(batch, Math.min(limit, SYNTHETIC_COUNTS.trainCount));
-    return async (key) => {
-      const { input: shape, classes } = table;
-      const made = await synthetic({ key, shape, classes, ...SYNTHETIC_COUNTS });
-      return { ...made, train: take(made.train, limit) };
-    };
-  }
-  if (folder !== undefined && full === undefined && await isShardFolder(folder)) {
-    return await shardLoader(folder, table, batch, limit);
-  }
-  const [channels, height, width] = table.input;
-  if (channels !== 1 || height !== 28 || width !== 28) {
-    throw new UsageError(
-      `${table.name} takes ${channels}x${height}x${width} images, ${dataset} has 1x28x28: use --dataset=synthetic`,
-    );
-  }
-  if (folder !== undefined && full !== undefined) {
-    throw new UsageError("--full and --data both say where the images are: use one of them");
-  }
-  checkBatch(batch, limit);
-  const read = await fashionMnist({ folder: full === undefined ? folder : await fetchFashionMnist(full) });
-  const limited = { ...read, train: take(read.train, limit) };
-  checkBatch(batch, limited.train.count);
-  return () => Promise.resolve(limited);
-}
-
-/** What prepare.ts has made; a network may see parts of its images. */
-async function shardLoader(
-  folder: string,
-  { name, input }: ModelTable,
-  batch: number,
-  limit: number,
-): Promise<Job["load"]> {
-  const shards = await readShards(folder);
-  const { shape, train } = shards;
-  if (shape[0] !== input[0] || input.some((extent, axis) => extent > shape[axis]!)) {
-    shards.close();
-    const which = `${name} takes ${input.join("x")} images, ${folder} has ${shape.join("x")}`;
-    throw new UsageError(`${which}: use --model=alexnet`);
-  }
-  // The first ones would be of one class.
-  const limited = { ...shards, train: spread(train, limit) };
-  checkBatch(batch, limited.train.count);
-  return () => Promise.resolve(limited);
-}
-
-function checkBatch(batch: number, images: number): void {
-  if (images < batch) throw new UsageError(`${images} training images do not fill a batch of ${batch}`);
 }
 
 /**

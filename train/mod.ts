@@ -38,15 +38,7 @@ export {
   textCheckReporter,
 } from "./gradient_report.ts";
 export { type Interrupt, listenForInterrupt } from "./interrupt.ts";
-export {
-  type DatasetName,
-  type Job,
-  type JobSettings,
-  prepareJob,
-  runJob,
-  tableOf,
-  UsageError,
-} from "./job.ts";
+export { type DatasetName, type Job, type JobSettings, prepareJob, runJob, tableOf } from "./job.ts";
 export {
   type Keeper,
   type Restored,
@@ -63,3 +55,4 @@ export { jsonReporter, type TextOutput, textReporter } from "./report.ts";
 export { makeSchedule, type Schedule, type ScheduleName, type ScheduleState } from "./schedule.ts";
 export { SGD, type SGDOptions, type SGDStepOptions } from "./sgd.ts";
 export { type StepOptions, type StepResult, TrainingStep, type TrainPrecision } from "./step.ts";
+export { UsageError } from "./usage_error.ts";

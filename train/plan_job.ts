@@ -10,10 +10,11 @@ import { type AugmentName, ImageInput, type ImageInputOptions } from "../data/mo
 import { build, type ModelTable } from "../nn/mod.ts";
 import { type Device, randomKey } from "../tensor/mod.ts";
 import { recordProvenance } from "../tensor/provenance.ts";
-import { checkPrecision, type JobSettings, tableOf, UsageError } from "./job.ts";
+import { checkPrecision, type JobSettings, tableOf } from "./job.ts";
 import { type Recipe, recipes } from "./recipes.ts";
 import { SGD } from "./sgd.ts";
 import { TrainingStep, type TrainPrecision } from "./step.ts";
+import { UsageError } from "./usage_error.ts";
 
 /** A step that can be planned. */
 export interface PlanJob {

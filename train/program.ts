@@ -6,7 +6,7 @@
 
 import { Command, CommanderError } from "commander";
 import process from "node:process";
-import { UsageError } from "./job.ts";
+import { UsageError } from "./usage_error.ts";
 
 const BAD_USAGE = 2;
 const FAILED = 1;

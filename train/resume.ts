@@ -5,7 +5,8 @@
  */
 
 import type { Checkpoint } from "./checkpoint.ts";
-import { type JobSettings, UsageError } from "./job.ts";
+import type { JobSettings } from "./job.ts";
+import { UsageError } from "./usage_error.ts";
 
 /** Settings that were given; those that were left out are the checkpoint's. */
 export type GivenSettings = { readonly [K in keyof JobSettings]?: JobSettings[K] | undefined };

@@ -6,7 +6,7 @@
 
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { DataError } from "../../data/mod.ts";
-import { UsageError } from "../job.ts";
+import { UsageError } from "../usage_error.ts";
 import type { Ablation } from "./results.ts";
 import type { AblationSettings } from "./run.ts";
 
