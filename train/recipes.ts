@@ -29,21 +29,24 @@ export interface Recipe {
   readonly init: InitName;
 }
 
+/** Krizhevsky et al. 2012, section 5. */
+const paper: Recipe = {
+  batch: 128,
+  epochs: 90,
+  lr: 0.01,
+  schedule: "plateau",
+  momentum: 0.9,
+  weightDecay: 0.0005,
+  dropout: 0.5,
+  init: "paper",
+};
+
 /**
  * The recipes: `alexnet` has the paper's (section 5), and so has `alexnet_owt`, which starts as PyTorch starts it: He's weights,
  * made for inputs around 1, let it diverge at once on raw RGB. The others learn fast on the embedded images.
  */
 export const recipes: Readonly<Record<ModelName, Recipe>> = {
-  alexnet: {
-    batch: 128,
-    epochs: 90,
-    lr: 0.01,
-    schedule: "plateau",
-    momentum: 0.9,
-    weightDecay: 0.0005,
-    dropout: 0.5,
-    init: "paper",
-  },
+  alexnet: paper,
   alexnet_mini: {
     batch: 32,
     epochs: 4,
@@ -54,16 +57,7 @@ export const recipes: Readonly<Record<ModelName, Recipe>> = {
     dropout: 0.2,
     init: "he",
   },
-  alexnet_owt: {
-    batch: 128,
-    epochs: 90,
-    lr: 0.01,
-    schedule: "plateau",
-    momentum: 0.9,
-    weightDecay: 0.0005,
-    dropout: 0.5,
-    init: "paper",
-  },
+  alexnet_owt: paper,
   lenet5: {
     batch: 32,
     epochs: 5,

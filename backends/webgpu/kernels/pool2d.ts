@@ -7,6 +7,7 @@
 import type { PoolGeometry, PoolGradientAttributes } from "../../../tensor/ops/pool2d.ts";
 import { onCores } from "../cores.ts";
 import { elementOf } from "../shader.ts";
+import { range } from "./shapes.ts";
 import type { DispatchKernel, IndexedContext, IndexedKernel, KernelContext, KernelsOf } from "./types.ts";
 
 type Four = readonly [number, number, number, number];
@@ -14,7 +15,6 @@ type Four = readonly [number, number, number, number];
 /** Windows, and blocks of pixels, of up to so many elements are written out in the shader; larger ones are loops. */
 const MOST_TERMS = 64;
 
-const range = (n: number) => [...Array(n).keys()];
 const product = (a: readonly number[], b: readonly number[]) =>
   a.flatMap((x) => b.map((y) => [x, y] as const));
 
