@@ -13,12 +13,9 @@ import { device, randomKey, tensor } from "../../mod.ts";
 import { prepareJob, readModelFile, runJob } from "../../train/mod.ts";
 import { assignStates, checkStates } from "../../train/stored_state.ts";
 import { fill } from "../fixtures/mod.ts";
-import { root } from "./runtimes.ts";
+import { pythonWith, root } from "./runtimes.ts";
 
-/** A Python that has PyTorch; Debian's is not always the first on the path. */
-const python = ["python3", "/usr/bin/python3"].find((file) =>
-  spawnSync(file, ["-c", "import torch, numpy"]).status === 0
-);
+const python = pythonWith("torch, numpy");
 const BATCH = 3;
 const SIZE = BATCH * 28 * 28;
 

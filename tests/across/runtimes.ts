@@ -1,6 +1,6 @@
 // The runtimes, each started from wherever the tests run: the ones that npm installed, and this Node.
 
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -16,6 +16,13 @@ export const RUNTIMES: Readonly<Record<"deno" | "bun" | "node", readonly string[
   bun: [bin("bun/bin/bun.exe")],
   node: [process.execPath, "--import", pathToFileURL(bin("tsx/dist/loader.mjs")).href],
 };
+
+/** A Python that has these modules, if there is one; Debian's is not always the first on the path. */
+export function pythonWith(modules: string): string | undefined {
+  return ["python3", "/usr/bin/python3"].find((file) =>
+    spawnSync(file, ["-c", `import ${modules}`]).status === 0
+  );
+}
 
 /** What `run` takes. */
 export interface RunOptions {

@@ -16,7 +16,7 @@ import { type Device, softmax, tensor } from "../../mod.ts";
 import { devices } from "../devices.ts";
 import { fill, loadTorchvision } from "../fixtures/mod.ts";
 import { weightsOf } from "../program/onnx.ts";
-import { root, run, RUNTIMES } from "./runtimes.ts";
+import { pythonWith, root, run, RUNTIMES } from "./runtimes.ts";
 
 const SHAPE = [2, 3, 224, 224];
 const PEER = join(root, "tests/across/torchvision_peer.py");
@@ -32,10 +32,7 @@ const [node, launcher] = RUNTIMES.deno;
 const deno = (permissions: string, ...args: string[]) =>
   run([node!, launcher!, "run", "-q", permissions, ...args]);
 
-/** A Python that has torchvision; Debian's is not always the first on the path. */
-const python = ["python3", "/usr/bin/python3"].find((file) =>
-  spawnSync(file, ["-c", "import torchvision"]).status === 0
-);
+const python = pythonWith("torchvision");
 
 function runPeer(...args: string[]): string {
   const { status, stdout, stderr } = spawnSync(python!, [PEER, ...args], { encoding: "utf8" });
