@@ -5,9 +5,9 @@
  */
 
 import process from "node:process";
+import { writeWhole } from "./data/whole_files.ts";
 import { exportModel } from "./exchange/export.ts";
 import { readModel } from "./exchange/model.ts";
-import { writeWhole } from "./exchange/write_file.ts";
 import { summarise } from "./nn/mod.ts";
 import { makeCommand, runProgram } from "./train/program.ts";
 

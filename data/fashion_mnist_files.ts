@@ -6,8 +6,8 @@
 
 import { cacheFolder } from "./cache.ts";
 import type { DownloadOptions } from "./download.ts";
+import { failed } from "./files.ts";
 import { keepFile, type KnownFile, sweep } from "./known_file.ts";
-import { failed } from "./part_file.ts";
 
 /** Where the authors publish the files: <https://github.com/zalandoresearch/fashion-mnist#get-the-data>. */
 const PUBLISHED = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/";

@@ -34,7 +34,7 @@ export async function readPath(path: string): Promise<Uint8Array> {
   try {
     return await readFile(path);
   } catch (error) {
-    throw new DataError(`${path}: cannot be read (${reason(error)})`, { cause: error });
+    throw failed(path, "read", error);
   }
 }
 
@@ -57,6 +57,11 @@ export async function listFolder(path: string): Promise<string[]> {
 /** Why a file or a server could not be reached: the system's code where there is one. */
 export function reason(error: unknown): string {
   return error instanceof Error ? (error as Error & { code?: string }).code ?? error.message : String(error);
+}
+
+/** The error for a file that cannot be `done` (read, written, deleted). */
+export function failed(path: string, done: string, error: unknown): DataError {
+  return new DataError(`${path}: cannot be ${done} (${reason(error)})`, { cause: error });
 }
 
 /**

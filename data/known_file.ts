@@ -7,7 +7,9 @@
 
 import { DataError } from "./dataset.ts";
 import { download, type DownloadOptions } from "./download.ts";
-import { failed, type PartFile, temporaryName, writeAll } from "./part_file.ts";
+import { failed } from "./files.ts";
+import type { PartFile } from "./part_file.ts";
+import { giveName, temporaryName, writeAll } from "./whole_files.ts";
 
 /** A file, by its content. */
 export interface KnownFile {
@@ -120,7 +122,7 @@ async function unpack(
   file: KnownFile,
   signal: AbortSignal | undefined,
 ): Promise<string | null> {
-  const { open, rename, rm } = await import("node:fs/promises");
+  const { open, rm } = await import("node:fs/promises");
   const temporary = await temporaryName(path);
   const check = await Check.begin(file);
   try {
@@ -141,7 +143,7 @@ async function unpack(
     } finally {
       await handle.close();
     }
-    await rename(temporary, path);
+    await giveName(temporary, path);
     return null;
   } catch (error) {
     if (error instanceof DataError) throw error;

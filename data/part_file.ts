@@ -11,7 +11,8 @@
 
 import type { FileHandle } from "node:fs/promises";
 import { DataError } from "./dataset.ts";
-import { reason } from "./files.ts";
+import { failed } from "./files.ts";
+import { temporaryName, writeAll } from "./whole_files.ts";
 
 /** Which file a part is a part of. */
 export interface Origin {
@@ -152,23 +153,4 @@ function parseOrigin(line: string): Origin | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** A name beside `path` that no other process uses. */
-export async function temporaryName(path: string): Promise<string> {
-  const { randomUUID } = await import("node:crypto");
-  return `${path}.${randomUUID().slice(0, 8)}.tmp`;
-}
-
-/** Writes all bytes at a place. */
-export async function writeAll(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
-  for (let done = 0; done < bytes.length;) {
-    const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, position + done);
-    done += bytesWritten;
-  }
-}
-
-/** The error for a file that cannot be `done` (read, written, deleted). */
-export function failed(path: string, done: string, error: unknown): DataError {
-  return new DataError(`${path}: cannot be ${done} (${reason(error)})`, { cause: error });
 }

@@ -8,9 +8,10 @@
 
 import { DataError, parseSafetensors, type Safetensors, type StoredTensor } from "../data/mod.ts";
 import { listFolder, readPath } from "../data/files.ts";
+import type { FileNote } from "../data/whole_files.ts";
 import type { Parameter } from "../tensor/mod.ts";
 import { HISTORY, History } from "./history.ts";
-import { type FileNote, type Manifest, parseManifest } from "./manifest.ts";
+import { type Manifest, parseManifest } from "./manifest.ts";
 import { checkStates } from "./stored_state.ts";
 
 /** The network's parameters, as PyTorch and others read them. */

@@ -6,7 +6,8 @@
  */
 
 import { safetensorsHeader, type StoredTensor } from "../data/mod.ts";
-import { failed } from "../data/part_file.ts";
+import { failed } from "../data/files.ts";
+import { makeFolder, removeFolder, sweep, syncFolder, writeNew } from "../data/whole_files.ts";
 import type { Device } from "../tensor/mod.ts";
 import {
   type Checkpoint,
@@ -20,10 +21,9 @@ import {
 } from "./checkpoint.ts";
 import type { TrainEvent } from "./events.ts";
 import { HISTORY, History } from "./history.ts";
-import type { Keeper, States } from "./loop.ts";
 import { type Best, encodeManifest, FORMAT, type Manifest, type Position, type RunNote } from "./manifest.ts";
+import type { Keeper, States } from "./states.ts";
 import { readStates } from "./stored_state.ts";
-import { makeFolder, removeFolder, sweep, syncFolder, writeFile } from "./whole_files.ts";
 
 /** Where checkpoints are kept, and how many. */
 export interface CheckpointOptions {
@@ -155,7 +155,7 @@ export class Checkpoints implements Keeper {
     const accuracy = evaluatedAt === step ? evaluation!.accuracy : -1;
     const best = accuracy > (this.#best?.accuracy ?? -1) ? { step, accuracy } : this.#best;
     await makeFolder(join(this.#folder, checkpointName(step)), async (temporary) => {
-      const write = (name: string, parts: Iterable<Uint8Array>) => writeFile(join(temporary, name), parts);
+      const write = (name: string, parts: Iterable<Uint8Array>) => writeNew(join(temporary, name), parts);
       const files = {
         [MODEL]: await write(MODEL, partsOf(model, metadata)),
         [STATE]: await write(STATE, partsOf(state)),

@@ -7,10 +7,9 @@
 
 import type { Hash } from "node:crypto";
 import { DataError } from "../data/mod.ts";
-import { failed, writeAll } from "../data/part_file.ts";
+import { failed } from "../data/files.ts";
+import { chunksOf, type FileNote, writeAll } from "../data/whole_files.ts";
 import type { TrainEvent } from "./events.ts";
-import type { FileNote } from "./manifest.ts";
-import { chunksOf } from "./whole_files.ts";
 
 /** Its name in the folder of the checkpoints. */
 export const HISTORY = "history.jsonl";

@@ -11,8 +11,8 @@ import { Checkpoints, type ModelNotes } from "./checkpoints.ts";
 import { checkData, noteOf } from "./data_note.ts";
 import type { Reporter } from "./events.ts";
 import type { Job, JobSettings } from "./job.ts";
-import type { Restored } from "./loop.ts";
 import type { RunNote } from "./manifest.ts";
+import type { Restored } from "./states.ts";
 import { assignStates } from "./stored_state.ts";
 
 /** What `train` and its reporters need for the checkpoints of a run. */

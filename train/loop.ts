@@ -6,7 +6,7 @@
 
 import { batches, type Dataset, type EvalCrops, type ImageInput, shuffledOrder } from "../data/mod.ts";
 import type { Module } from "../nn/mod.ts";
-import { type Device, foldIn, type Parameter, type Tensor } from "../tensor/mod.ts";
+import { type Device, foldIn, type Tensor } from "../tensor/mod.ts";
 import { type Evaluation, Evaluator } from "./evaluate.ts";
 import type { Reporter } from "./events.ts";
 import type { Position } from "./manifest.ts";
@@ -14,32 +14,9 @@ import { nonFiniteError } from "./non_finite.ts";
 import { Pipeline } from "./pipeline.ts";
 import type { Schedule } from "./schedule.ts";
 import type { SGD } from "./sgd.ts";
+import type { Keeper, Restored, States } from "./states.ts";
 import { type StepResult, TrainingStep, type TrainPrecision } from "./step.ts";
 import { Throughput } from "./throughput.ts";
-
-/** All that a step changes, by name. */
-export interface States {
-  /** The network's parameters. */
-  readonly parameters: ReadonlyMap<string, Parameter>;
-  /** Velocities and the like. */
-  readonly others: ReadonlyMap<string, Parameter>;
-}
-
-/** Who keeps states, so that a run can go on from them. */
-export interface Keeper {
-  /** Keep them after so many steps too, not only after each epoch and at the end. */
-  readonly every?: number | undefined;
-  /** Keeps the states as they are. When the promise settles, training may change them. */
-  save(position: Position, states: States): Promise<void>;
-}
-
-/** What a run goes on from. */
-export interface Restored {
-  /** Where it stood. */
-  readonly position: Position;
-  /** Checks the states against the network's and queues them as its content; throws before it queues any. */
-  restore(states: States): Promise<void>;
-}
 
 /** What the loop takes. */
 export interface TrainOptions {

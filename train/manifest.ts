@@ -6,6 +6,7 @@
  */
 
 import { DataError } from "../data/mod.ts";
+import type { FileNote } from "../data/whole_files.ts";
 import type { Evaluation } from "./evaluate.ts";
 import type { JobSettings } from "./job.ts";
 import type { ScheduleState } from "./schedule.ts";
@@ -22,13 +23,6 @@ export interface Position {
   readonly evaluation: Evaluation | null;
   /** After which step that was. */
   readonly evaluatedAt: number;
-}
-
-/** How long a file is, and what is in it. */
-export interface FileNote {
-  readonly bytes: number;
-  /** In hexadecimal. */
-  readonly sha256: string;
 }
 
 /** What tells the images of a run from others, wherever they are kept. */

@@ -39,14 +39,8 @@ export {
 } from "./gradient_report.ts";
 export { type Interrupt, listenForInterrupt } from "./interrupt.ts";
 export { type DatasetName, type Job, type JobSettings, prepareJob, runJob, tableOf } from "./job.ts";
-export {
-  type Keeper,
-  type Restored,
-  type States,
-  train,
-  type TrainOptions,
-  type TrainResult,
-} from "./loop.ts";
+export { train, type TrainOptions, type TrainResult } from "./loop.ts";
+export type { Keeper, Restored, States } from "./states.ts";
 export { LossScale, type LossScaleOptions } from "./loss_scale.ts";
 export { makeProgressLine, type ProgressLine } from "./progress_line.ts";
 export { type Recipe, recipes } from "./recipes.ts";

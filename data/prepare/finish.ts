@@ -20,7 +20,8 @@ import {
   VERSION,
 } from "../shards/format.ts";
 import type { Totals } from "../shards/statistics.ts";
-import { type Broken, writeJson, writeWhole } from "../shards/writer.ts";
+import type { Broken } from "../shards/writer.ts";
+import { writeJson, writeWhole } from "../whole_files.ts";
 import type { FinishedPart } from "./part.ts";
 
 /** What `finish` takes. */
@@ -62,7 +63,7 @@ export async function finish(
   await writeWhole(join(to, STATISTICS), statistics);
   const broken = [...train.brokenFiles, ...test.brokenFiles];
   const lines = broken.map(({ file, reason }) => `${file}\t${reason}\n`);
-  await writeWhole(join(to, BROKEN), new TextEncoder().encode(lines.join("")));
+  await writeWhole(join(to, BROKEN), lines.join(""));
   const numbers = Math.max(train.classes, test.classes);
   const index: ShardIndex = {
     format: FORMAT,

@@ -6,11 +6,12 @@
  */
 
 import { DataError } from "../dataset.ts";
-import { failed } from "../part_file.ts";
+import { failed } from "../files.ts";
 import { type Crc32, loadCrc32 } from "../shards/crc.ts";
 import { hex, INDEX, type Part, PLAN, type Plan } from "../shards/format.ts";
 import { Totals } from "../shards/statistics.ts";
-import { type Broken, writeJson } from "../shards/writer.ts";
+import type { Broken } from "../shards/writer.ts";
+import { writeJson } from "../whole_files.ts";
 import { type Decoder, type DecoderName, loadDecoder } from "./decode/mod.ts";
 import { finish } from "./finish.ts";
 import { makeShards } from "./part.ts";

@@ -6,7 +6,8 @@
  */
 
 import type { FileHandle } from "node:fs/promises";
-import { failed, temporaryName, writeAll } from "../part_file.ts";
+import { failed } from "../files.ts";
+import { giveName, temporaryName, writeAll } from "../whole_files.ts";
 import type { Crc32 } from "./crc.ts";
 import { encodeHeader, HEADER_BYTES, hex, parseHeader, type ShardEntry } from "./format.ts";
 import { Sums } from "./statistics.ts";
@@ -148,13 +149,11 @@ export class ShardWriter {
   }
 
   async #name(): Promise<void> {
-    const { rename } = await import("node:fs/promises");
     try {
       // Without it a machine that loses power may come back with the name, but not the content.
       await this.#handle.sync();
       await this.#handle.close();
-      await rename(this.#temporary, this.#path);
-      await syncFolder(this.#path);
+      await giveName(this.#temporary, this.#path);
     } catch (error) {
       throw failed(this.#path, "written", error);
     }
@@ -167,39 +166,6 @@ export class ShardWriter {
       throw failed(this.#path, "written", error);
     }
   }
-}
-
-/** Writes a small file at once: under a temporary name, synced, renamed. */
-export async function writeWhole(path: string, content: Uint8Array): Promise<void> {
-  const { open, rename } = await import("node:fs/promises");
-  try {
-    const temporary = await temporaryName(path);
-    const handle = await open(temporary, "wx");
-    try {
-      await writeAll(handle, content, 0);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(temporary, path);
-    await syncFolder(path);
-  } catch (error) {
-    throw failed(path, "written", error);
-  }
-}
-
-/** Writes a small file of JSON. */
-export async function writeJson(path: string, value: unknown): Promise<void> {
-  await writeWhole(path, new TextEncoder().encode(JSON.stringify(value, null, 2) + "\n"));
-}
-
-/** Makes names last in a folder that were just given. Windows has no such thing, and needs none. */
-async function syncFolder(path: string): Promise<void> {
-  const { open } = await import("node:fs/promises");
-  const { dirname } = await import("node:path");
-  const handle = await open(dirname(path), "r").catch(() => null);
-  await handle?.sync().catch(() => {});
-  await handle?.close();
 }
 
 /**

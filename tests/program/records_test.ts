@@ -149,7 +149,7 @@ test("report: a page of all of a run that goes on, each picture as SVG and PNG, 
     assert.deepEqual([first.code, first.stderr], [0, ""]);
     await mkdir(join(folder, "report"));
     // What a killed run has left.
-    await writeFile(join(folder, "report/index.html.tmp"), "half a page");
+    await writeFile(join(folder, "report/index.html.0123abcd.tmp"), "half a page");
     const where = join(folder, "report");
     const resume = [`--resume=${checkpoints}/step-6`, "--quiet", `--report=${where}`];
     const { code, stderr } = await start("train.ts", resume, WRITE);

@@ -4,9 +4,11 @@
  * @module
  */
 
+import { join } from "node:path";
+import { writeWhole } from "../../data/whole_files.ts";
 import type { Reporter, Subject, TrainEvent } from "../events.ts";
 import { drawAll } from "./drawings.ts";
-import { Folder } from "./files.ts";
+import { openFolder } from "./folder.ts";
 import { Course } from "./course.ts";
 import { Images, loadSharp } from "./images.ts";
 import { type Look, Observer } from "./look.ts";
@@ -20,12 +22,14 @@ export interface PicturesOptions {
   readonly earlier?: Iterable<TrainEvent>;
 }
 
+const PAGE = "index.html";
+
 /** Looking and drawing take no more than this share of the time, the first and the last time left out. */
 const SHARE = 0.1;
 
 /** Draws a run while it is under way. */
 export class Pictures {
-  readonly #folder: Folder;
+  readonly #folder: string;
   readonly #images: Images;
   readonly #course = new Course();
   #subject: Subject | null = null;
@@ -35,7 +39,7 @@ export class Pictures {
   #written = { at: -Infinity, took: 0 };
   #closed = false;
 
-  private constructor(folder: Folder, images: Images) {
+  private constructor(folder: string, images: Images) {
     this.#folder = folder;
     this.#images = images;
   }
@@ -46,7 +50,8 @@ export class Pictures {
    * @throws {DataError} when they cannot.
    */
   static async open({ folder, earlier = [] }: PicturesOptions): Promise<Pictures> {
-    const pictures = new Pictures(await Folder.open(folder), new Images(await loadSharp()));
+    await openFolder(folder);
+    const pictures = new Pictures(folder, new Images(await loadSharp()));
     for (const event of earlier) pictures.#course.add(event);
     return pictures;
   }
@@ -81,8 +86,8 @@ export class Pictures {
 
   async #draw(state: State): Promise<void> {
     const { cards, files } = await drawAll(this.#course, this.#look, this.#subject!.dataset, this.#images);
-    for (const { name, content } of files) await this.#folder.write(name, content);
-    await this.#folder.write("index.html", makePage(this.#course, state, cards));
+    for (const { name, content } of files) await writeWhole(join(this.#folder, name), content);
+    await writeWhole(join(this.#folder, PAGE), makePage(this.#course, state, cards));
   }
 
   async #end(state: State): Promise<void> {

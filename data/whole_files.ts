@@ -5,11 +5,32 @@
  * @module
  */
 
-import { DataError } from "../data/mod.ts";
-import { failed, temporaryName, writeAll } from "../data/part_file.ts";
-import type { FileNote } from "./manifest.ts";
+import type { FileHandle } from "node:fs/promises";
+import { DataError } from "./dataset.ts";
+import { failed } from "./files.ts";
 
-/** Bytes that are hashed and written in one go: between two, training has its turn. */
+/** How long a file is, and what is in it. */
+export interface FileNote {
+  readonly bytes: number;
+  /** In hexadecimal. */
+  readonly sha256: string;
+}
+
+/** A name beside `path` that no other process uses. */
+export async function temporaryName(path: string): Promise<string> {
+  const { randomUUID } = await import("node:crypto");
+  return `${path}.${randomUUID().slice(0, 8)}.tmp`;
+}
+
+/** Writes all bytes at a place. */
+export async function writeAll(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  for (let done = 0; done < bytes.length;) {
+    const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, position + done);
+    done += bytesWritten;
+  }
+}
+
+/** Bytes that are hashed and written in one go: between two, others have their turn. */
 const CHUNK = 1 << 22;
 
 /** Cuts bytes into chunks. */
@@ -18,7 +39,7 @@ export function* chunksOf(bytes: Uint8Array): Generator<Uint8Array, void, void> 
 }
 
 /** Writes a new file and syncs it. */
-export async function writeFile(path: string, parts: Iterable<Uint8Array>): Promise<FileNote> {
+export async function writeNew(path: string, parts: Iterable<Uint8Array>): Promise<FileNote> {
   const { createHash } = await import("node:crypto");
   const { open } = await import("node:fs/promises");
   const hash = createHash("sha256");
@@ -60,18 +81,49 @@ export async function syncFolder(path: string): Promise<void> {
   }
 }
 
+/**
+ * Gives a file that was synced its name, for good: without the folder's sync a machine that loses power may come back without
+ * it. Where a file had that name, it takes its place.
+ */
+export async function giveName(temporary: string, path: string): Promise<void> {
+  const { rename } = await import("node:fs/promises");
+  const { dirname } = await import("node:path");
+  await rename(temporary, path);
+  await syncFolder(dirname(path));
+}
+
+/**
+ * Writes a file at once; where one was, it takes its place.
+ *
+ * @throws {DataError} when it cannot be written; nothing is left of it then.
+ */
+export async function writeWhole(path: string, content: string | Uint8Array): Promise<void> {
+  const { rm } = await import("node:fs/promises");
+  const temporary = await temporaryName(path);
+  try {
+    await writeNew(temporary, [typeof content === "string" ? new TextEncoder().encode(content) : content]);
+    await giveName(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => {/* What went wrong first is told. */});
+    throw failed(path, "written", error instanceof DataError ? error.cause : error);
+  }
+}
+
+/** Writes a small file of JSON. */
+export async function writeJson(path: string, value: unknown): Promise<void> {
+  await writeWhole(path, JSON.stringify(value, null, 2) + "\n");
+}
+
 /** Makes a folder that `fill` fills; it gets its name when all in it is on the disk. Where one was, it takes its place. */
 export async function makeFolder<T>(path: string, fill: (temporary: string) => Promise<T>): Promise<T> {
-  const { mkdir, rename, rm } = await import("node:fs/promises");
-  const { dirname } = await import("node:path");
+  const { mkdir, rm } = await import("node:fs/promises");
   const temporary = await temporaryName(path);
   try {
     await mkdir(temporary);
     const result = await fill(temporary);
     await syncFolder(temporary);
     await putAside(path);
-    await rename(temporary, path);
-    await syncFolder(dirname(path));
+    await giveName(temporary, path);
     await removeFolder(`${path}${ASIDE}`);
     return result;
   } catch (error) {
@@ -105,7 +157,7 @@ export async function removeFolder(path: string): Promise<void> {
 /**
  * Deletes what processes that were killed have left in a folder, and takes back what they had put aside.
  *
- * @param isOurs whether a name is one that `makeFolder` was asked for; nothing else is touched
+ * @param isOurs whether a name is one that `makeFolder` or `writeWhole` was asked for; nothing else is touched
  */
 export async function sweep(folder: string, isOurs: (name: string) => boolean): Promise<void> {
   const { readdir, rename, rm } = await import("node:fs/promises");
