@@ -6,7 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import sharp from "sharp";
-import type { EvalEvent, StepEvent } from "../../train/events.ts";
+import type { EvalEvent, StartEvent, StepEvent } from "../../train/events.ts";
+import { recipes } from "../../train/recipes.ts";
 import { EventFile } from "../../train/tensorboard/mod.ts";
 import { frame, maskedChecksum } from "../../train/tensorboard/records.ts";
 import { encodeEvent } from "../../train/tensorboard/schema.ts";
@@ -63,6 +64,22 @@ test("tensorboard: records are those that TensorBoard 2.21 writes", () => {
   for (const [event, expected] of records) assert.equal(hex(frame(encodeEvent(event))), expected);
 });
 
+const begin: StartEvent = {
+  event: "start",
+  ...recipes.lenet5,
+  model: "lenet5",
+  parameters: 61_706,
+  dataset: "synthetic",
+  trainImages: 96,
+  testImages: 10,
+  backend: "cpu",
+  device: "CPU",
+  seed: 0,
+  precision: "f32",
+  augment: "none",
+  stepsPerEpoch: 3,
+  steps: 15,
+};
 const step = (step: number): StepEvent => ({
   event: "step",
   step,
@@ -97,6 +114,12 @@ function records(file: Uint8Array): Uint8Array[] {
   return found;
 }
 
+/** From which step on TensorBoard drops what files before this one have of the run: step (field 2), START (1 in field 7). */
+function sessionStart(record: Uint8Array | undefined): number {
+  const [, number] = hex(record!.subarray(9)).match(/^10([0-7][0-9a-f])3a020801$/) ?? [];
+  return Number(`0x${number}`);
+}
+
 async function written(folder: string): Promise<Uint8Array[]> {
   const [name, ...others] = await readdir(folder);
   assert.match(name!, /^events\.out\.tfevents\.\d+\.fermi\.\d+$/);
@@ -108,25 +131,32 @@ test("tensorboard: what happens is in the file at once, and a run that goes on s
   await at(async (folder) => {
     const [fresh, later] = [join(folder, "runs/fresh"), join(folder, "runs/later")];
     const file = await EventFile.open(fresh);
+    file.report(begin);
     file.report(step(1));
-    assert.equal((await written(fresh)).length, 2);
+    assert.equal((await written(fresh)).length, 3);
     file.report(step(2));
     file.report(evaluation);
     file.close();
-    const texts = (await written(fresh)).map((data) => new TextDecoder("latin1").decode(data));
-    assert.match(texts[0]!, /brain\.Event:2/);
+    const [first, session, ...scalars] = await written(fresh);
+    const texts = scalars.map((data) => new TextDecoder("latin1").decode(data));
+    assert.match(new TextDecoder("latin1").decode(first), /brain\.Event:2/);
+    // What another run has left in the folder is no part of this one.
+    assert.equal(sessionStart(session), 1);
     for (const tag of ["loss/train", "error/train", "schedule/lr", "speed/images_per_second"]) {
-      assert(texts[1]!.includes(tag), tag);
+      assert(texts[0]!.includes(tag), tag);
     }
-    for (const tag of ["loss/test", "error/test", "accuracy/test"]) assert(texts[3]!.includes(tag), tag);
+    for (const tag of ["loss/test", "error/test", "accuracy/test"]) assert(texts[2]!.includes(tag), tag);
 
     const resumed = await EventFile.open(later);
+    resumed.report({ ...begin, resumedAt: 7 });
+    // The evaluation that was due when a signal came: step 7 itself was made, and stays.
+    resumed.report({ ...evaluation, step: 7 });
     resumed.report(step(8));
     resumed.close();
-    const [, log, scalars] = await written(later);
-    // Field 7 with field 1 = START, after step 8.
-    assert.equal(hex(log!.subarray(9)), "10083a020801");
-    assert.match(new TextDecoder("latin1").decode(scalars), /loss\/train/);
+    const [, again, measured, made] = await written(later);
+    assert.equal(sessionStart(again), 8);
+    assert.match(new TextDecoder("latin1").decode(measured), /loss\/test/);
+    assert.match(new TextDecoder("latin1").decode(made), /loss\/train/);
   });
 });
 
@@ -151,7 +181,13 @@ test("report: a page of all of a run that goes on, each picture as SVG and PNG, 
     // What a killed run has left.
     await writeFile(join(folder, "report/index.html.0123abcd.tmp"), "half a page");
     const where = join(folder, "report");
-    const resume = [`--resume=${checkpoints}/step-6`, "--quiet", `--report=${where}`];
+    const board = join(folder, "board");
+    const resume = [
+      `--resume=${checkpoints}/step-6`,
+      "--quiet",
+      `--report=${where}`,
+      `--tensorboard=${board}`,
+    ];
     const { code, stderr } = await start("train.ts", resume, WRITE);
     assert.deepEqual([code, stderr], [0, ""]);
     const names = (await readdir(where)).sort();
@@ -176,6 +212,7 @@ test("report: a page of all of a run that goes on, each picture as SVG and PNG, 
     // Steps 1 to 6 come from the history, 7 to 12 were made again: the pale curve has a point for each.
     const [curve] = (await readFile(join(where, "loss.svg"), "utf8")).match(/ d="M[^"]{100,}"/)!;
     assert.equal(curve!.split("L").length, 12);
+    assert.equal(sessionStart((await written(board))[1]), 7);
   });
 });
 

@@ -5,7 +5,7 @@
  */
 
 import { DataError } from "../../data/mod.ts";
-import { reason } from "../../data/files.ts";
+import { failed } from "../../data/files.ts";
 import type { Reporter, TrainEvent } from "../events.ts";
 import { frame } from "./records.ts";
 import { type BoardEvent, encodeEvent } from "./schema.ts";
@@ -43,7 +43,6 @@ export class EventFile {
   readonly #path: string;
   readonly #descriptor: number;
   readonly #fs: typeof import("node:fs");
-  #empty = true;
 
   private constructor(path: string, descriptor: number, fs: typeof import("node:fs")) {
     this.#path = path;
@@ -69,18 +68,19 @@ export class EventFile {
       return file;
     } catch (error) {
       if (error instanceof DataError) throw error;
-      throw new DataError(`${path}: cannot be written (${reason(error)})`, { cause: error });
+      throw failed(path, "written", error);
     }
   }
 
   /** Writes the scalars of an event. */
   readonly report: Reporter = (event) => {
+    if (event.event === "start") {
+      // What a run that was killed wrote of these steps is about to come again, maybe with other numbers.
+      this.#write({ step: (event.resumedAt ?? 0) + 1, session_log: { status: 1 } });
+    }
     const found = scalarsOf(event);
     if (found === null) return;
     const { step, scalars } = found;
-    // A run that goes on has made some of its steps before, maybe others than now.
-    if (this.#empty && step > 1) this.#write({ step, session_log: { status: 1 } });
-    this.#empty = false;
     const value = Object.entries(scalars).map(([tag, simple_value]) => ({ tag, simple_value }));
     this.#write({ step, summary: { value } });
   };
@@ -91,7 +91,7 @@ export class EventFile {
     try {
       for (let done = 0; done < record.length;) done += this.#fs.writeSync(this.#descriptor, record, done);
     } catch (error) {
-      throw new DataError(`${this.#path}: cannot be written (${reason(error)})`, { cause: error });
+      throw failed(this.#path, "written", error);
     }
   }
 
