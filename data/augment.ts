@@ -37,8 +37,8 @@ export function cropRange(image: readonly [number, number], part: readonly [numb
 }
 
 /**
- * Random places for `crop`: with u = uniform(key, [count, 3]), image n begins at start + floor(u[n, 0..1] * places), each
- * place as likely as any other within 2^-18, and is mirrored where u[n, 2] >= 1/2.
+ * Random places for `crop`: with u = uniform(key, [count, 3]), image n begins at start + floor(u[n, 0..1] * places), all
+ * places equally likely within 2^-18, and is mirrored where u[n, 2] >= 1/2.
  *
  * @returns i32 [count, 3]: top, left, mirrored
  */

@@ -1,14 +1,7 @@
 // Writes an array of structures as MATLAB does (level 5, packed), so that a development kit can be made.
 
 import { deflateSync } from "node:zlib";
-
-const INT8 = 1;
-const UINT16 = 4;
-const INT32 = 5;
-const UINT32 = 6;
-const DOUBLE = 9;
-const MATRIX = 14;
-const COMPRESSED = 15;
+import { CLASS, HEADER_BYTES, LITTLE_ENDIAN, TAG, VERSION } from "../../data/prepare/sources/matlab.ts";
 
 function concatenate(parts: readonly Uint8Array[]): Uint8Array {
   const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
@@ -22,7 +15,7 @@ function concatenate(parts: readonly Uint8Array[]): Uint8Array {
 
 function element(tag: number, data: Uint8Array): Uint8Array {
   // Short data go into the tag, as MATLAB has it.
-  const isSmall = tag !== MATRIX && data.length > 0 && data.length <= 4;
+  const isSmall = tag !== TAG.matrix && data.length > 0 && data.length <= 4;
   const size = isSmall ? 8 : 8 + Math.ceil(data.length / 8) * 8;
   const bytes = new Uint8Array(size);
   const view = new DataView(bytes.buffer);
@@ -45,11 +38,11 @@ function matrix(
   content: readonly Uint8Array[],
 ): Uint8Array {
   return element(
-    MATRIX,
+    TAG.matrix,
     concatenate([
-      element(UINT32, bytesOf(Uint32Array.of(kind, 0))),
-      element(INT32, bytesOf(Int32Array.from(dimensions))),
-      element(INT8, ascii(name)),
+      element(TAG.uint32, bytesOf(Uint32Array.of(kind, 0))),
+      element(TAG.int32, bytesOf(Int32Array.from(dimensions))),
+      element(TAG.int8, ascii(name)),
       ...content,
     ]),
   );
@@ -57,10 +50,10 @@ function matrix(
 
 function value(field: number | string): Uint8Array {
   if (typeof field === "number") {
-    return matrix(6, [1, 1], "", [element(DOUBLE, bytesOf(Float64Array.of(field)))]);
+    return matrix(CLASS.double, [1, 1], "", [element(TAG.double, bytesOf(Float64Array.of(field)))]);
   }
   const units = Uint16Array.from(field, (letter) => letter.charCodeAt(0));
-  return matrix(4, [field === "" ? 0 : 1, units.length], "", [element(UINT16, bytesOf(units))]);
+  return matrix(CLASS.char, [field === "" ? 0 : 1, units.length], "", [element(TAG.uint16, bytesOf(units))]);
 }
 
 /** The file with one variable, a column of structures that all have the same fields. */
@@ -72,17 +65,17 @@ export function encodeMatlabStructs(
   const length = 32;
   const names = new Uint8Array(length * fields.length);
   fields.forEach((field, i) => names.set(ascii(field), i * length));
-  const array = matrix(2, [structs.length, 1], variable, [
-    element(INT32, bytesOf(Int32Array.of(length))),
-    element(INT8, names),
+  const array = matrix(CLASS.struct, [structs.length, 1], variable, [
+    element(TAG.int32, bytesOf(Int32Array.of(length))),
+    element(TAG.int8, names),
     ...structs.flatMap((struct) => fields.map((field) => value(struct[field]!))),
   ]);
-  const header = new Uint8Array(128).fill(0x20);
+  const header = new Uint8Array(HEADER_BYTES).fill(0x20);
   header.set(ascii("MATLAB 5.0 MAT-file, made by Fermi's scripts/make_image_sets.ts"));
   const view = new DataView(header.buffer);
-  view.setUint16(124, 0x0100, true);
-  view.setUint16(126, 0x4d49, true);
+  view.setUint16(HEADER_BYTES - 4, VERSION, true);
+  view.setUint16(HEADER_BYTES - 2, LITTLE_ENDIAN, true);
   const packed = new Uint8Array(deflateSync(array));
-  const tag = bytesOf(Uint32Array.of(COMPRESSED, packed.length));
+  const tag = bytesOf(Uint32Array.of(TAG.compressed, packed.length));
   return concatenate([header, tag, packed]);
 }

@@ -32,6 +32,14 @@ function svg(width: number, height: number, option: echarts.EChartsCoreOption): 
   return text + "\n";
 }
 
+/** What a chart says above its grid, which begins 72 pixels below its upper edge. */
+function heading(text: string, legend: readonly string[]): Pick<echarts.EChartsOption, "title" | "legend"> {
+  return {
+    title: { text, left: 12, top: 8, textStyle: { fontSize: 15 } },
+    legend: { data: [...legend], top: 36, left: 8, itemGap: 20 },
+  };
+}
+
 const percent = (fraction: number) => Number((100 * fraction).toFixed(3));
 
 /** The training error of each epoch, of ReLU and of tanh: a thin line a seed, a thick one their mean; as the paper's figure 1. */
@@ -69,13 +77,7 @@ export function learningPlot(ablation: Ablation): string {
   };
   const legend = learning.filter((name) => runsOf(ablation, name).size > 0).map(titleOf);
   return svg(760, 400, {
-    title: {
-      text: "Training error, without dropout and augmentation",
-      left: 12,
-      top: 8,
-      textStyle: { fontSize: 15 },
-    },
-    legend: { data: legend, top: 36, left: 8, itemGap: 20 },
+    ...heading("Training error, without dropout and augmentation", legend),
     grid: { left: 56, right: 24, top: 72, bottom: 48 },
     xAxis: {
       type: "value",
@@ -95,18 +97,15 @@ function titleOf(name: VariantName): string {
   return `${network ? "tanh" : "ReLU"}${raw ? ", bytes as they are" : ""}`;
 }
 
+/** What the marks beside a piece stand for. */
+const MARKS = { seed: "a seed", mean: "mean", paper: "the paper, on ImageNet" } as const;
+
 /** By how many points each piece reduces the top-1 error: a dot a seed, a bar their mean, a diamond the paper. */
 export function piecesPlot(ablation: Ablation): string {
   const rows = [...pieces].reverse();
   const found = rows.map((piece) => differences(ablation, piece, "top1").map(percent));
   return svg(760, 320, {
-    title: {
-      text: "What each piece takes off the top-1 error, in points",
-      left: 12,
-      top: 8,
-      textStyle: { fontSize: 15 },
-    },
-    legend: { data: ["a seed", "mean", "the paper, on ImageNet"], top: 36, left: 8, itemGap: 20 },
+    ...heading("What each piece takes off the top-1 error, in points", Object.values(MARKS)),
     grid: { left: 230, right: 32, top: 72, bottom: 32 },
     xAxis: { type: "value" },
     yAxis: {
@@ -117,21 +116,21 @@ export function piecesPlot(ablation: Ablation): string {
     series: [
       {
         type: "bar",
-        name: "mean",
+        name: MARKS.mean,
         barWidth: 12,
         color: "#9ecae1",
         data: found.map((values) => values.length > 0 ? Number(spreadOf(values).mean.toFixed(3)) : "-"),
       },
       {
         type: "scatter",
-        name: "a seed",
+        name: MARKS.seed,
         symbolSize: 7,
         color: "#1f77b4",
         data: found.flatMap((values, row) => values.map((value) => [value, row])),
       },
       {
         type: "scatter",
-        name: "the paper, on ImageNet",
+        name: MARKS.paper,
         symbol: "diamond",
         symbolSize: 13,
         color: "#d62728",

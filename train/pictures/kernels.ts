@@ -44,7 +44,7 @@ export function tilingOf([out, , height, width]: readonly number[], towers: numb
 
 /**
  * Draws kernels, those of three channels in colour and all others in grey, the mean of their channels. Each is scaled by its
- * own largest weight: middle grey is 0, and black and white are as far from it as any weight of the kernel is.
+ * own largest weight: middle grey is 0, and black and white are as far from it as that one is.
  *
  * @param weights [out, in, height, width]
  * @param towers how many groups of maps see nothing of each other
