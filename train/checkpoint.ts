@@ -10,6 +10,7 @@ import { DataError, parseSafetensors, type Safetensors, type StoredTensor } from
 import { listFolder, readPath } from "../data/files.ts";
 import type { FileNote } from "../data/whole_files.ts";
 import type { Parameter } from "../tensor/mod.ts";
+import { refuseInUse } from "./folder_lock.ts";
 import { HISTORY, History } from "./history.ts";
 import { type Manifest, parseManifest } from "./manifest.ts";
 import { checkStates } from "./stored_state.ts";
@@ -58,13 +59,15 @@ export interface Checkpoint {
 }
 
 /**
- * Reads a checkpoint, all of it, and checks it.
+ * Reads a checkpoint, all of it, and checks it, for a run that goes on from it.
  *
  * @param path a folder with checkpoints, whose newest is meant, or the folder of one of them
  * @throws {DataError} in one line, which says what is wrong, and names the newest one before it that is whole.
+ * @throws {UsageError} when the run is under way: a living process writes there, and deletes what is old.
  */
 export async function openCheckpoint(path: string): Promise<Checkpoint> {
   const { folder, step } = await locate(path);
+  await refuseInUse(folder);
   try {
     return await readCheckpoint(folder, step);
   } catch (error) {

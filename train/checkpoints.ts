@@ -20,6 +20,7 @@ import {
   stepOf,
 } from "./checkpoint.ts";
 import type { TrainEvent } from "./events.ts";
+import { isClaim } from "./folder_lock.ts";
 import { HISTORY, History } from "./history.ts";
 import { type Best, encodeManifest, FORMAT, type Manifest, type Position, type RunNote } from "./manifest.ts";
 import type { Keeper, States } from "./states.ts";
@@ -180,7 +181,7 @@ export class Checkpoints implements Keeper {
 /** Deletes what killed processes have left in a folder, and the checkpoints after a step. */
 async function clear(folder: string, step: number): Promise<void> {
   const { join } = await import("node:path");
-  await sweep(folder, (name) => stepOf(name) !== undefined);
+  await sweep(folder, (name) => stepOf(name) !== undefined || isClaim(name));
   const later = (await checkpointsIn(folder)).filter((other) => other > step);
   for (const other of later) await removeFolder(join(folder, checkpointName(other)));
 }

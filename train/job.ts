@@ -23,12 +23,12 @@ import {
   vary,
 } from "../nn/mod.ts";
 import { type Device, foldIn, randomKey, type Tensor } from "../tensor/mod.ts";
-import { type Checkpoint, checkpointsIn } from "./checkpoint.ts";
-import { type CheckpointOptions, makeCheckpointFolder } from "./checkpoints.ts";
+import type { Checkpoint } from "./checkpoint.ts";
+import type { CheckpointOptions } from "./checkpoints.ts";
 import { compareSteps } from "./comparison.ts";
 import { type Reporter, type Subject, tellAll } from "./events.ts";
 import { imagesOf } from "./images.ts";
-import { keepCheckpoints } from "./keep.ts";
+import { inFolder, keepCheckpoints, makeFolderFor } from "./keep.ts";
 import { train, type TrainResult } from "./loop.ts";
 import { type Recipe, recipes } from "./recipes.ts";
 import { makeSchedule } from "./schedule.ts";
@@ -126,17 +126,8 @@ export async function prepareJob(settings: JobSettings, from?: Checkpoint): Prom
     throw new UsageError(`--augment=crop+pca: ${table.name} takes grey images, use --augment=crop`);
   }
   const load = await imagesOf(settings, table, recipe.batch);
-  if (checkpoint && !from) await checkFolder(checkpoint.folder);
+  if (checkpoint && !from) await makeFolderFor(checkpoint.folder);
   return { settings, recipe, load, from };
-}
-
-/** Makes the folder for a new run's checkpoints. */
-async function checkFolder(folder: string): Promise<void> {
-  if ((await checkpointsIn(folder)).length > 0) {
-    const what = `${folder} has the checkpoints of another run`;
-    throw new UsageError(`${what}: go on with it by --resume=${folder}, or take another folder`);
-  }
-  await makeCheckpointFolder(folder);
 }
 
 /**
@@ -203,7 +194,7 @@ export function checkPrecision(precision: TrainPrecision, device: Device): void 
  * Runs a job on a device: builds the network, trains it and tells the reporter.
  *
  * @param watch makes a second reporter, which may look at what is trained
- * @throws {UsageError} when the device cannot compute in the precision.
+ * @throws {UsageError} when the device cannot compute in the precision, or another process has the checkpoints' folder.
  */
 export async function runJob(
   job: Job,
@@ -211,6 +202,12 @@ export async function runJob(
   reporter: Reporter,
   signal?: AbortSignal,
   watch?: (subject: Subject) => Reporter,
+): Promise<TrainResult> {
+  return await inFolder(job, () => run(job, device, reporter, signal, watch));
+}
+
+async function run(
+  ...[job, device, reporter, signal, watch]: Parameters<typeof runJob>
 ): Promise<TrainResult> {
   const began = performance.now();
   const { settings, recipe } = job;

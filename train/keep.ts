@@ -6,14 +6,16 @@
 
 import type { Dataset } from "../data/mod.ts";
 import type { Device } from "../tensor/mod.ts";
-import { checkCheckpoint, type Checkpoint } from "./checkpoint.ts";
-import { Checkpoints, type ModelNotes } from "./checkpoints.ts";
+import { checkCheckpoint, type Checkpoint, checkpointsIn } from "./checkpoint.ts";
+import { Checkpoints, makeCheckpointFolder, type ModelNotes } from "./checkpoints.ts";
 import { checkData, noteOf } from "./data_note.ts";
 import type { Reporter } from "./events.ts";
+import { lockFolder, refuseInUse } from "./folder_lock.ts";
 import type { Job, JobSettings } from "./job.ts";
 import type { RunNote } from "./manifest.ts";
 import type { Restored } from "./states.ts";
 import { assignStates } from "./stored_state.ts";
+import { UsageError } from "./usage_error.ts";
 
 /** What `train` and its reporters need for the checkpoints of a run. */
 export interface KeptRun {
@@ -31,6 +33,38 @@ export interface RunPlace {
   readonly dataset: Dataset;
   readonly steps: number;
   readonly stepsPerEpoch: number;
+}
+
+/**
+ * Makes the folder for a new run's checkpoints, or finds out that it cannot be had, before anything is done in vain.
+ *
+ * @throws {UsageError} when it is another run's.
+ * @throws {DataError} when it cannot be made or read.
+ */
+export async function makeFolderFor(folder: string): Promise<void> {
+  await makeCheckpointFolder(folder);
+  await refuseInUse(folder);
+  await refuseOtherRun(folder);
+}
+
+/** Does the work of a job while its folder, where it has one, is its own. */
+export async function inFolder<T>({ settings, from }: Job, work: () => Promise<T>): Promise<T> {
+  const folder = settings.checkpoint?.folder;
+  if (folder === undefined) return await work();
+  const lock = await lockFolder(folder);
+  try {
+    // Another run may have begun and ended since the job was prepared.
+    if (!from) await refuseOtherRun(folder);
+    return await work();
+  } finally {
+    await lock.release();
+  }
+}
+
+async function refuseOtherRun(folder: string): Promise<void> {
+  if ((await checkpointsIn(folder)).length === 0) return;
+  const what = `${folder} has the checkpoints of another run`;
+  throw new UsageError(`${what}: go on with it by --resume=${folder}, or take another folder`);
 }
 
 /**
