@@ -34,7 +34,7 @@ export interface DataNote {
   readonly sha256: string;
 }
 
-/** The run that a checkpoint belongs to: the same in all of them. */
+/** The run that a checkpoint belongs to: the same in all of them, unless its length was changed on the way. */
 export interface RunNote {
   /** All that `prepareJob` needs to make the same job again; the recipe is complete. */
   readonly settings: JobSettings;

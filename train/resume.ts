@@ -1,11 +1,13 @@
 /**
- * The settings of a run that goes on from a checkpoint: the checkpoint's, and nothing that contradicts them.
+ * The settings of a run that goes on from a checkpoint: the checkpoint's, and nothing that contradicts them. Only how long the
+ * run is may change, where its schedule does not go by that.
  *
  * @module
  */
 
 import type { Checkpoint } from "./checkpoint.ts";
 import type { JobSettings } from "./job.ts";
+import { goesByLength } from "./schedule.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** Settings that were given; those that were left out are the checkpoint's. */
@@ -21,14 +23,40 @@ const FREE: ReadonlySet<string> = new Set(["folder", "full", "checkpoint", "trac
  */
 export function resumedSettings(
   given: GivenSettings,
-  { path, folder, manifest: { run: { settings } } }: Pick<Checkpoint, "path" | "folder" | "manifest">,
+  from: Pick<Checkpoint, "path" | "folder" | "manifest">,
 ): JobSettings {
-  refuseOthers(given, settings as unknown as Values, path);
+  const { path, folder } = from;
+  const settings = ofLength(given, from);
+  const others = { ...given, steps: undefined, recipe: { ...given.recipe, epochs: undefined } };
+  refuseOthers(others, settings as unknown as Values, path);
   const { checkpoint, folder: images, full, traceNaN } = given;
   // One says where the images are now; both together are refused as in any other run.
   const moved = images !== undefined || full !== undefined ? { folder: images, full } : {};
   const { every, keep } = { ...settings.checkpoint, ...defined(checkpoint ?? {}) };
   return { ...settings, ...moved, traceNaN, checkpoint: { folder, every, keep } };
+}
+
+/** The settings with the length that is given, which stands for all that they say of it. */
+function ofLength(
+  { steps, recipe: { epochs } = {} }: GivenSettings,
+  { path, manifest: { run, position } }: Pick<Checkpoint, "path" | "manifest">,
+): JobSettings {
+  const { settings, stepsPerEpoch } = run;
+  const total = Math.min(steps ?? Infinity, (epochs ?? Infinity) * stepsPerEpoch);
+  if (total === Infinity || total === run.steps) return settings;
+  const flags = Object.entries({ steps, epochs }).flatMap(([name, value]) =>
+    value ? `--${name}=${value}` : []
+  );
+  const what = `${flags.join(" ")} asks for ${total} steps in all`;
+  const { schedule } = settings.recipe;
+  if (schedule !== undefined && goesByLength(schedule)) {
+    const why = `goes down over the ${run.steps} steps that its run was made for`;
+    throw new UsageError(`${what}, but the ${schedule} schedule of ${path} ${why}: leave it out`);
+  }
+  if (total < position.step) {
+    throw new UsageError(`${what}, but ${path} has made ${position.step}: go on from an earlier checkpoint`);
+  }
+  return { ...settings, steps, recipe: { ...settings.recipe, epochs } };
 }
 
 type Values = Readonly<Record<string, unknown>>;

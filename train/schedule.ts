@@ -22,6 +22,11 @@ export type ScheduleState = Readonly<Record<string, number>>;
 /** A schedule of the house. */
 export type ScheduleName = "plateau" | "linear";
 
+/** Whether the rate of a step depends on how many steps the run has. */
+export function goesByLength(name: ScheduleName): boolean {
+  return name === "linear";
+}
+
 const WARM_UP = 100;
 /** The paper has no number. */
 const PATIENCE = 3;

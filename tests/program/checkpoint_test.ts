@@ -303,6 +303,34 @@ test("checkpoints: a run begins where there are none, and where it can write", a
   );
 });
 
+test("resume: a run whose schedule does not go by its length can be made longer, or shorter", async () => {
+  const [longer, once] = [await newFolder(), await newFolder()];
+  const plateau: JobSettings = { ...SETTINGS, recipe: { batch: 4, schedule: "plateau", patience: 1 } };
+  await run({ folder: longer, keep: 9 }, undefined, { ...plateau, steps: 6 });
+  // More steps than it had, then fewer than that.
+  for (const [more, steps] of [[{ recipe: { epochs: 4 } }, 16], [{ steps: 12 }, 12]] as const) {
+    const opened = await openCheckpoint(join(longer, "step-6"));
+    const job = await prepareJob(resumedSettings(more, opened), opened);
+    const { steps: made } = await runJob(job, cpu, () => {});
+    assert.equal(made, steps);
+  }
+  await run({ folder: once, keep: 9 }, undefined, { ...plateau, steps: 12 });
+  const [extended, whole] = [await openCheckpoint(longer), await openCheckpoint(once)];
+  assert.deepEqual(extended.model.tensors, whole.model.tensors);
+  assert.deepEqual(extended.state, whole.state);
+  assert.deepEqual(extended.manifest.position.schedule, whole.manifest.position.schedule);
+  assert.deepEqual(extended.manifest.run, whole.manifest.run);
+  const short: GivenSettings = { recipe: { epochs: 2 } };
+  assert.throws(() => resumedSettings(short, extended), {
+    name: "UsageError",
+    message:
+      `--epochs=2 asks for 8 steps in all, but ${extended.path} has made 12: go on from an earlier checkpoint`,
+  });
+  // The same length in other words is the same run.
+  const same = resumedSettings({ recipe: { epochs: 3 } }, extended);
+  assert.deepEqual([same.steps, same.recipe.epochs], [12, undefined]);
+});
+
 test("resume: settings are the checkpoint's, and what differs is refused", async () => {
   const checkpoint = await openCheckpoint(made);
   const resumed = (given: GivenSettings) => resumedSettings(given, checkpoint);
@@ -322,7 +350,11 @@ test("resume: settings are the checkpoint's, and what differs is refused", async
     [{ model: "alexnet_mini" }, "--model=alexnet_mini contradicts PATH, which has lenet5: leave it out"],
     [{ evalEvery: 5 }, "--eval-every=5 contradicts PATH, which was made without: leave it out"],
     [{ recipe: { weightDecay: 0 } }, "--weight-decay=0 contradicts PATH, which has 0.0005: leave it out"],
-    [{ recipe: { epochs: 5 } }, "--epochs=5 contradicts PATH, which was made without: leave it out"],
+    [
+      { recipe: { epochs: 5 } },
+      "--epochs=5 asks for 20 steps in all, but the linear schedule of PATH goes down over the 8 steps that its run was " +
+      "made for: leave it out",
+    ],
     [{ network: { lrn: false } }, "--no-lrn contradicts PATH, which was made without: leave it out"],
   ];
   for (const [given, message] of cases) {
