@@ -25,7 +25,7 @@ export type Way =
 /** Ways to compute the larger of two neighbours. */
 const WAYS: Readonly<Record<Way, string>> = {
   "slow": often(20000),
-  "faster": often(2000),
+  "faster": often(5000),
   "fast": "set_y(i, max(x(2u * i), x(2u * i + 1u)));",
   "rounded": "set_y(i, max(x(2u * i), x(2u * i + 1u)) + 1e-6);",
   "wrong": "set_y(i, x(2u * i));",

@@ -8,6 +8,7 @@ import { families } from "../backends/webgpu/kernels/mod.ts";
 import type { DispatchStep } from "../backends/webgpu/lower.ts";
 import type { WebGpuBackend } from "../backends/webgpu/mod.ts";
 import { reference } from "../backends/webgpu/reference.ts";
+import { moreThan, SAMPLE } from "../backends/webgpu/stopwatch.ts";
 import { agree } from "../backends/webgpu/trial.ts";
 import type { PlanValue } from "../backends/webgpu/values.ts";
 import {
@@ -57,6 +58,28 @@ test("tune: the winner may have a choice of its own", () =>
     assert.match((await readKept(identity))!, /"planted: [^"]*": "faster or fast",\s*"inner: [^"]*": "fast"/);
   }));
 
+test("tune: of two that take microseconds the faster wins, whichever is the guess", async () => {
+  for (const ways of [["fast", "faster"], ["faster", "fast"]] as const) {
+    for (let i = 0; i < 3; i++) {
+      await plantedHere(ways, async (taken) => assert.equal(await wayOf("on", taken), "fast", `${ways}`));
+    }
+  }
+});
+
+test("tune: a plan is repeated until a sample is long, in few steps, however long one run takes", () => {
+  for (const ms of [0.0001, 0.003, 0.01, 0.7, 39, 40, 5000]) {
+    // What is submitted takes its time too.
+    const sampleOf = (repeats: number) => 2 + ms * repeats;
+    const counts = [1];
+    const next = () => moreThan(counts.at(-1)!, sampleOf(counts.at(-1)!) / counts.at(-1)!);
+    while (next() > counts.at(-1)!) counts.push(next());
+    const repeats = counts.at(-1)!;
+    assert.ok(sampleOf(repeats) >= SAMPLE || repeats === 16384, `${ms}: ${counts}`);
+    assert.ok(sampleOf(repeats) < 1.5 * SAMPLE || repeats === 1, `${ms}: ${counts}`);
+    assert.ok(counts.length < 10, `${ms}: ${counts}`);
+  }
+});
+
 test("tune: where sums are exact another rounding is wrong", () =>
   plantedHere(["slow", "rounded"], async (taken) => assert.equal(await wayOf("on", taken), "slow")));
 
@@ -65,6 +88,26 @@ test("tune: a guess that is wrong is no measure for the others", () =>
     ["wrong", "a half", "slow", "fast"],
     async (taken) => assert.equal(await wayOf("on", taken), "fast"),
   ));
+
+test("tune: an evaluation fails that no way computes rightly, and names the op", () =>
+  plantedHere(["wrong", "a half"], async (taken) => {
+    const gpu = await device("webgpu", { tune: "on" });
+    const x = tensor(PAIRS, { shape: [256, 2], device: gpu });
+    const message = "max: webgpu computes it wrongly on this adapter in every way there is (wrong, a half)";
+    await assert.rejects(x.max({ axis: 1 }).data(), { name: "Error", message });
+    // Nor later, and nothing of it is kept; the device goes on.
+    await assert.rejects(x.max({ axis: 1 }).neg().data(), { name: "Error", message });
+    assert.equal(await readKept(identity), "");
+    assert.equal(await x.sum().item(), PAIRS.reduce((a, b) => a + b));
+    gpu.destroy();
+    assert.ok(taken.includes("a half"));
+  }));
+
+test("tune: what fails on the device the evaluation fails at", () =>
+  plantedHere(["not WGSL", "wrong"], async (taken) => {
+    await assert.rejects(wayOf("on", taken), /^Error: max: webgpu validation error: /);
+    assert.equal(taken.at(-1), "not WGSL");
+  }));
 
 test("tune: whole numbers agree to the bit, others but for roundings of the largest", () => {
   const cases: [dtype: "f32" | "f16", wanted: number[], found: number[], same: boolean][] = [

@@ -12,15 +12,14 @@ import type { Gear } from "./gear.ts";
 import type { DispatchStep, Program } from "./lower.ts";
 import type { Plan } from "./plan.ts";
 import { reference } from "./reference.ts";
+import { moreThan, Stopwatch } from "./stopwatch.ts";
 import { decode, encode } from "./transfer.ts";
 import { byteLength, type Home, type PlanValue } from "./values.ts";
 
-/** How long a sample lasts at least, in ms: then the host's part of it is small. */
-const SAMPLE = 40;
-const MOST_REPEATS = 256;
+/** How often the best are measured, in turns. */
 const ROUNDS = 3;
-/** What takes so many times as long as the best is not measured again. */
-const HOPELESS = 1.5;
+/** What takes so many times as long as the best is not measured again: after one sample, and after one of a round. */
+const [FAR, HOPELESS] = [3, 1.5];
 /** A winner is so much better than the first that is right, the guess if it is; or noise. */
 const WORTHWHILE = 0.97;
 
@@ -29,10 +28,6 @@ interface Contender {
   readonly name: string;
   readonly plan: Plan;
   readonly outputs: readonly PlanValue[];
-  /** How often it runs in a sample. */
-  repeats: number;
-  /** The shortest that was measured. */
-  ms: number;
 }
 
 /** A program of one op; its operands have the homes that they are given. */
@@ -54,30 +49,41 @@ export function alone(step: DispatchStep, home: (operand: PlanValue) => Home): P
 
 /**
  * The name of the candidate that is fastest and right: it agrees with the CPU where that computes the op, and everywhere
- * else with the first that does so. The guess has to prove itself like the others.
+ * else with the first that does so. The guess has to prove itself like the others. Null where the device fails, also in
+ * computing the guess: then the evaluation is going to fail too, and say at what.
  *
- * @throws {Error} when none is.
+ * @throws {Error} when results come out, and none is right.
  */
-export async function fastest(question: Question, gear: Gear): Promise<string> {
+export async function fastest(question: Question, gear: Gear): Promise<string | null> {
+  const { step, guess, candidates } = question;
   const trial = new Trial(question, gear);
   try {
-    const names = new Set([question.guess, ...question.candidates]);
+    const names = new Set([guess, ...candidates]);
     // Perhaps one wants more than this adapter has.
     const entered = await Promise.all([...names].map((name) => trial.enter(name).catch(() => null)));
-    const sampled = await reference(question.step, (value, i) => trial.numberOf(value, i), gear.definition);
+    const sampled = await reference(step, (value, i) => trial.numberOf(value, i), gear.definition);
     const right: Contender[] = [];
+    const wrong = new Set<string>();
     let wanted: Output[] | null = null;
     for (const each of entered) {
       const found = each && await trial.results(each).catch(() => null);
-      const parts = found?.map(({ dtype, data }, k) => ({
+      if (!found) continue;
+      const parts = found.map(({ dtype, data }, k) => ({
         dtype,
         data: Float64Array.from(sampled[k]!.places, (place) => data[place]!),
       }));
-      if (!found || !agree(parts!, sampled) || (wanted && !agree(found, wanted))) continue;
-      wanted ??= found;
-      right.push(each!);
+      if (agree(parts, sampled) && agree(found, wanted ?? found)) {
+        wanted ??= found;
+        right.push(each);
+      } else wrong.add(each.name);
     }
-    return await trial.race(right);
+    if (right.length > 0) return await trial.race(right).catch(() => null);
+    if (!wrong.has(guess)) return null;
+    throw new Error(
+      `${step.label}: webgpu computes it wrongly on this adapter in every way there is (${
+        [...wrong].join(", ")
+      })`,
+    );
   } finally {
     trial.end();
   }
@@ -124,12 +130,12 @@ class Trial {
   readonly #operands: Map<PlanValue, { readonly buffer: GPUBuffer; readonly numbers: Float32Array }> =
     new Map();
   readonly #plans: Plan[] = [];
-  readonly #clock: Clock;
+  readonly #stopwatch: Stopwatch;
 
   constructor(question: Question, gear: Gear) {
     this.#question = question;
     this.#gear = gear;
-    this.#clock = new Clock(gear);
+    this.#stopwatch = new Stopwatch(gear);
   }
 
   /** Builds a candidate. */
@@ -151,7 +157,7 @@ class Trial {
     const { result: plan, settled } = failures.collect(() => new Plan(prepared, [], this.#gear));
     this.#plans.push(plan);
     await settled;
-    return { name, plan, outputs: program.outputs.map(({ value }) => value), repeats: 1, ms: Infinity };
+    return { name, plan, outputs: program.outputs.map(({ value }) => value) };
   }
 
   #operand(value: PlanValue): GPUBuffer {
@@ -203,75 +209,42 @@ class Trial {
     }
   }
 
-  /** The fastest, in turns, since a machine may be slower for a while; the first is taken where none is much better. */
+  /**
+   * The fastest, in turns, since a machine may be slower for a while; the first is taken where none is much better. All run
+   * equally often, or one would share the cost of a submission among more runs than another.
+   */
   async race(contenders: readonly Contender[]): Promise<string> {
-    const [first] = contenders;
-    if (first === undefined) throw new Error(`${this.#question.step.label}: no candidate is right`);
+    const first = contenders[0]!;
+    if (contenders.length === 1) return first.name;
+    const times = new Map<Contender, number>();
+    let repeats = 1;
     for (const each of contenders) {
-      const once = await this.#clock.time(each.plan, 1);
-      each.repeats = Math.max(1, Math.min(MOST_REPEATS, Math.ceil(SAMPLE / once)));
+      const paced = await this.#stopwatch.pace(each.plan);
+      times.set(each, paced.ms);
+      repeats = Math.max(repeats, paced.repeats);
     }
-    let left = contenders;
-    for (let round = 0; round < ROUNDS && contenders.length > 1; round++) {
-      for (const each of left) each.ms = Math.min(each.ms, await this.#clock.time(each.plan, each.repeats));
-      const least = Math.min(...left.map(({ ms }) => ms));
-      left = left.filter((each) => each === first || each.ms <= HOPELESS * least);
+    const least = (some: readonly Contender[]) => Math.min(...some.map((each) => times.get(each)!));
+    const bound = FAR * least(contenders);
+    let left = contenders.filter((each) => times.get(each)! <= bound);
+    for (let round = 0; round < ROUNDS; round++) {
+      for (const each of left) {
+        const ms = await this.#stopwatch.time(each.plan, repeats);
+        times.set(each, round === 0 ? ms : Math.min(times.get(each)!, ms));
+      }
+      const best = least(left);
+      const more = moreThan(repeats, best);
+      // From the start.
+      if (more > repeats) [repeats, round] = [more, -1];
+      left = left.filter((each) => each === first || times.get(each)! <= HOPELESS * best);
     }
-    const best = left.reduce((a, b) => b.ms < a.ms ? b : a);
-    return best.ms <= WORTHWHILE * first.ms ? best.name : first.name;
+    const best = left.reduce((a, b) => times.get(b)! < times.get(a)! ? b : a);
+    return times.get(best)! <= WORTHWHILE * times.get(first)! ? best.name : first.name;
   }
 
   end(): void {
     for (const plan of this.#plans) plan.destroy();
     for (const { buffer } of this.#operands.values()) this.#gear.memory.destroy(buffer);
-    this.#clock.end();
-  }
-}
-
-/** Tells how long dispatches take: by the device's own clock where it has a plausible one, else by ours. */
-class Clock {
-  readonly #gear: Gear;
-  readonly #queries: GPUQuerySet | null;
-  readonly #ticks: GPUBuffer;
-  readonly #staging: GPUBuffer;
-
-  constructor(gear: Gear) {
-    const { device, memory } = this.#gear = gear;
-    const has = device.features.has("timestamp-query");
-    this.#queries = has ? device.createQuerySet({ type: "timestamp", count: 2 }) : null;
-    this.#ticks = memory.create("tuning", 16, 0x200 | 0x04 | 0x08); // QUERY_RESOLVE | COPY_SRC | COPY_DST
-    this.#staging = memory.create("tuning", 16, 0x01 | 0x08); // MAP_READ | COPY_DST
-  }
-
-  /** Milliseconds of one run out of `repeats`. */
-  async time(plan: Plan, repeats: number): Promise<number> {
-    const { device, mappingBlocks } = this.#gear;
-    const encoder = device.createCommandEncoder();
-    const pass = encoder.beginComputePass(
-      this.#queries === null ? {} : {
-        timestampWrites: { querySet: this.#queries, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 },
-      },
-    );
-    for (let i = 0; i < repeats; i++) plan.encode(pass);
-    pass.end();
-    if (this.#queries) encoder.resolveQuerySet(this.#queries, 0, 2, this.#ticks, 0);
-    encoder.copyBufferToBuffer(this.#ticks, 0, this.#staging, 0, 16);
-    const began = performance.now();
-    device.queue.submit([encoder.finish()]);
-    const mapped = this.#staging.mapAsync(1 /* READ */);
-    const returned = performance.now();
-    await mapped;
-    // Where the call itself waits for the device, the promise takes more than 10 ms on top.
-    const wall = (mappingBlocks ? returned : performance.now()) - began;
-    const [start, end] = new BigUint64Array(this.#staging.getMappedRange());
-    const ticks = Number(end! - start!) / 1e6;
-    this.#staging.unmap();
-    return (ticks <= wall && ticks > wall / 2 ? ticks : wall) / repeats;
-  }
-
-  end(): void {
-    this.#queries?.destroy();
-    for (const buffer of [this.#ticks, this.#staging]) this.#gear.memory.destroy(buffer);
+    this.#stopwatch.end();
   }
 }
 

@@ -66,15 +66,10 @@ export class Tuner {
       const question = open.shift()!;
       const key = keyOf(question);
       if (this.#winners.has(key)) continue;
-      try {
-        const winner = await fastest(question, { ...gear, pipelines });
-        this.#winners.set(key, winner);
-        // At once: whoever interrupts a long measuring keeps what is known.
-        await this.#store.add({ [key]: winner });
-      } catch {
-        // What goes wrong with a guess goes wrong for the evaluation too, which says so.
-        this.#winners.set(key, question.guess);
-      }
+      const winner = await fastest(question, { ...gear, pipelines });
+      this.#winners.set(key, winner ?? question.guess);
+      // At once: whoever interrupts a long measuring keeps what is known.
+      if (winner !== null) await this.#store.add({ [key]: winner });
       open.push(...this.open(() => alone(question.step, () => ({ kind: "workspace" })), gear));
     }
   }
