@@ -8,9 +8,9 @@
 
 import { DataError, parseSafetensors, type Safetensors, type StoredTensor } from "../data/mod.ts";
 import { listFolder, readPath } from "../data/files.ts";
+import { refuseInUse } from "../data/folder_lock.ts";
 import type { FileNote } from "../data/whole_files.ts";
 import type { Parameter } from "../tensor/mod.ts";
-import { refuseInUse } from "./folder_lock.ts";
 import { HISTORY, History } from "./history.ts";
 import { type Manifest, parseManifest } from "./manifest.ts";
 import { checkStates } from "./stored_state.ts";
@@ -63,7 +63,7 @@ export interface Checkpoint {
  *
  * @param path a folder with checkpoints, whose newest is meant, or the folder of one of them
  * @throws {DataError} in one line, which says what is wrong, and names the newest one before it that is whole.
- * @throws {UsageError} when the run is under way: a living process writes there, and deletes what is old.
+ * @throws {FolderInUseError} when the run is under way: a living process writes there, and deletes what is old.
  */
 export async function openCheckpoint(path: string): Promise<Checkpoint> {
   const { folder, step } = await locate(path);

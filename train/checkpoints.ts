@@ -7,6 +7,7 @@
 
 import { safetensorsHeader, type StoredTensor } from "../data/mod.ts";
 import { failed } from "../data/files.ts";
+import { isClaim } from "../data/folder_lock.ts";
 import { makeFolder, removeFolder, sweep, syncFolder, writeNew } from "../data/whole_files.ts";
 import type { Device } from "../tensor/mod.ts";
 import {
@@ -20,7 +21,6 @@ import {
   stepOf,
 } from "./checkpoint.ts";
 import type { TrainEvent } from "./events.ts";
-import { isClaim } from "./folder_lock.ts";
 import { HISTORY, History } from "./history.ts";
 import { type Best, encodeManifest, FORMAT, type Manifest, type Position, type RunNote } from "./manifest.ts";
 import type { Keeper, States } from "./states.ts";

@@ -5,12 +5,12 @@
  */
 
 import type { Dataset } from "../data/mod.ts";
+import { lockFolder, refuseInUse } from "../data/folder_lock.ts";
 import type { Device } from "../tensor/mod.ts";
 import { checkCheckpoint, type Checkpoint, checkpointsIn } from "./checkpoint.ts";
 import { Checkpoints, makeCheckpointFolder, type ModelNotes } from "./checkpoints.ts";
 import { checkData, noteOf } from "./data_note.ts";
 import type { Reporter } from "./events.ts";
-import { lockFolder, refuseInUse } from "./folder_lock.ts";
 import type { Job, JobSettings } from "./job.ts";
 import type { RunNote } from "./manifest.ts";
 import type { Restored } from "./states.ts";

@@ -6,6 +6,7 @@
 
 import { Command, CommanderError } from "commander";
 import process from "node:process";
+import { FolderInUseError } from "../data/folder_lock.ts";
 import { UsageError } from "./usage_error.ts";
 
 const BAD_USAGE = 2;
@@ -49,7 +50,8 @@ export async function runProgram(
       process.exitCode = error.exitCode === 0 ? 0 : BAD_USAGE;
     } else {
       process.stderr.write(`error: ${explain(error, howToRun)}\n`);
-      process.exitCode = error instanceof UsageError ? BAD_USAGE : FAILED;
+      const isUsage = error instanceof UsageError || error instanceof FolderInUseError;
+      process.exitCode = isUsage ? BAD_USAGE : FAILED;
     }
   }
 }

@@ -47,7 +47,7 @@ export interface FinishOptions {
 export async function finish(
   { to, plan, train, test, totals, crc32, ...rest }: FinishOptions,
 ): Promise<Broken[]> {
-  const { readdir, rm } = await import("node:fs/promises");
+  const { rm } = await import("node:fs/promises");
   const { join } = await import("node:path");
   for (const [part, { images, broken }] of Object.entries({ train, test })) {
     if (images === 0) throw new DataError(`${to}: there is no ${part} image, and ${broken} broken files`);
@@ -76,9 +76,7 @@ export async function finish(
     plan,
   };
   await writeJson(join(to, INDEX), index);
-  // What runs that were killed have left behind.
-  const left = (await readdir(to)).filter((name) => name === PLAN || name.endsWith(".tmp"));
-  for (const name of left) await rm(join(to, name), { force: true });
+  await rm(join(to, PLAN), { force: true });
   return broken;
 }
 

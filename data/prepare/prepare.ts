@@ -7,11 +7,12 @@
 
 import { DataError } from "../dataset.ts";
 import { failed } from "../files.ts";
+import { type FolderLock, isClaim, lockFolder } from "../folder_lock.ts";
 import { type Crc32, loadCrc32 } from "../shards/crc.ts";
-import { hex, INDEX, type Part, PLAN, type Plan } from "../shards/format.ts";
+import { hex, INDEX, isShardFile, type Part, PLAN, type Plan } from "../shards/format.ts";
 import { Totals } from "../shards/statistics.ts";
 import type { Broken } from "../shards/writer.ts";
-import { writeJson } from "../whole_files.ts";
+import { sweep, writeJson } from "../whole_files.ts";
 import { type Decoder, type DecoderName, loadDecoder } from "./decode/mod.ts";
 import { finish } from "./finish.ts";
 import { makeShards } from "./part.ts";
@@ -69,6 +70,7 @@ const DEFAULT_FILES_PER_SHARD = 4096;
 /**
  * Makes the shards, or those that are missing.
  *
+ * @throws {FolderInUseError} while another process does so.
  * @throws {DataError} when the images cannot be found or the shards not be written; with `strict` also for a broken image.
  */
 export async function prepare(options: PrepareOptions): Promise<PrepareResult> {
@@ -77,7 +79,11 @@ export async function prepare(options: PrepareOptions): Promise<PrepareResult> {
   const crc32 = await loadCrc32();
   const decoder = await loadDecoder(options.decoder);
   log?.(`${from}: ${source.kind}, decoded by ${decoder.name}`);
+  let lock: FolderLock | undefined;
   try {
+    lock = await takeFolder(to);
+    // What runs that were killed have left: of a shard up to 768 MiB.
+    await sweep(to, (name) => isShardFile(name) || isClaim(name));
     const plan = planOf(options, source, decoder, crc32);
     await agree(to, plan);
     const totals = new Totals(3 * size * size);
@@ -104,6 +110,7 @@ export async function prepare(options: PrepareOptions): Promise<PrepareResult> {
     const brokenFiles = await finish({ to, plan, classes: source.classes, train, test, totals, crc32 });
     return { train: train.images, test: test.images, broken: brokenFiles, files };
   } finally {
+    await lock?.release();
     await decoder.close();
   }
 }
@@ -118,13 +125,19 @@ function planOf(options: PrepareOptions, source: Source, decoder: Decoder, crc32
   return { source: source.kind, decoder: decoder.name, size, filesPerShard, train, test };
 }
 
-/** Sees to it that the shards in the folder, if there are any, were made from the same, in the same way. */
-async function agree(to: string, plan: Plan): Promise<void> {
-  const { mkdir, readFile } = await import("node:fs/promises");
-  const { join } = await import("node:path");
+/** Makes the folder where there is none, and takes it. */
+async function takeFolder(to: string): Promise<FolderLock> {
+  const { mkdir } = await import("node:fs/promises");
   await mkdir(to, { recursive: true }).catch((error) => {
     throw failed(to, "made", error);
   });
+  return await lockFolder(to);
+}
+
+/** Sees to it that the shards in the folder, if there are any, were made from the same, in the same way. */
+async function agree(to: string, plan: Plan): Promise<void> {
+  const { readFile } = await import("node:fs/promises");
+  const { join } = await import("node:path");
   const read = async (name: string) => {
     const text = await readFile(join(to, name), "utf8").catch(() => "{}");
     try {

@@ -75,6 +75,16 @@ export interface ShardIndex {
 export const FORMAT = "fermi-shards";
 export const VERSION = 1;
 
+/** Whether a name is one that a file of shards has. */
+export function isShardFile(name: string): boolean {
+  return [INDEX, STATISTICS, BROKEN, PLAN].includes(name) || isShardName(name);
+}
+
+/** Whether a name is a shard's. */
+export function isShardName(name: string): boolean {
+  return /^(train|test)-\d{5,}\.safetensors$/.test(name);
+}
+
 /** The name of a shard. */
 export function shardName(part: Part, number: number): string {
   return `${part}-${String(number).padStart(5, "0")}.safetensors`;

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { test } from "node:test";
-import { isClaim, lockFolder, refuseInUse } from "../../train/folder_lock.ts";
+import { isClaim, lockFolder, refuseInUse } from "../../data/folder_lock.ts";
 import { startTraining } from "./killed_run.ts";
 
 async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {
@@ -70,8 +70,8 @@ test("lock: a second process is refused while the first one lives, and not when 
 test("lock: of two runs in one process, too, until it is given back", () =>
   inFolder(async (folder) => {
     const lock = await lockFolder(folder);
-    await assert.rejects(lockFolder(folder), { name: "UsageError" });
-    await assert.rejects(refuseInUse(folder), { name: "UsageError" });
+    await assert.rejects(lockFolder(folder), { name: "FolderInUseError" });
+    await assert.rejects(refuseInUse(folder), { name: "FolderInUseError" });
     assert.equal((await claimsIn(folder)).length, 1);
     await lock.release();
     assert.deepEqual(await readdir(folder), []);
@@ -83,7 +83,7 @@ test("lock: a claim of Node's or Bun's counts while its process lives and is the
     // Deno sees this where it may do all, as in tests.
     const alive = join(folder, `node-${process.ppid}-01234567.lock`);
     await writeFile(alive, "");
-    await assert.rejects(lockFolder(folder), { name: "UsageError" });
+    await assert.rejects(lockFolder(folder), { name: "FolderInUseError" });
     assert.deepEqual(await claimsIn(folder), [`node-${process.ppid}-01234567.lock`]);
     if (existsSync("/proc/self/stat")) {
       // Another process has its number by now.

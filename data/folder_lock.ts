@@ -1,5 +1,5 @@
 /**
- * One process at a time writes into a folder of checkpoints. Whoever does has a file there, its claim, whose name says who it
+ * One process at a time writes into a folder, of checkpoints or of shards. Whoever does has a file there, its claim, whose name says who it
  * is, and looks for those of others. Each has its own before it looks, so of two that begin at once at least one sees the
  * other. A claim counts while its process lives; what a killed one has left is deleted by the next.
  *
@@ -9,9 +9,14 @@
  * @module
  */
 
-import { failed, listFolder } from "../data/files.ts";
-import { temporaryName } from "../data/whole_files.ts";
-import { UsageError } from "./usage_error.ts";
+import { failed, listFolder } from "./files.ts";
+import { temporaryName } from "./whole_files.ts";
+
+/** A folder that is another process's. */
+export class FolderInUseError extends Error {
+  /** The message says whose. */
+  override readonly name = "FolderInUseError";
+}
 
 /** A folder that is this process's. */
 export interface FolderLock {
@@ -32,7 +37,7 @@ export function isClaim(name: string): boolean {
 /**
  * Takes a folder.
  *
- * @throws {UsageError} when a living process has it.
+ * @throws {FolderInUseError} when a living process has it.
  * @throws {DataError} when it cannot be written to.
  */
 export async function lockFolder(folder: string): Promise<FolderLock> {
@@ -63,12 +68,12 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
 /**
  * Throws when a folder has a living process's claim, other than `mine`.
  *
- * @throws {UsageError} that says which process it is.
+ * @throws {FolderInUseError} that says which process it is.
  */
 export async function refuseInUse(folder: string, mine?: string): Promise<void> {
   for (const claim of await claimsIn(folder)) {
     if (claim.path === mine || !await isHeld(claim)) continue;
-    throw new UsageError(
+    throw new FolderInUseError(
       `${folder} is in use by process ${claim.pid}: wait for its end, or take another folder`,
     );
   }
