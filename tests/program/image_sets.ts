@@ -1,21 +1,10 @@
 // Sets of images for the tests of prepare: what scripts/make_image_sets.ts makes, and the small formats, made here.
 
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pack } from "tar-stream";
 import { idx } from "../bytes.ts";
 import { start } from "./start.ts";
-
-/** Runs a test in a folder that is gone afterwards. */
-export async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), "fermi-prepare-"));
-  try {
-    return await work(folder);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
-}
 
 /** JPEGs in folders (`folder`) and as ImageNet has them (`ilsvrc`), the same ones; two training images are broken. */
 export async function makeSets(folder: string, train: number, val: number): Promise<void> {

@@ -5,7 +5,8 @@ import assert from "node:assert/strict";
 import process from "node:process";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { contentsOf, inFolder, makeSets } from "./image_sets.ts";
+import { contentsOf, makeSets } from "./image_sets.ts";
+import { inFolder } from "./in_folder.ts";
 import { start } from "./start.ts";
 
 const KILLS = Number(process.env["FERMI_KILLS"] ?? 3);

@@ -13,7 +13,8 @@ import { lockFolder } from "../../data/folder_lock.ts";
 import { prepare, type PrepareOptions } from "../../data/prepare/mod.ts";
 import { makeShards } from "../../data/prepare/part.ts";
 import { loadCrc32 } from "../../data/shards/crc.ts";
-import { cifarRecords, contentsOf, idxFiles, inFolder, makeSets, tar, write } from "./image_sets.ts";
+import { cifarRecords, contentsOf, idxFiles, makeSets, tar, write } from "./image_sets.ts";
+import { inFolder } from "./in_folder.ts";
 import { start } from "./start.ts";
 
 const SIZE = 16;

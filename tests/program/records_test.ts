@@ -1,8 +1,7 @@
 // What a run leaves behind: TensorBoard's files, byte for byte as TensorBoard writes them, and the page with its pictures.
 
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import sharp from "sharp";
@@ -11,19 +10,10 @@ import { recipes } from "../../train/recipes.ts";
 import { EventFile } from "../../train/tensorboard/mod.ts";
 import { frame, maskedChecksum } from "../../train/tensorboard/records.ts";
 import { encodeEvent } from "../../train/tensorboard/schema.ts";
+import { inFolder } from "./in_folder.ts";
 import { runtime, start } from "./start.ts";
 
 const hex = (bytes: Uint8Array) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-
-/** Runs a test with an empty folder. */
-async function at(work: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), "fermi-records-"));
-  try {
-    await work(folder);
-  } finally {
-    await rm(folder, { recursive: true });
-  }
-}
 
 test("tensorboard: checksums are CRC32C (RFC 3720, B.4), turned and shifted", () => {
   const unmasked = (bytes: Uint8Array) => {
@@ -128,7 +118,7 @@ async function written(folder: string): Promise<Uint8Array[]> {
 }
 
 test("tensorboard: what happens is in the file at once, and a run that goes on says where", async () => {
-  await at(async (folder) => {
+  await inFolder(async (folder) => {
     const [fresh, later] = [join(folder, "runs/fresh"), join(folder, "runs/later")];
     const file = await EventFile.open(fresh);
     file.report(begin);
@@ -173,7 +163,7 @@ const SHORT = [
 const WRITE = { deno: ["run", "-q", "-P=write", "--no-check"] };
 
 test("report: a page of all of a run that goes on, each picture as SVG and PNG, nothing half-written", async () => {
-  await at(async (folder) => {
+  await inFolder(async (folder) => {
     const checkpoints = join(folder, "checkpoints");
     const first = await start("train.ts", [...SHORT, `--checkpoint=${checkpoints}`], WRITE);
     assert.deepEqual([first.code, first.stderr], [0, ""]);
@@ -217,7 +207,7 @@ test("report: a page of all of a run that goes on, each picture as SVG and PNG, 
 });
 
 test("report: a run that ends with an error leaves the page of what there was", async () => {
-  await at(async (folder) => {
+  await inFolder(async (folder) => {
     const flags = [...SHORT, "--lr=1e30", `--report=${folder}`, `--tensorboard=${folder}/board`];
     const { code, stderr } = await start("train.ts", flags, WRITE);
     assert.equal(code, 1);
@@ -228,7 +218,7 @@ test("report: a run that ends with an error leaves the page of what there was", 
 });
 
 test("report: what cannot be written is one line, before anything is computed", async () => {
-  await at(async (folder) => {
+  await inFolder(async (folder) => {
     const file = join(folder, "file");
     await writeFile(file, "");
     for (const flag of ["--report", "--tensorboard"]) {

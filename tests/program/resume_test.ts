@@ -1,10 +1,10 @@
 // Checkpoints as a user has them: a run that is killed goes on to the same bits, SIGTERM saves and leaves.
 
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
+import { inFolder } from "./in_folder.ts";
 import { leftOf, runKilled, startTraining } from "./killed_run.ts";
 import type { Outcome, StartOptions } from "./start.ts";
 
@@ -20,15 +20,6 @@ const RUN = [
   "--checkpoint-every=3",
   "--json",
 ];
-
-async function inFolder(work: (folder: string) => Promise<void>): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), "fermi-resume-"));
-  try {
-    await work(folder);
-  } finally {
-    await rm(folder, { recursive: true });
-  }
-}
 
 /** Sends a signal as soon as the step is told. */
 function at(step: number, signal: "SIGKILL" | "SIGTERM"): StartOptions {

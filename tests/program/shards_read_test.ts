@@ -11,7 +11,8 @@ import { loadCrc32 } from "../../data/shards/crc.ts";
 import { HEADER_BYTES } from "../../data/shards/format.ts";
 import { randomKey } from "../../mod.ts";
 import { device } from "../../mod.ts";
-import { idxFiles, inFolder, write } from "./image_sets.ts";
+import { idxFiles, write } from "./image_sets.ts";
+import { inFolder } from "./in_folder.ts";
 import { start } from "./start.ts";
 
 const SIZE = 16;
