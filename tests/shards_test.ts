@@ -165,12 +165,12 @@ test("shards: what is wrong with an index is said in one line", () => {
   const cases: [unknown, RegExp][] = [
     [null, /is no index of shards/],
     [{ format: "other" }, /its "format" wants to be "fermi-shards"/],
-    [{ format: "fermi-shards", version: 9 }, /is of version 9, this program reads version 1/],
+    [{ format: "fermi-shards", version: 9 }, /is of version 9, this program reads version 2/],
     [
-      { format: "fermi-shards", version: 1, train: { images: 2, shards: [{ images: 1 }] } },
+      { format: "fermi-shards", version: 2, train: { images: 2, shards: [{ images: 1 }] } },
       /have 1 images together, not 2/,
     ],
-    [{ format: "fermi-shards", version: 1 }, /is damaged/],
+    [{ format: "fermi-shards", version: 2 }, /is damaged/],
   ];
   for (const [index, message] of cases) {
     assert.throws(() => parseIndex(JSON.stringify(index), "index.json"), { name: "DataError", message });

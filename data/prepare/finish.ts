@@ -26,6 +26,8 @@ import type { FinishedPart } from "./part.ts";
 
 /** What `finish` takes. */
 export interface FinishOptions {
+  /** Where the images come from. */
+  readonly from: string;
   /** The folder. */
   readonly to: string;
   readonly plan: Plan;
@@ -45,12 +47,12 @@ export interface FinishOptions {
  * @throws {DataError} when there is no image at all in one of the parts.
  */
 export async function finish(
-  { to, plan, train, test, totals, crc32, ...rest }: FinishOptions,
+  { from, to, plan, train, test, totals, crc32, ...rest }: FinishOptions,
 ): Promise<Broken[]> {
   const { rm } = await import("node:fs/promises");
   const { join } = await import("node:path");
   for (const [part, { images, broken }] of Object.entries({ train, test })) {
-    if (images === 0) throw new DataError(`${to}: there is no ${part} image, and ${broken} broken files`);
+    if (images === 0) throw new DataError(`${from}: there is no ${part} image, and ${broken} broken files`);
   }
   const { mean, eigenvalues, eigenvectors } = totals.statistics();
   const statistics = encodeSafetensors(

@@ -10,6 +10,7 @@ import type { Crc32 } from "../shards/crc.ts";
 import { type Part, type PartEntry, type Plan, type ShardEntry, shardName } from "../shards/format.ts";
 import { type Broken, type Position, readShard, type Shard, ShardWriter } from "../shards/writer.ts";
 import type { Decoder, RawImage } from "./decode/mod.ts";
+import { checksumOf } from "./plan.ts";
 import type { Item, SourcePart } from "./sources/source.ts";
 
 /** What `makeShards` takes. */
@@ -57,16 +58,23 @@ export async function makeShards(options: PartOptions): Promise<FinishedPart> {
     took(shard);
     return record;
   };
+  const made = await checksumOf(options.plan);
   let [position, done]: [Position | undefined, number] = [undefined, 0];
   for (;;) {
-    const shard = await readShard(await pathOf(options, shards.length), options.crc32);
+    const path = await pathOf(options, shards.length);
+    const shard = await readShard(path, options.crc32);
     if (shard === null) break;
+    if (shard.record.plan !== made) {
+      throw new DataError(
+        `${path}: was made from other images, or with other settings: delete it, or choose another folder`,
+      );
+    }
     ({ after: position, done } = take(shard));
   }
   if (shards.length > 0) log?.(`${part}: ${shards.length} shards are there`);
   if (strict && brokenFiles.length > 0) throw brokenError(brokenFiles[0]!);
   resumed(done, brokenFiles.length);
-  for await (const shard of newShards(options, shards.length, position)) take(shard);
+  for await (const shard of newShards(options, made, shards.length, position)) take(shard);
   return { images, broken: brokenFiles.length, shards, brokenFiles, classes };
 }
 
@@ -82,6 +90,7 @@ function brokenError({ file, reason }: Broken): DataError {
 /** Writes shard after shard. While one is made to last on the disk, the images of the next are decoded. */
 async function* newShards(
   options: PartOptions,
+  made: string,
   number: number,
   position: Position | undefined,
 ): AsyncGenerator<Shard, void, void> {
@@ -99,7 +108,7 @@ async function* newShards(
   };
   try {
     for await (const { item, image } of decoded(options, position)) {
-      writer ??= await ShardWriter.begin(await pathOf(options, number++), shape, crc32);
+      writer ??= await ShardWriter.begin(await pathOf(options, number++), { shape, plan: made, crc32 });
       last = item;
       const isBroken = !(image instanceof Uint8Array);
       if (isBroken && strict) throw brokenError(image);

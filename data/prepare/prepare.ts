@@ -8,16 +8,16 @@
 import { DataError } from "../dataset.ts";
 import { failed } from "../files.ts";
 import { type FolderLock, isClaim, lockFolder } from "../folder_lock.ts";
-import { type Crc32, loadCrc32 } from "../shards/crc.ts";
-import { hex, INDEX, isShardFile, type Part, PLAN, type Plan } from "../shards/format.ts";
+import { loadCrc32 } from "../shards/crc.ts";
+import { isShardFile, type Part } from "../shards/format.ts";
 import { Totals } from "../shards/statistics.ts";
 import type { Broken } from "../shards/writer.ts";
-import { sweep, writeJson } from "../whole_files.ts";
-import { type Decoder, type DecoderName, loadDecoder } from "./decode/mod.ts";
+import { sweep } from "../whole_files.ts";
+import { type DecoderName, loadDecoder } from "./decode/mod.ts";
 import { finish } from "./finish.ts";
 import { makeShards } from "./part.ts";
+import { agree, planOf } from "./plan.ts";
 import { findSource } from "./sources/mod.ts";
-import type { Source } from "./sources/source.ts";
 
 /** What `prepare` takes. */
 export interface PrepareOptions {
@@ -74,8 +74,11 @@ const DEFAULT_FILES_PER_SHARD = 4096;
  * @throws {DataError} when the images cannot be found or the shards not be written; with `strict` also for a broken image.
  */
 export async function prepare(options: PrepareOptions): Promise<PrepareResult> {
-  const { from, to, size = DEFAULT_SIZE, log, progress } = options;
+  const { from, to, size = DEFAULT_SIZE, filesPerShard = DEFAULT_FILES_PER_SHARD, log, progress } = options;
   const source = await findSource(from);
+  for (const part of ["train", "test"] as const) {
+    if (source[part].amount === 0) throw new DataError(`${from}: has no ${part} images`);
+  }
   const crc32 = await loadCrc32();
   const decoder = await loadDecoder(options.decoder);
   log?.(`${from}: ${source.kind}, decoded by ${decoder.name}`);
@@ -84,8 +87,8 @@ export async function prepare(options: PrepareOptions): Promise<PrepareResult> {
     lock = await takeFolder(to);
     // What runs that were killed have left: of a shard up to 768 MiB.
     await sweep(to, (name) => isShardFile(name) || isClaim(name));
-    const plan = planOf(options, source, decoder, crc32);
-    await agree(to, plan);
+    const plan = await planOf(source, { decoder: decoder.name, size, filesPerShard });
+    await agree(to, plan, crc32);
     const totals = new Totals(3 * size * size);
     const whole = source.train.amount + source.test.amount;
     let [files, broken, began] = [0, 0, 0];
@@ -107,22 +110,12 @@ export async function prepare(options: PrepareOptions): Promise<PrepareResult> {
       });
     const train = await run("train", 0);
     const test = await run("test", source.train.amount);
-    const brokenFiles = await finish({ to, plan, classes: source.classes, train, test, totals, crc32 });
+    const brokenFiles = await finish({ from, to, plan, classes: source.classes, train, test, totals, crc32 });
     return { train: train.images, test: test.images, broken: brokenFiles, files };
   } finally {
     await lock?.release();
     await decoder.close();
   }
-}
-
-function planOf(options: PrepareOptions, source: Source, decoder: Decoder, crc32: Crc32): Plan {
-  const { size = DEFAULT_SIZE, filesPerShard = DEFAULT_FILES_PER_SHARD } = options;
-  const checksum = (part: Part) => {
-    const lines = [...source.classes ?? [], ...source[part].contents];
-    return hex(crc32(new TextEncoder().encode(lines.join("\n"))));
-  };
-  const [train, test] = [checksum("train"), checksum("test")];
-  return { source: source.kind, decoder: decoder.name, size, filesPerShard, train, test };
 }
 
 /** Makes the folder where there is none, and takes it. */
@@ -132,25 +125,4 @@ async function takeFolder(to: string): Promise<FolderLock> {
     throw failed(to, "made", error);
   });
   return await lockFolder(to);
-}
-
-/** Sees to it that the shards in the folder, if there are any, were made from the same, in the same way. */
-async function agree(to: string, plan: Plan): Promise<void> {
-  const { readFile } = await import("node:fs/promises");
-  const { join } = await import("node:path");
-  const read = async (name: string) => {
-    const text = await readFile(join(to, name), "utf8").catch(() => "{}");
-    try {
-      return JSON.parse(text);
-    } catch (error) {
-      throw new DataError(`${join(to, name)}: is damaged: delete it, or the folder`, { cause: error });
-    }
-  };
-  const { plan: before = await read(PLAN) } = await read(INDEX);
-  if (Object.keys(before).length === 0) return await writeJson(join(to, PLAN), plan);
-  const key = (Object.keys(plan) as (keyof Plan)[]).find((key) => before[key] !== plan[key]);
-  if (key === undefined) return;
-  const isPart = key === "train" || key === "test";
-  const what = isPart ? `other ${key} files` : `${key} "${before[key]}", not "${plan[key]}"`;
-  throw new DataError(`${to}: has shards that were made with ${what}: choose another folder, or delete it`);
 }

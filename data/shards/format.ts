@@ -47,7 +47,7 @@ export interface Plan {
   readonly size: number;
   /** How many files of the source go into a shard. */
   readonly filesPerShard: number;
-  /** A checksum of the names, and of archives the sizes, of what it is made from. */
+  /** The SHA-256 of what it is made from: the classes, names, and of each file a checksum, or size and time. */
   readonly train: string;
   /** The same of the images to be tested with. */
   readonly test: string;
@@ -73,7 +73,7 @@ export interface ShardIndex {
 }
 
 export const FORMAT = "fermi-shards";
-export const VERSION = 1;
+export const VERSION = 2;
 
 /** Whether a name is one that a file of shards has. */
 export function isShardFile(name: string): boolean {
@@ -88,6 +88,11 @@ export function isShardName(name: string): boolean {
 /** The name of a shard. */
 export function shardName(part: Part, number: number): string {
   return `${part}-${String(number).padStart(5, "0")}.safetensors`;
+}
+
+/** The error for a shard, or what belongs to shards, that is not what was written. */
+export function damaged(path: string, why: string, cause?: unknown): DataError {
+  return new DataError(`${path}: is damaged: ${why}; delete it and prepare the shards again`, { cause });
 }
 
 /** A checksum as text. */
@@ -142,15 +147,33 @@ export function encodeHeader(shapes: { readonly [K in keyof ShardHeader]: readon
  */
 export function parseHeader(header: Uint8Array, name: string): ShardHeader {
   try {
-    const tensors = JSON.parse(new TextDecoder().decode(header.subarray(8)));
-    return Object.fromEntries(
-      Object.keys(DTYPES).map((key) => {
-        const { shape, data_offsets: [begin, end] } = tensors[key];
-        return [key, { shape, begin: HEADER_BYTES + begin, end: HEADER_BYTES + end }];
-      }),
-    ) as unknown as ShardHeader;
+    const tensors: Record<keyof ShardHeader, Place & { readonly data_offsets: [number, number] }> = JSON
+      .parse(new TextDecoder().decode(header.subarray(8)));
+    // Nothing is believed but what `encodeHeader` writes of images like these.
+    const { images: { shape: [count, ...shape] }, record } = tensors;
+    const written = encodeHeader({
+      images: [count!, ...shape],
+      labels: [count!],
+      crc32: [count!],
+      record: record.shape,
+      sums: shape,
+    });
+    if (!written.every((byte, i) => byte === header[i])) throw new Error("its tensors are others");
+    const place = ({ shape, data_offsets: [begin, end] }: typeof tensors[keyof ShardHeader]) => ({
+      ...{ shape, begin: HEADER_BYTES + begin, end: HEADER_BYTES + end },
+    });
+    return {
+      images: place(tensors.images),
+      labels: place(tensors.labels),
+      crc32: place(tensors.crc32),
+      record: place(record),
+      sums: place(tensors.sums),
+    };
   } catch (error) {
-    throw new DataError(`${name}: is no shard: its header cannot be read`, { cause: error });
+    throw new DataError(
+      `${name}: is no shard: its header cannot be read; delete it and prepare the shards again`,
+      { cause: error },
+    );
   }
 }
 

@@ -9,6 +9,7 @@ import { readPath } from "../files.ts";
 import { parseSafetensors } from "../safetensors.ts";
 import { type Crc32, loadCrc32 } from "./crc.ts";
 import {
+  damaged,
   HEADER_BYTES,
   hex,
   INDEX,
@@ -90,10 +91,6 @@ export async function readShards(folder: string): Promise<ShardDataset> {
     close();
     throw error;
   }
-}
-
-function damaged(path: string, why: string): DataError {
-  return new DataError(`${path}: is damaged: ${why}; delete it and prepare the shards again`);
 }
 
 interface OpenShard {

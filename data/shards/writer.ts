@@ -6,10 +6,11 @@
  */
 
 import type { FileHandle } from "node:fs/promises";
-import { failed } from "../files.ts";
+import { DataError } from "../dataset.ts";
+import { failed, reason } from "../files.ts";
 import { giveName, temporaryName, writeAll } from "../whole_files.ts";
 import type { Crc32 } from "./crc.ts";
-import { encodeHeader, HEADER_BYTES, hex, parseHeader, type ShardEntry } from "./format.ts";
+import { damaged, encodeHeader, HEADER_BYTES, hex, parseHeader, type ShardEntry } from "./format.ts";
 import { Sums } from "./statistics.ts";
 
 /** A file of the source that is no image. */
@@ -34,8 +35,8 @@ export interface ShardRecord {
   readonly classes: number;
   /** `Sums.products` */
   readonly products: readonly number[];
-  /** The CRC-32 of the tensor `sums`, in hexadecimal. */
-  readonly sums: string;
+  /** The checksum of the plan by which it was made: shards of different ones do not belong together. */
+  readonly plan: string;
 }
 
 /** A shard that is there. */
@@ -45,12 +46,22 @@ export interface Shard {
   readonly sums: Int32Array;
 }
 
+/** What a shard is made with. */
+export interface ShardOptions {
+  /** Of an image. */
+  readonly shape: readonly [number, number, number];
+  /** The checksum of the plan. */
+  readonly plan: string;
+  readonly crc32: Crc32;
+}
+
 /** A shard that is being written, under a temporary name. */
 export class ShardWriter {
   readonly #path: string;
   readonly #temporary: string;
   readonly #handle: FileHandle;
   readonly #crc32: Crc32;
+  readonly #plan: string;
   readonly #shape: readonly [number, number, number];
   readonly #sums: Sums;
   readonly #labels: number[] = [];
@@ -61,27 +72,23 @@ export class ShardWriter {
     path: string,
     temporary: string,
     handle: FileHandle,
-    crc32: Crc32,
-    shape: readonly [number, number, number],
+    { shape, plan, crc32 }: ShardOptions,
   ) {
     this.#path = path;
     this.#temporary = temporary;
     this.#handle = handle;
     this.#crc32 = crc32;
+    this.#plan = plan;
     this.#shape = shape;
     this.#sums = new Sums(shape[0] * shape[1] * shape[2]);
   }
 
   /** Begins a shard. */
-  static async begin(
-    path: string,
-    shape: readonly [number, number, number],
-    crc32: Crc32,
-  ): Promise<ShardWriter> {
+  static async begin(path: string, options: ShardOptions): Promise<ShardWriter> {
     const { open } = await import("node:fs/promises");
     const temporary = await temporaryName(path);
     try {
-      return new ShardWriter(path, temporary, await open(temporary, "wx"), crc32, shape);
+      return new ShardWriter(path, temporary, await open(temporary, "wx"), options);
     } catch (error) {
       throw failed(path, "written", error);
     }
@@ -118,18 +125,19 @@ export class ShardWriter {
       broken: this.#broken,
       classes: this.#labels.reduce((most, label) => Math.max(most, label + 1), 0),
       products: this.#sums.products,
-      sums: hex(this.#crc32(sumBytes)),
+      plan: this.#plan,
     };
     const images = this.#labels.length;
-    const recordBytes = encodeRecord(record);
     const header = encodeHeader({
       images: [images, ...this.#shape],
       labels: [images],
       crc32: [images],
-      record: [recordBytes.length],
+      record: [encodeRecord(record, 0).length],
       sums: this.#shape,
     });
-    const tail = [bytesOf(Int32Array.from(this.#labels)), bytesOf(Uint32Array.from(this.#crcs)), recordBytes];
+    const [labels, crcs] = [bytesOf(Int32Array.from(this.#labels)), bytesOf(Uint32Array.from(this.#crcs))];
+    const ownCrc = checksum(this.#crc32, [header, labels, crcs, sumBytes, textOf(record)]);
+    const tail = [labels, crcs, encodeRecord(record, ownCrc)];
     let position = HEADER_BYTES + images * sums.length;
     for (const bytes of [...tail, sumBytes]) {
       await this.#write(bytes, position);
@@ -137,7 +145,7 @@ export class ShardWriter {
     }
     await this.#write(header, 0);
     await this.#name();
-    const crc = [header, ...tail].reduce((before, bytes) => this.#crc32(bytes, before), 0);
+    const crc = checksum(this.#crc32, [header, ...tail]);
     return { entry: { file: baseName(this.#path), images, crc32: hex(crc) }, record, sums };
   }
 
@@ -169,10 +177,10 @@ export class ShardWriter {
 }
 
 /**
- * Reads what a shard says of itself: everything but the images.
+ * Reads what a shard says of itself: everything but the images. It is checked.
  *
  * @returns null where there is no such file
- * @throws {DataError} when it cannot be read.
+ * @throws {DataError} when it cannot be read, or is damaged.
  */
 export async function readShard(path: string, crc32: Crc32): Promise<Shard | null> {
   const { open } = await import("node:fs/promises");
@@ -188,18 +196,23 @@ export async function readShard(path: string, crc32: Crc32): Promise<Shard | nul
     const { images, labels, record, sums } = parseHeader(header, path);
     const tail = await readRange(handle, labels.begin, record.end);
     const sumBytes = await readRange(handle, sums.begin, sums.end);
-    const parsed = JSON.parse(
+    const { crc32: wanted, ...parsed } = JSON.parse(
       new TextDecoder().decode(tail.subarray(record.begin - labels.begin)),
-    ) as ShardRecord;
-    if (hex(crc32(sumBytes)) !== parsed.sums) throw new Error("its sums are damaged");
-    const crc = hex(crc32(tail, crc32(header)));
+    ) as ShardRecord & { readonly crc32: string };
+    if (parsed.plan === undefined) throw new Error("an earlier version of this program has made it");
+    const numbers = tail.subarray(0, record.begin - labels.begin);
+    const own = hex(checksum(crc32, [header, numbers, sumBytes, textOf(parsed)]));
+    if (own !== wanted) throw new Error(`its checksum is ${own}, wants ${wanted}`);
     return {
-      entry: { file: baseName(path), images: images.shape[0]!, crc32: crc },
+      entry: { file: baseName(path), images: images.shape[0]!, crc32: hex(checksum(crc32, [header, tail])) },
       record: parsed,
       sums: new Int32Array(sumBytes.buffer, 0, sumBytes.length / 4),
     };
   } catch (error) {
-    throw failed(path, "read", error);
+    if (error instanceof DataError) throw error;
+    throw (error as { code?: string }).code
+      ? failed(path, "read", error)
+      : damaged(path, reason(error), error);
   } finally {
     await handle.close();
   }
@@ -215,9 +228,19 @@ async function readRange(handle: FileHandle, begin: number, end: number): Promis
   return bytes;
 }
 
-/** As JSON, filled up with blanks so that numbers after it are aligned. */
-function encodeRecord(record: ShardRecord): Uint8Array {
-  const text = new TextEncoder().encode(JSON.stringify(record));
+/** The record as it goes into the shard's checksum; the order of the keys survives writing and reading. */
+function textOf(record: ShardRecord): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(record));
+}
+
+/** Of several pieces, one after the other. */
+function checksum(crc32: Crc32, pieces: readonly Uint8Array[]): number {
+  return pieces.reduce((before, bytes) => crc32(bytes, before), 0);
+}
+
+/** As JSON with the shard's checksum, filled up with blanks so that numbers after it are aligned. */
+function encodeRecord(record: ShardRecord, crc: number): Uint8Array {
+  const text = new TextEncoder().encode(JSON.stringify({ ...record, crc32: hex(crc) }));
   const bytes = new Uint8Array(Math.ceil(text.length / 8) * 8).fill(0x20);
   bytes.set(text);
   return bytes;

@@ -2,18 +2,15 @@
 
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import process from "node:process";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { test } from "node:test";
 import sharp, { type Sharp } from "sharp";
 import { DataError, readShards, type Split } from "../../data/mod.ts";
 import { loadDecoder } from "../../data/prepare/decode/mod.ts";
-import { lockFolder } from "../../data/folder_lock.ts";
 import { prepare, type PrepareOptions } from "../../data/prepare/mod.ts";
 import { makeShards } from "../../data/prepare/part.ts";
 import { loadCrc32 } from "../../data/shards/crc.ts";
-import { cifarRecords, contentsOf, idxFiles, makeSets, tar, write } from "./image_sets.ts";
+import { cifarRecords, idxFiles, makeSets, tar, write } from "./image_sets.ts";
 import { inFolder } from "./in_folder.ts";
 import { start } from "./start.ts";
 
@@ -222,93 +219,6 @@ test("prepare: WebDataset's tars", () =>
     });
   }));
 
-test("prepare: goes on where it was, and only with the same images and settings", () =>
-  inFolder(async (root) => {
-    await write(`${root}/idx`, idxFiles(10, 3));
-    const { to } = await prepared(`${root}/idx`);
-    const wanted = await contentsOf(to);
-    assert.deepEqual([...wanted.keys()], [
-      "broken.txt",
-      "index.json",
-      "statistics.safetensors",
-      "test-00000.safetensors",
-      "train-00000.safetensors",
-      "train-00001.safetensors",
-      "train-00002.safetensors",
-    ]);
-    const again = (options: Partial<PrepareOptions> = {}) =>
-      prepare({ from: `${root}/idx`, to, size: SIZE, filesPerShard: 4, ...options });
-    assert.equal((await again()).files, 0);
-    // As after a kill between the second and the third shard.
-    for (const name of ["index.json", "train-00002.safetensors", "test-00000.safetensors"]) {
-      await rm(join(to, name));
-    }
-    await write(to, { "train-00002.safetensors.1234abcd.tmp": "half a shard" });
-    assert.equal((await again()).files, 5);
-    assert.deepEqual(await contentsOf(to), wanted);
-    await assert.rejects(
-      again({ filesPerShard: 5 }),
-      /shards that were made with filesPerShard "4", not "5"/,
-    );
-    await assert.rejects(
-      again({ decoder: "wasm" }),
-      /shards that were made with decoder "sharp .*", not "jSquash/,
-    );
-    await write(`${root}/idx`, idxFiles(11, 3));
-    await assert.rejects(again(), /shards that were made with other train files: choose another folder/);
-  }));
-
-test("prepare: what killed runs have left is deleted when one begins, and nothing that is not its own", () =>
-  inFolder(async (root) => {
-    await write(`${root}/idx`, idxFiles(10, 3));
-    const to = `${root}/to`;
-    const others = {
-      "thesis.tmp": "a",
-      "train.1234abcd.tmp": "b",
-      "train-00001.safetensors.tmp": "c",
-      "x.json.1234abcd.tmp": "d",
-    };
-    await write(to, others);
-    await write(to, {
-      "train-00001.safetensors.1234abcd.tmp": "half a shard",
-      "index.json.abcd1234.tmp": "{",
-      "deno-1-0123abcd.lock.0123abcd.tmp": "",
-    });
-    // It ends before any shard is there.
-    const failing = prepare({
-      ...{ from: `${root}/idx`, to, size: SIZE },
-      progress: () => {
-        throw new Error("enough");
-      },
-    });
-    await assert.rejects(failing, /^Error: enough$/);
-    assert.deepEqual((await readdir(to)).sort(), [...Object.keys(others), "plan.json"].sort());
-    await prepare({ from: `${root}/idx`, to, size: SIZE });
-    const left = await contentsOf(to);
-    for (const [name, text] of Object.entries(others)) {
-      assert.equal(new TextDecoder().decode(left.get(name)), text);
-    }
-    assert.equal(left.size, Object.keys(others).length + 5);
-  }));
-
-test("prepare: one run at a time has a folder", () =>
-  inFolder(async (root) => {
-    await write(`${root}/idx`, idxFiles(10, 3));
-    const to = `${root}/to`;
-    const run = () => prepare({ from: `${root}/idx`, to, size: SIZE });
-    await write(to, { "train-00000.safetensors.1234abcd.tmp": "half a shard" });
-    const lock = await lockFolder(to);
-    await assert.rejects(run(), {
-      name: "FolderInUseError",
-      message: new RegExp(`to is in use by process ${process.pid}: wait for its end`),
-    });
-    // It may be the other one's.
-    assert.ok((await contentsOf(to)).has("train-00000.safetensors.1234abcd.tmp"));
-    await lock.release();
-    assert.equal((await run()).files, 13);
-    assert.equal((await readdir(to)).length, 5);
-  }));
-
 test("prepare: a folder without images says what it looks for; missing pieces are named", () =>
   inFolder(async (root) => {
     const refused = (message: RegExp) =>
@@ -316,10 +226,14 @@ test("prepare: a folder without images says what it looks for; missing pieces ar
     await refused(/has no images that prepare knows: it looks for ILSVRC2012_img_train.tar, /);
     await write(root, { "train/a/x.jpg": "" });
     await refused(/has train\/ with 1 classes, but neither val\/ nor test\//);
+    await mkdir(`${root}/val`);
+    await refused(/^\S+: has no test images$/);
     await write(root, { "val/b/x.jpg": "" });
     await refused(/val.b: is a class that train\/ does not have/);
     await rm(`${root}/val/b`, { recursive: true });
-    await refused(/there is no train image, and 1 broken files/);
+    await write(root, { "val/a/x.jpg": "" });
+    assert.ok(!(await readdir(root)).includes("to"));
+    await refused(new RegExp(`^${root}: there is no train image, and 1 broken files$`));
     await write(root, { "ILSVRC2012_img_train.tar": "" });
     await refused(/has ILSVRC2012_img_train.tar, but no ILSVRC2012_img_val.tar/);
     await write(root, { "ILSVRC2012_img_val.tar": "" });

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { DataError } from "../../dataset.ts";
 import { listFolder, readPath } from "../../files.ts";
 import type { RawImage } from "../decode/mod.ts";
+import { noteOfContent } from "./contents.ts";
 import type { Source, SourcePart } from "./source.ts";
 
 /** One of the two. */
@@ -84,18 +85,20 @@ async function readNames(path: string, count: number): Promise<string[]> {
 
 async function partOf(kind: Kind, folder: string, files: readonly string[]): Promise<SourcePart> {
   const record = kind.labels + 3 * PLANE;
-  const counts: number[] = [];
+  const [counts, contents]: [number[], string[]] = [[], []];
   for (const name of files) {
-    const { length } = await readPath(join(folder, name));
+    const content = await readPath(join(folder, name));
+    const { length } = content;
     if (length % record !== 0) {
       const got = `has ${length} bytes, which is no multiple of ${record}`;
       throw new DataError(`${join(folder, name)}: is truncated or damaged: it ${got}`);
     }
     counts.push(length / record);
+    contents.push(noteOfContent(name, content));
   }
   return {
     amount: counts.reduce((sum, count) => sum + count, 0),
-    contents: files.map((name, i) => `${name} ${counts[i]}`),
+    contents,
     async *items([first = 0, start = 0] = []) {
       let done = counts.slice(0, first).reduce((sum, count) => sum + count, 0) + start;
       for (let file = first; file < files.length; file++) {

@@ -9,6 +9,7 @@ import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { DataError } from "../../dataset.ts";
 import { listFolder, readPath } from "../../files.ts";
+import { notesOfFiles } from "./contents.ts";
 import type { Source, SourcePart } from "./source.ts";
 
 /** Looks for one; undefined where there is none. */
@@ -61,7 +62,7 @@ async function partOf(root: string, part: string, classes: readonly string[]): P
   }
   return {
     amount: files.length,
-    contents: files,
+    contents: await notesOfFiles(root, files),
     async *items([first = 0] = []) {
       for (let i = first; i < files.length; i++) {
         const name = files[i]!;

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { DataError } from "../../dataset.ts";
 import { readPath } from "../../files.ts";
 import { parseIdx } from "../../idx.ts";
+import { noteOfContent } from "./contents.ts";
 import type { Source, SourcePart } from "./source.ts";
 
 /** Looks for them; undefined where there are none. */
@@ -35,7 +36,10 @@ async function partOf(root: string, imageFile: string, labelFile: string): Promi
   const size = height! * width!;
   return {
     amount: count,
-    contents: [`${imageFile} ${count} ${height} ${width}`],
+    contents: [
+      noteOfContent(`${imageFile} ${count} ${height} ${width}`, data),
+      noteOfContent(labelFile, labels),
+    ],
     async *items([first = 0] = []) {
       for (let i = first; i < count; i++) {
         // A copy: a view sent to a thread would take the whole file with it.

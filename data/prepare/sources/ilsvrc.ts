@@ -13,6 +13,7 @@ import { createGunzip } from "node:zlib";
 import { extract } from "tar-stream";
 import { DataError } from "../../dataset.ts";
 import { readPath, reason } from "../../files.ts";
+import { notesOfFiles } from "./contents.ts";
 import { parseMatlabStructs } from "./matlab.ts";
 import type { Source, SourcePart } from "./source.ts";
 import { tarFileAt, tarFiles } from "./tar.ts";
@@ -33,8 +34,8 @@ export async function findIlsvrc(root: string, names: readonly string[]): Promis
   return {
     kind: `ILSVRC2012 with ${classes.names.length} classes`,
     classes: classes.names,
-    train: await trainPart(join(root, TRAIN), classes),
-    test: await validationPart(join(root, VALIDATION), parseTruth(kit.truth, classes, `${KIT}/${TRUTH}`)),
+    train: await trainPart(root, classes),
+    test: await validationPart(root, parseTruth(kit.truth, classes, `${KIT}/${TRUTH}`)),
   };
 }
 
@@ -120,11 +121,12 @@ function parseTruth(file: Uint8Array, { byNumber }: Classes, name: string): numb
   });
 }
 
-async function trainPart(path: string, { byWordNet }: Classes): Promise<SourcePart> {
+async function trainPart(root: string, { byWordNet }: Classes): Promise<SourcePart> {
+  const path = join(root, TRAIN);
   const { size: amount } = await stat(path);
   return {
     amount,
-    contents: [`${TRAIN} ${amount}`],
+    contents: await notesOfFiles(root, [TRAIN]),
     // A position is where the class's header begins in the outer archive, and where the image's does.
     async *items([outer = 0, inner = 0] = []) {
       for (let at = outer, start = inner;; start = 0) {
@@ -153,11 +155,12 @@ async function trainPart(path: string, { byWordNet }: Classes): Promise<SourcePa
   };
 }
 
-async function validationPart(path: string, truth: readonly number[]): Promise<SourcePart> {
+async function validationPart(root: string, truth: readonly number[]): Promise<SourcePart> {
+  const path = join(root, VALIDATION);
   const { size: amount } = await stat(path);
   return {
     amount,
-    contents: [`${VALIDATION} ${amount}`, ...truth.map(String)],
+    contents: [...await notesOfFiles(root, [VALIDATION]), ...truth.map(String)],
     async *items([start = 0] = []) {
       for await (const file of tarFiles(path, { start })) {
         const { name, after } = file;

@@ -28,7 +28,7 @@ export interface Item {
 export interface SourcePart {
   /** How much there is to do, in whatever unit: files or bytes. */
   readonly amount: number;
-  /** What it consists of: names, and of archives their sizes. It tells two sources apart. */
+  /** What it consists of: names, and what tells a file from another one of that name. It tells two sources apart. */
   readonly contents: readonly string[];
   /** The files, from a position on, or from the beginning; always in the same order. */
   items(from?: Position): AsyncGenerator<Item, void, void>;

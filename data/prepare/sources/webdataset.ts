@@ -8,6 +8,7 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { DataError } from "../../dataset.ts";
+import { notesOfFiles } from "./contents.ts";
 import type { Item, Source, SourcePart } from "./source.ts";
 import { tarFiles } from "./tar.ts";
 
@@ -37,7 +38,7 @@ async function partOf(root: string, tars: readonly string[]): Promise<SourcePart
   const before = sizes.map((_, i) => sizes.slice(0, i).reduce((sum, size) => sum + size, 0));
   return {
     amount: sizes.reduce((sum, size) => sum + size, 0),
-    contents: tars.map((name, i) => `${name} ${sizes[i]}`),
+    contents: await notesOfFiles(root, tars),
     async *items([first = 0, start = 0] = []) {
       for (let i = first; i < tars.length; i++) {
         for await (const sample of samples(join(root, tars[i]!), i === first ? start : 0)) {
