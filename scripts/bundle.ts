@@ -11,6 +11,7 @@ import { compact } from "./compact.ts";
 import { nameLocals, type Node } from "./mangle.ts";
 import { chooseNames } from "./names.ts";
 import { withPlainNamespaces } from "./namespaces.ts";
+import { neighbourly } from "./neighbours.ts";
 import { ordered } from "./order.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -92,13 +93,23 @@ async function minified(
   raw.body.sort((a, b) => places.get(a.start.pos)! - places.get(b.start.pos)!);
   const tree = await treeOf(raw as unknown as string, {
     ...module,
-    compress: { passes: 4, unsafe_arrows: true, lhs_constants: false, keep_fargs: false },
+    compress: {
+      passes: 4,
+      unsafe: true,
+      inline: 1,
+      unsafe_arrows: true,
+      lhs_constants: false,
+      keep_fargs: false,
+    },
   });
-  nameLocals(tree);
+  const asItIs = { ...module, compress: false, mangle: false } as const;
+  // A copy, since what was printed is of no use afterwards.
+  const printed = async () => (await minify(tree.clone(true) as unknown as string, asItIs)).code!;
+  await nameLocals(tree, printed);
+  const statements = [...tree.body];
+  neighbourly(await printed()).forEach((from, to) => tree.body[to] = statements[from]!);
   const { code, map } = await minify(tree as unknown as string, {
-    ...module,
-    compress: false,
-    mangle: false,
+    ...asItIs,
     sourceMap: { content, filename: name, url: `${name}.map` },
   });
   return { code: code!, map: String(map) };
@@ -106,6 +117,8 @@ async function minified(
 
 /** The minifier's own tree, which its types do not know. */
 interface Tree extends Node {
+  /** A copy, with all that is in it. */
+  clone(deep: true): Tree;
   readonly body: { readonly start: { readonly pos: number } }[];
 }
 

@@ -25,7 +25,8 @@ const sentences: Rule = (nodes) =>
 
 /**
  * A shader's text between two insertions. Its first and its last line may go on there: they stay lines of their own. Spaces
- * round a sign mean nothing, but that `>` and `=`, or two `-`, would be one sign with none between.
+ * round a sign mean nothing, but that `>` and `=`, or two `-`, would be one sign with none between: what is inserted may begin
+ * or end with one.
  */
 const shaders: Rule = ([program], source) =>
   textsOf(program!).map(({ start, end }) => {
@@ -34,7 +35,8 @@ const shaders: Rule = ([program], source) =>
       .replaceAll(/(\n|\\n|^ )\s+/g, "$1")
       .replaceAll(/(?<=[{};,(])\n(?!$)/g, "")
       .replaceAll(/ ?([-+*/%=!<>]=|&&|\|\||->|<<|>>|[+*/%<>&|,;:{}()?]) ?(?!=)/g, "$1")
-      .replaceAll(/(?<=[\w)\]]) ?= ?(?!=)/g, "=");
+      .replaceAll(/(?<=[\w)\]]) ?= ?(?!=)/g, "=")
+      .replaceAll(/(?<=[\w)\]]) - (?=[\w(])/g, "-");
     return { start, end, text: bare };
   });
 

@@ -2,11 +2,13 @@
 // taken out of an object, or put into one, is called as the property is where that is as short, since `{ key }` is then all
 // there is to write; and the names of a module's own functions are given last, when those inside have got the single letters.
 
+import { alikeNames, placeholder } from "./alike.ts";
+
 /** A scope of the minifier's tree: a function, a class or the whole; and what a block has for one. */
 type Scope = object;
 
 /** What a name stands for. */
-interface Definition {
+export interface Definition {
   readonly scope: Scope;
   /** Declared in no scope: the platform's. */
   readonly undeclared: boolean;
@@ -33,7 +35,7 @@ export interface Node {
 }
 
 /** A definition with all that names are given by. */
-interface Local {
+export interface Local {
   readonly definition: Definition;
   /** The scopes in which it is visible under its name: those where it is used, and those between them and its own. */
   readonly scopes: Set<Scope>;
@@ -96,8 +98,8 @@ const NAMES = ["", ...LETTERS, ...[...LETTERS].flatMap((a) => [...LETTERS].map((
 /** What no variable may be called, as far as it is as short. */
 const RESERVED = ["do", "if", "in", "as", "is", "of", "for", "let", "new", "try", "var", "get", "set"];
 
-/** Gives all variables of a module their names, which are the tree's to print. */
-export function nameLocals(tree: Node): void {
+/** Gives all variables of a module their names, which are the tree's to print; `printed` says how it looks. */
+export async function nameLocals(tree: Node, printed: () => Promise<string>): Promise<void> {
   const locals = localsOf(tree);
   const taken = new Map<Scope, Set<string>>();
   const reserved = new Set(RESERVED);
@@ -129,6 +131,11 @@ export function nameLocals(tree: Node): void {
     take(local, name);
     if (key !== undefined && known === undefined) before.set(key, [name, ...again]);
   }
+  const names = own.map(({ definition }) => definition.mangled_name!);
+  own.forEach(({ definition }, i) => definition.mangled_name = placeholder(i));
+  const text = await printed();
+  const better = alikeNames(text, own, names, reserved);
+  own.forEach(({ definition }, i) => definition.mangled_name = better[i]!);
 }
 
 /** The property beside which a variable is met most often, and how often that is. */

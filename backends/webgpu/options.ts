@@ -9,8 +9,7 @@ import type { Limits } from "./compile.ts";
 import { onCores } from "./cores.ts";
 import type { Guard } from "./guard.ts";
 import { families } from "./kernels/mod.ts";
-import type { GpuKernels } from "./kernels/types.ts";
-import type { Abilities, Variant } from "./kernels/variants.ts";
+import type { Abilities } from "./kernels/variants.ts";
 import type { Tune, Tuner } from "./tune.ts";
 
 /** Matrices of up to this many elements are packed. */
@@ -56,8 +55,10 @@ export async function limitsOf(
     workgroupLanes: adapter.maxComputeInvocationsPerWorkgroup,
   };
   const alone = onCores(parallelism) && tuner === null && variants["product"] === undefined;
-  const gpu = alone ? null : await import("./kernels/gpu.ts").catch(withoutFile);
-  checkVariants(variants, gpu, abilities);
+  const file = alone && options.variants === undefined
+    ? null
+    : await import("./kernels/gpu.ts").catch(withoutFile);
+  file?.checkForced(variants, families, abilities);
   const binding = options.bindingLimit ??
     Math.min(adapter.maxStorageBufferBindingSize, adapter.maxBufferSize);
   return {
@@ -67,7 +68,7 @@ export async function limitsOf(
     parallelism,
     copyBelow: options.copyBelow ?? COPY_BELOW,
     abilities,
-    gpu,
+    gpu: alone ? null : file,
     choose: (question) => variants[question.family] ?? tuner?.winner(question),
     band: options.guard?.BAND ?? 0,
   };
@@ -77,20 +78,4 @@ export async function limitsOf(
 function withoutFile(error: unknown): null {
   console.warn(`webgpu: products are going to take longer than they need to: ${error}`);
   return null;
-}
-
-function checkVariants(
-  variants: Readonly<Record<string, string>>,
-  gpu: GpuKernels | null,
-  abilities: Abilities,
-): void {
-  for (const [family, name] of Object.entries(variants)) {
-    const candidates = family === "product" ? gpu?.VARIANTS : families[family];
-    const found = candidates?.find((each) => each.name === name);
-    if (!found) throw new RangeError(`webgpu: no variant of ${family} is called ${name}`);
-    const lacks = family === "product" && gpu?.missing(found as Variant, abilities);
-    if (lacks) {
-      throw new RangeError(`webgpu: the variant ${name} takes ${lacks}, which this adapter does not have`);
-    }
-  }
 }

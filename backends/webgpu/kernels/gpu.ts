@@ -1,10 +1,11 @@
 /**
  * The products whose lanes share what they load: for GPUs, and where somebody measures. Loaded on demand by devices that
- * take them, since software drivers, and pages on them, never do.
+ * take them, since software drivers, and pages on them, never do. With them comes what only those need who name a variant.
  *
  * @module
  */
 
 export { sharedForward, sharedInputGradient, sharedWeightGradient } from "./conv2d_shared.ts";
+export { checkForced } from "./forced.ts";
 export { sharedProduct } from "./gemm_shared.ts";
 export { missing, VARIANTS } from "./variants.ts";
