@@ -7,7 +7,8 @@ import { spread } from "../data/mod.ts";
 import { toPlanes } from "../data/prepare/decode/mod.ts";
 import { fitSquare } from "../data/prepare/decode/resample.ts";
 import { describe } from "../data/prepare/progress.ts";
-import { encodeHeader, HEADER_BYTES, parseHeader, parseIndex } from "../data/shards/format.ts";
+import { encodeHeader, HEADER_BYTES, parseHeader, type ShardIndex } from "../data/shards/format.ts";
+import { encodeIndex, parseIndex } from "../data/shards/index.ts";
 import { eigen, Sums, Totals } from "../data/shards/statistics.ts";
 
 const image = (size: number) => fc.uint8Array({ minLength: 3 * size, maxLength: 3 * size });
@@ -161,21 +162,77 @@ test("shards: the header is a safetensors header whose data begin with a page", 
   );
 });
 
-test("shards: what is wrong with an index is said in one line", () => {
+const INDEX = {
+  format: "fermi-shards",
+  version: 2,
+  shape: [3, 8, 8],
+  classes: ["a", "b"],
+  train: {
+    images: 3,
+    broken: 1,
+    shards: [
+      { file: "train-00000.safetensors", images: 2, crc32: "0123abcd" },
+      { file: "train-00001.safetensors", images: 1, crc32: "0123abcd" },
+    ],
+  },
+  test: { images: 1, broken: 0, shards: [{ file: "test-00000.safetensors", images: 1, crc32: "00000000" }] },
+  statistics: { file: "statistics.safetensors", crc32: "ffffffff" },
+  plan: { source: "a set", decoder: "", size: 8, filesPerShard: 2, train: "", test: "" },
+} as const;
+
+test("shards: what is wrong with an index is said in one line, also when its checksum is right", () => {
+  // Pages have no zlib; any checksum will do.
+  const crc32 = (bytes: Uint8Array) => bytes.reduce((sum, byte) => (31 * sum + byte) >>> 0, 0);
+  const { train, test, statistics } = INDEX;
+  const [shard, next] = train.shards;
   const cases: [unknown, RegExp][] = [
     [null, /is no index of shards/],
     [{ format: "other" }, /its "format" wants to be "fermi-shards"/],
     [{ format: "fermi-shards", version: 9 }, /is of version 9, this program reads version 2/],
+    [{ format: "fermi-shards", version: 2 }, /its shape is undefined, wants \[3, height, width\]/],
+    [{ ...INDEX, shape: [1, 8, 8] }, /its shape is \[1,8,8\], wants/],
+    [{ ...INDEX, shape: [3, 8, 0.5] }, /its shape is/],
+    [{ ...INDEX, classes: [] }, /its classes want to be a list of names/],
+    [{ ...INDEX, classes: ["a", 1] }, /its classes want to be a list of names/],
+    [{ ...INDEX, statistics: undefined }, /its statistics want to be the file statistics\.safetensors/],
+    [{ ...INDEX, statistics: { ...statistics, file: "../x" } }, /its statistics want to be the file/],
+    [{ ...INDEX, plan: undefined }, /its plan has no source/],
+    [{ ...INDEX, test: undefined }, /it has no list of test shards/],
+    [{ ...INDEX, test: { ...test, images: 0, shards: [] } }, /it has no test images/],
+    [{ ...INDEX, train: { ...train, images: 4 } }, /its train shards have 3 images together, not 4/],
+    [{ ...INDEX, train: { ...train, broken: -1 } }, /its number of broken train files is -1/],
     [
-      { format: "fermi-shards", version: 2, train: { images: 2, shards: [{ images: 1 }] } },
-      /have 1 images together, not 2/,
+      { ...INDEX, train: { ...train, shards: [next, shard] } },
+      /shard 0 wants to be the file train-00000\.safe/,
     ],
-    [{ format: "fermi-shards", version: 2 }, /is damaged/],
+    [
+      { ...INDEX, train: { ...train, shards: [shard, { ...next, file: "../train-00001.safetensors" }] } },
+      /its train shard 1 wants to be the file train-00001\.safetensors, a number of images and a checksum/,
+    ],
+    [
+      { ...INDEX, train: { ...train, shards: [shard, { ...next, images: "1" }] } },
+      /its train shard 1 wants to/,
+    ],
+    [{ ...INDEX, train: { ...train, shards: [shard, null] } }, /its train shard 1 wants to be the file/],
   ];
   for (const [index, message] of cases) {
-    assert.throws(() => parseIndex(JSON.stringify(index), "index.json"), { name: "DataError", message });
+    const text = encodeIndex(index as ShardIndex, crc32);
+    assert.throws(() => parseIndex(index === null ? "null" : text, "index.json", crc32), {
+      name: "DataError",
+      message,
+    });
   }
-  assert.throws(() => parseIndex("{", "index.json"), /is no JSON/);
+  assert.throws(() => parseIndex("{", "index.json", crc32), /is no JSON/);
+  const text = encodeIndex(INDEX, crc32);
+  const { crc32: _, ...read } = JSON.parse(text);
+  assert.deepEqual([parseIndex(text, "index.json", crc32), read], [INDEX, INDEX]);
+  for (const change of [text.replace('"a"', '"c"'), text.replace('"broken": 1', '"broken": 2')]) {
+    assert.throws(() => parseIndex(change, "index.json", crc32), {
+      name: "DataError",
+      message:
+        /^index\.json: is damaged: its checksum is \w{8}, wants \w{8}; delete it and prepare the shards/,
+    });
+  }
 });
 
 test("spread: some of each class, in order", () => {

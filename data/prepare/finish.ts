@@ -19,9 +19,10 @@ import {
   STATISTICS,
   VERSION,
 } from "../shards/format.ts";
+import { encodeIndex } from "../shards/index.ts";
 import type { Totals } from "../shards/statistics.ts";
 import type { Broken } from "../shards/writer.ts";
-import { writeJson, writeWhole } from "../whole_files.ts";
+import { writeWhole } from "../whole_files.ts";
 import type { FinishedPart } from "./part.ts";
 
 /** What `finish` takes. */
@@ -77,7 +78,7 @@ export async function finish(
     statistics: { file: STATISTICS, crc32: hex(crc32(statistics)) },
     plan,
   };
-  await writeJson(join(to, INDEX), index);
+  await writeWhole(join(to, INDEX), encodeIndex(index, crc32));
   await rm(join(to, PLAN), { force: true });
   return broken;
 }

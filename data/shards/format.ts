@@ -176,34 +176,3 @@ export function parseHeader(header: Uint8Array, name: string): ShardHeader {
     );
   }
 }
-
-/**
- * Reads `index.json`.
- *
- * @throws {DataError} when it is none, or of another version.
- */
-export function parseIndex(text: string, name: string): ShardIndex {
-  let index: Partial<ShardIndex> | null;
-  try {
-    index = JSON.parse(text);
-  } catch (error) {
-    throw new DataError(`${name}: is no JSON: it is damaged, prepare the shards again`, { cause: error });
-  }
-  if (index?.format !== FORMAT) {
-    throw new DataError(`${name}: is no index of shards: its "format" wants to be "${FORMAT}"`);
-  }
-  if (index.version !== VERSION) {
-    throw new DataError(`${name}: is of version ${index.version}, this program reads version ${VERSION}`);
-  }
-  const whole = index as ShardIndex;
-  for (const part of ["train", "test"] as const) {
-    const { images, shards } = whole[part] ?? {};
-    const sum = Array.isArray(shards) ? shards.reduce((total, shard) => total + shard.images, 0) : NaN;
-    if (sum !== images) {
-      throw new DataError(
-        `${name}: is damaged: its ${part} shards have ${sum} images together, not ${images}`,
-      );
-    }
-  }
-  return whole;
-}

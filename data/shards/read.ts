@@ -4,7 +4,7 @@
  * @module
  */
 
-import { DataError, type Dataset, type ImageStatistics, type Split } from "../dataset.ts";
+import { DataError, type Dataset, type ImageStatistics } from "../dataset.ts";
 import { readPath } from "../files.ts";
 import { parseSafetensors } from "../safetensors.ts";
 import { type Crc32, loadCrc32 } from "./crc.ts";
@@ -14,11 +14,13 @@ import {
   hex,
   INDEX,
   parseHeader,
-  parseIndex,
   type PartEntry,
   PLAN,
+  type ShardEntry,
   type ShardIndex,
 } from "./format.ts";
+import { parseIndex } from "./index.ts";
+import { type OpenShard, splitOf } from "./split.ts";
 
 /** Deno reads an open file once at a time: where there are few shards, each is opened so often that there are as many. */
 const LEAST_FILES = 8;
@@ -58,24 +60,18 @@ export async function readShards(folder: string): Promise<ShardDataset> {
   }
   const crc32 = await loadCrc32();
   const text = new TextDecoder().decode(await readPath(join(folder, INDEX)));
-  const index = parseIndex(text, join(folder, INDEX));
+  const index = parseIndex(text, join(folder, INDEX), crc32);
   const files: number[] = [];
   const close = () => files.splice(0).forEach((file) => fs.closeSync(file));
   try {
     const part = ({ shards }: PartEntry) =>
-      shards.map(({ file, images, crc32: expected }) => {
-        const path = join(folder, file);
+      shards.map((entry) => {
+        const path = join(folder, entry.file);
         const open = () => files[files.push(openFile(fs, path)) - 1]!;
         const copies = Array.from({ length: Math.ceil(LEAST_FILES / shards.length) }, open);
-        const shard = readAround(fs, path, copies, index, crc32);
-        if (shard.crc !== expected) {
-          throw damaged(path, `the checksum of its labels is ${shard.crc}, wants ${expected}`);
-        }
-        if (shard.labels.length !== images) {
-          throw damaged(path, `it has ${shard.labels.length} images, wants ${images}`);
-        }
-        return shard;
+        return readAround(fs, path, copies, entry, index, crc32);
       });
+    const size = index.shape.reduce((product, extent) => product * extent, 1);
     const [train, test] = [part(index.train), part(index.test)];
     return {
       name: index.plan.source,
@@ -83,25 +79,14 @@ export async function readShards(folder: string): Promise<ShardDataset> {
       classes: index.classes.length,
       classNames: index.classes,
       statistics: await readStatistics(join(folder, index.statistics.file), index, crc32),
-      train: splitOf(train, index, fs, crc32),
-      test: splitOf(test, index, fs, crc32),
+      train: splitOf(train, size, fs, crc32),
+      test: splitOf(test, size, fs, crc32),
       close,
     };
   } catch (error) {
     close();
     throw error;
   }
-}
-
-interface OpenShard {
-  readonly path: string;
-  /** The same file, open once or several times. */
-  readonly files: readonly number[];
-  readonly labels: Int32Array;
-  /** Of each image. */
-  readonly crcs: Uint32Array;
-  /** Of header, labels, checksums and record, in hexadecimal. */
-  readonly crc: string;
 }
 
 type Fs = typeof import("node:fs");
@@ -115,12 +100,13 @@ function openFile(fs: Fs, path: string): number {
   }
 }
 
-/** Reads all of a shard but the images and their sum. */
+/** Reads all of a shard but the images and their sum, and checks it. */
 function readAround(
   fs: Fs,
   path: string,
   files: readonly number[],
-  { shape }: ShardIndex,
+  entry: ShardEntry,
+  { shape, classes }: ShardIndex,
   crc32: Crc32,
 ): OpenShard {
   const { size } = fs.fstatSync(files[0]!);
@@ -137,14 +123,23 @@ function readAround(
     throw damaged(path, `its images are ${images.shape.slice(1)}, want to be ${shape}`);
   }
   const tail = read(labels.begin, record.end);
+  const crc = hex(crc32(tail, crc32(header)));
+  if (crc !== entry.crc32) throw damaged(path, `the checksum of its labels is ${crc}, wants ${entry.crc32}`);
   const count = images.shape[0]!;
-  return {
+  if (count !== entry.images) throw damaged(path, `it has ${count} images, wants ${entry.images}`);
+  const shard = {
     path,
     files,
     labels: new Int32Array(tail.buffer, 0, count),
     crcs: new Uint32Array(tail.buffer, crcs.begin - labels.begin, count),
-    crc: hex(crc32(tail, crc32(header))),
   };
+  // They are as they were written, so the index has the classes of others.
+  const wrong = shard.labels.findIndex((label) => label < 0 || label >= classes.length);
+  if (wrong !== -1) {
+    const range = `the index has classes 0 to ${classes.length - 1}`;
+    throw damaged(path, `the label of image ${wrong} is ${shard.labels[wrong]}, ${range}`);
+  }
+  return shard;
 }
 
 async function readStatistics(path: string, index: ShardIndex, crc32: Crc32): Promise<ImageStatistics> {
@@ -154,64 +149,17 @@ async function readStatistics(path: string, index: ShardIndex, crc32: Crc32): Pr
     throw damaged(path, `its checksum is ${crc}, wants ${index.statistics.crc32}`);
   }
   const { tensors } = parseSafetensors(bytes, path);
-  const buffer = (name: string) => Uint8Array.from(tensors.get(name)!.data).buffer;
-  const vectors = new Float64Array(buffer("eigenvectors"));
-  return {
-    mean: new Float32Array(buffer("mean")),
-    eigenvalues: [...new Float64Array(buffer("eigenvalues"))],
-    eigenvectors: [0, 1, 2].map((i) => [...vectors.subarray(3 * i, 3 * i + 3)]),
+  const buffer = (name: string, dtype: string, shape: readonly number[]) => {
+    const tensor = tensors.get(name);
+    if (tensor?.dtype !== dtype || String(tensor.shape) !== String(shape)) {
+      throw damaged(path, `it has no ${name} of ${dtype} [${shape.join(", ")}]`);
+    }
+    return Uint8Array.from(tensor.data).buffer;
   };
-}
-
-/** The images of several shards as one list. */
-function splitOf(shards: readonly OpenShard[], { shape }: ShardIndex, fs: Fs, crc32: Crc32): Split {
-  const size = shape[0] * shape[1] * shape[2];
-  const count = shards.reduce((sum, { labels }) => sum + labels.length, 0);
-  // Of each image its shard, and its number there: eight bytes an image, and no search.
-  const shardOf = new Uint32Array(count);
-  const numberOf = new Uint32Array(count);
-  let start = 0;
-  shards.forEach(({ labels }, s) => {
-    shardOf.fill(s, start, start + labels.length);
-    for (let i = 0; i < labels.length; i++) numberOf[start++] = i;
-  });
+  const vectors = new Float64Array(buffer("eigenvectors", "F64", [3, 3]));
   return {
-    count,
-    label: (index) => shards[shardOf[index]!]!.labels[numberOf[index]!]!,
-    // Callbacks cost a third of what promises do; the system's threads read several images at once.
-    read: (indices, images) =>
-      new Promise((resolve, reject) => {
-        let [left, failure]: [number, Error | undefined] = [indices.length, undefined];
-        // Not before all are there: whoever hears of a failure may use the array for something else.
-        const settle = () => failure ? reject(failure) : resolve();
-        if (left === 0) settle();
-        indices.forEach((index, i) => {
-          const { path, files, crcs } = shards[shardOf[index]!]!;
-          const number = numberOf[index]!;
-          fs.read(
-            files[i % files.length]!,
-            images,
-            i * size,
-            size,
-            HEADER_BYTES + number * size,
-            (error, bytes) => {
-              if (error) {
-                failure ??= new DataError(`${path}: cannot be read (${error.code})`, { cause: error });
-              } else if (bytes !== size) failure ??= damaged(path, `it ends in image ${number}`);
-              else {
-                const crc = crc32(images.subarray(i * size, (i + 1) * size));
-                if (crc !== crcs[number]) {
-                  const wanted = hex(crcs[number]!);
-                  failure ??= damaged(
-                    path,
-                    `the checksum of image ${number} is ${hex(crc)}, wants ${wanted}`,
-                  );
-                }
-              }
-              if (--left === 0) settle();
-            },
-          );
-        });
-      }),
+    mean: new Float32Array(buffer("mean", "F32", index.shape)),
+    eigenvalues: [...new Float64Array(buffer("eigenvalues", "F64", [3]))],
+    eigenvectors: [0, 1, 2].map((i) => [...vectors.subarray(3 * i, 3 * i + 3)]),
   };
 }

@@ -8,7 +8,9 @@ import fc from "fast-check";
 import { batches, readShards, shareOf, shuffledOrder } from "../../data/mod.ts";
 import { prepare } from "../../data/prepare/mod.ts";
 import { loadCrc32 } from "../../data/shards/crc.ts";
-import { HEADER_BYTES } from "../../data/shards/format.ts";
+import { encodeSafetensors } from "../../data/safetensors.ts";
+import { HEADER_BYTES, hex } from "../../data/shards/format.ts";
+import { encodeIndex } from "../../data/shards/index.ts";
 import { randomKey } from "../../mod.ts";
 import { device } from "../../mod.ts";
 import { idxFiles, write } from "./image_sets.ts";
@@ -136,6 +138,26 @@ test("shards: what is damaged is named", () =>
     });
     dataset.close();
     await writeFile(shard, good);
+
+    // An index that another program has written, with its checksum.
+    const crc32 = await loadCrc32();
+    const index = await readFile(`${folder}/index.json`, "utf8");
+    const { crc32: _, ...read } = JSON.parse(index);
+    await writeFile(`${folder}/index.json`, encodeIndex({ ...read, classes: ["0", "1"] }, crc32));
+    await refused(
+      /train-00000\.safetensors: is damaged: the label of image 2 is 2, the index has classes 0 to 1; delete it/,
+    );
+    const nothing = encodeSafetensors(new Map());
+    const statistics = await readFile(`${folder}/statistics.safetensors`);
+    await writeFile(`${folder}/statistics.safetensors`, nothing);
+    const other = { ...read.statistics, crc32: hex(crc32(nothing)) };
+    await writeFile(`${folder}/index.json`, encodeIndex({ ...read, statistics: other }, crc32));
+    await refused(/statistics\.safetensors: is damaged: it has no eigenvectors of F64 \[3, 3\]; delete it/);
+    await writeFile(`${folder}/statistics.safetensors`, statistics);
+    await writeFile(`${folder}/index.json`, index.replace('"0"', '"9"'));
+    await refused(/index\.json: is damaged: its checksum is \w{8}, wants \w{8}; delete it and prepare/);
+    await writeFile(`${folder}/index.json`, index);
+    (await readShards(folder)).close();
 
     await flipped(`${folder}/statistics.safetensors`, 500);
     await refused(/statistics\.safetensors: is damaged: its checksum is/);
