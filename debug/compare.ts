@@ -8,11 +8,11 @@
 
 import type { GraphNode, Spec } from "../tensor/declare.ts";
 import { postorder, unevaluatedOperands } from "../tensor/graph.ts";
-import { recordProvenance } from "../tensor/provenance.ts";
 import type { Shape } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { layerOf, linesOf, nameOf, nameOfAll, placeOf } from "./describe.ts";
 import { readRoots } from "./reading.ts";
+import { recordProvenance } from "./record.ts";
 
 /**
  * How one result of an op compares.
@@ -71,8 +71,8 @@ export interface OutputComparison extends Spec {
  *
  * ```ts
  * import assert from "node:assert/strict";
- * import { device, ones, recordProvenance } from "@fermi/fermi";
- * import { compareOps, type OpComparison } from "@fermi/fermi/debug";
+ * import { device, ones } from "@fermi/fermi";
+ * import { compareOps, type OpComparison, recordProvenance } from "@fermi/fermi/debug";
  *
  * const x = ones([2], { device: await device("cpu") });
  * const y = recordProvenance(() => x.exp());
@@ -226,8 +226,8 @@ export async function compareOps(
  *
  * ```ts
  * import assert from "node:assert/strict";
- * import { device, recordProvenance, tensor } from "@fermi/fermi";
- * import { compareOps, describeOp } from "@fermi/fermi/debug";
+ * import { device, tensor } from "@fermi/fermi";
+ * import { compareOps, describeOp, recordProvenance } from "@fermi/fermi/debug";
  *
  * const x = tensor([1, 2], { device: await device("cpu") });
  * const { ops } = await compareOps([recordProvenance(() => x.div(3))]);

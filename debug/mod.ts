@@ -16,4 +16,5 @@
 
 export * from "./check_gradients.ts";
 export * from "./compare.ts";
+export { recordProvenance } from "./record.ts";
 export * from "./trace_non_finite.ts";

@@ -5,12 +5,13 @@
  */
 
 import { definitionOf, type Spec } from "../tensor/declare.ts";
-import { type Provenance, recordProvenance } from "../tensor/provenance.ts";
+import type { Provenance } from "../tensor/provenance.ts";
 import { show } from "../tensor/shape.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { layerOf, nameOf, placeOf } from "./describe.ts";
 import { unravel } from "./differences.ts";
 import { readRoots } from "./reading.ts";
+import { recordProvenance } from "./record.ts";
 import { type Site, Survey, type Surveyed } from "./survey.ts";
 
 /**

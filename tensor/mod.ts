@@ -38,7 +38,7 @@ export type { DType, HostArray, Precision } from "./dtype.ts";
 export { evaluate } from "./evaluate.ts";
 export { gradients, type ValueAndGrad, valueAndGrad } from "./gradients.ts";
 export * from "./ops/mod.ts";
-export { type Provenance, recordProvenance } from "./provenance.ts";
+export type { Provenance } from "./provenance.ts";
 export type { Padding, Pair, Shape } from "./shape.ts";
 export { InputSlot, Parameter, State } from "./state.ts";
 export { Tensor } from "./tensor.ts";

@@ -2,14 +2,13 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { compareOps, describeOp } from "../debug/mod.ts";
+import { compareOps, describeOp, recordProvenance } from "../debug/mod.ts";
 import {
   gradients,
   InputSlot,
   nn,
   Parameter,
   randomKey,
-  recordProvenance,
   type Tensor,
   tensor,
 } from "../mod.ts";

@@ -3,8 +3,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { compareOps, describeOp } from "../debug/mod.ts";
-import { type Device, nn, randomKey, recordProvenance, SGD, type Tensor } from "../mod.ts";
+import { compareOps, describeOp, recordProvenance } from "../debug/mod.ts";
+import { type Device, nn, randomKey, SGD, type Tensor } from "../mod.ts";
 import {
   type CompareEvent,
   prepareJob,

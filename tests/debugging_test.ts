@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { synthetic } from "../data/mod.ts";
-import { type NonFinite, traceNonFinite } from "../debug/mod.ts";
+import { type NonFinite, recordProvenance, traceNonFinite } from "../debug/mod.ts";
+import { placeIn } from "../debug/record.ts";
 import {
   crossEntropy,
   type Device,
@@ -14,14 +15,12 @@ import {
   nn,
   Parameter,
   randomKey,
-  recordProvenance,
   SGD,
   type Tensor,
   tensor,
 } from "../mod.ts";
 import { build, models } from "../nn/mod.ts";
 import { Evaluator, makeSchedule, train, type TrainEvent } from "../train/mod.ts";
-import { placeIn } from "../tensor/provenance.ts";
 import { devices } from "./devices.ts";
 
 const all = await devices();

@@ -7,7 +7,8 @@
 import { batches, shuffledOrder } from "../data/mod.ts";
 import { compareOps, type Comparison, describeOp, type OpComparison } from "../debug/compare.ts";
 import { layerOf, nameOf, nameOfAll } from "../debug/describe.ts";
-import { foldIn, recordProvenance, type Shape, type Tensor } from "../tensor/mod.ts";
+import { recordProvenance } from "../debug/record.ts";
+import { foldIn, type Shape, type Tensor } from "../tensor/mod.ts";
 import type { TrainOptions, TrainResult } from "./loop.ts";
 import { TrainingStep } from "./step.ts";
 

@@ -6,10 +6,10 @@
 
 import type { PlannedEvaluation, PlanningBackend } from "../backends/planner.ts";
 import type { StepPlan } from "../debug/plan_table.ts";
+import { recordProvenance } from "../debug/record.ts";
 import { type AugmentName, ImageInput, type ImageInputOptions } from "../data/mod.ts";
 import { build, type ModelTable } from "../nn/mod.ts";
 import { type Device, randomKey } from "../tensor/mod.ts";
-import { recordProvenance } from "../tensor/provenance.ts";
 import { checkPrecision, type JobSettings, tableOf } from "./job.ts";
 import { type Recipe, recipes } from "./recipes.ts";
 import { SGD } from "./sgd.ts";

@@ -68,14 +68,15 @@ export interface Structure {
   readonly states: readonly GPUBuffer[];
 }
 
-/** The kernel of an op, if there is one. */
-export function kernelOf(op: AnyOp): Kernel<never> | undefined {
-  return (kernels as Readonly<Record<string, Kernel<never>>>)[op.name];
+/** The kernel of an op, if there is one for its attributes. */
+function kernelOf({ op, attributes }: GraphNode): Kernel<never> | undefined {
+  const kernel = (kernels as Readonly<Record<string, Kernel<never>>>)[op.name];
+  return kernel?.kind === "dispatch" && kernel.takes?.(attributes as never) === false ? undefined : kernel;
 }
 
 function operands(tensor: Tensor): readonly Tensor[] {
   const inputs = unevaluatedOperands(tensor);
-  return inputs.length === 0 || kernelOf(tensor.node!.op) ? inputs : [definition(tensor)];
+  return inputs.length === 0 || kernelOf(tensor.node!) ? inputs : [definition(tensor)];
 }
 
 /** What a composite's output stands for. */
@@ -135,7 +136,7 @@ export function structureOf(request: EvaluationRequest, stateId: (buffer: GPUBuf
     }
     let inputs = "";
     for (const input of needed) inputs += `,${number.get(input)}`;
-    if (kernelOf(node.op) === undefined) return `=${inputs}`;
+    if (kernelOf(node) === undefined) return `=${inputs}`;
     return `${node.op.name}${textOf(node.attributes)}${inputs}#${node.outputs.indexOf(tensor)}`;
   });
   const outputs = request.outputs.map(({ tensor, read }) => `${number.get(tensor)}${read ? "r" : "d"}`);
@@ -201,7 +202,7 @@ export function lower(request: EvaluationRequest, { order, leaves }: Structure):
       views.set(tensor, wholeView(leafValue(tensor), tensor.shape));
       continue;
     }
-    const kernel = kernelOf(node.op);
+    const kernel = kernelOf(node);
     if (kernel === undefined) {
       views.set(tensor, views.get(definition(tensor))!);
       continue;

@@ -1,7 +1,7 @@
 /**
  * Local response normalisation in one pass forward and one backward, where the composition would take dozens. An
  * invocation slides over a run of maps at one pixel, some maps a turn: each value is loaded once for all the windows that
- * it is in. Large windows are loops instead.
+ * it is in.
  *
  * @module
  */
@@ -13,6 +13,7 @@ import type { PlanValue } from "../values.ts";
 import type { DispatchKernel, KernelContext, KernelsOf } from "./types.ts";
 
 type Context = KernelContext<LocalResponseNormAttributes>;
+type Kernel = DispatchKernel<LocalResponseNormAttributes>;
 
 /** How many maps a turn of the loop normalises. */
 const TURN = 8;
@@ -108,50 +109,19 @@ const store = (m: number, lines: string) => `
 const read = (binding: string, value: PlanValue) =>
   ({ name: binding, value, element: elementOf(value), access: "read" }) as const;
 
-/** For large windows: an element a lane, in loops. Declares the sum of a term over the maps so far before and after it. */
-const sumOver = (name: string, before: string, after: string, term: string) => `
-  var ${name} = 0.0;
-  for (var other = max(map, p.${before}) - p.${before}; other < min(map + p.${after} + 1u, p.maps); other++) {
-    let at = origin + other * p.pixels;
-    ${name} += ${term};
-  }`;
-
-/** Such a pass, from lines that know the `scale` of element i. */
-function looped({ attributes: { size, groups }, shapes }: Context, lines: string) {
-  const [batch, channels, height, width] = shapes[0]! as readonly [number, number, number, number];
-  const long = Math.floor(size / 2);
-  return {
-    params: { pixels: height * width, maps: channels / groups, long, short: size - 1 - long },
-    body: `
-  let map = i / p.pixels % p.maps;
-  let origin = i - map * p.pixels;${sumOver("squares", "long", "short", "f32(images(at)) * f32(images(at))")}
-  let scale = p.k + p.alpha * squares;${lines}`,
-    invocations: batch * channels * height * width,
-  };
-}
-
 function emitForward(context: Context): void {
-  const { alpha, beta, k, size } = context.attributes;
+  const { alpha, beta, k } = context.attributes;
   const x = context.contiguous(context.inputs[0]!);
   const y = context.outputs[0]!;
   const element = elementOf(x);
   const { params, invocations, long, short, declare, scale, body } = frame(context);
   const load = (map: number) => declare(map, ["x"], `${name("x", map)} = f32(images(at));`);
   const known = range(-long, short);
-  const common = {
+  context.dispatch({
     bindings: [read("images", x), { name: "y", value: y, element, access: "write" }],
+    params,
     floats: { alpha, beta, k },
     functions: power(beta),
-  } as const;
-  if (size > MOST_MAPS) {
-    const lines = `
-  set_y(i, ${element}(f32(images(i)) / power(scale)));`;
-    context.dispatch({ ...common, ...looped(context, lines) });
-    return;
-  }
-  context.dispatch({
-    ...common,
-    params,
     body: body(known.map(load), [
       ...range(short, short + TURN).map(load),
       ...range(0, TURN).map((m) => store(m, `set_y(at, ${element}(${name("x", m)} / power(${scale(m)})));`)),
@@ -197,47 +167,11 @@ function emitGradient(context: Context): void {
   });
 }
 
-/** For large windows: what the maps send to their neighbours is stored between two passes. */
-function emitLargeGradient(context: Context): void {
-  const { alpha, beta, k } = context.attributes;
-  const [dy, x] = context.inputs.map((view) => context.contiguous(view));
-  const shares = context.temporary("f32", context.outputs[0]!.length);
-  const sink = context.sink();
-  const bindings = [read("dy", dy!), read("images", x!)];
-  const direct = `
-  let inverse = 1.0 / scale;
-  let direct = f32(dy(i)) * power(inverse);`;
-  context.dispatch({
-    bindings: [...bindings, { name: "shares", value: shares, element: "f32", access: "write" }],
-    floats: { alpha, beta, k },
-    functions: power(beta),
-    ...looped(
-      context,
-      `${direct}
-  set_shares(i, direct * f32(images(i)) * inverse);`,
-    ),
-  });
-  // The windows of a gradient are reversed.
-  const { params, ...rest } = looped(
-    context,
-    `${direct}${sumOver("sum", "short", "long", "shares(at)")}
-  store(i, direct - p.factor * f32(images(i)) * sum);`,
-  );
-  context.dispatch({
-    bindings: [...bindings, read("shares", shares), ...sink.bindings],
-    params: { ...params, ...sink.params },
-    floats: { alpha, beta, k, factor: 2 * alpha * beta },
-    functions: `${power(beta)}\n${sink.functions}`,
-    ...rest,
-  });
-}
+/** Large windows are computed as sums of their own: by the definition. */
+const takes = ({ size }: LocalResponseNormAttributes) => size <= MOST_MAPS;
 
 /** The table of the family. */
 export const normalizeKernels: KernelsOf<typeof import("../../../tensor/ops/normalize.ts")> = {
-  localResponseNorm: { kind: "dispatch", emit: emitForward } as DispatchKernel<LocalResponseNormAttributes>,
-  localResponseNormGradient: {
-    kind: "dispatch",
-    fuses: true,
-    emit: (context) => (context.attributes.size > MOST_MAPS ? emitLargeGradient : emitGradient)(context),
-  } as DispatchKernel<LocalResponseNormAttributes>,
+  localResponseNorm: { kind: "dispatch", takes, emit: emitForward } as Kernel,
+  localResponseNormGradient: { kind: "dispatch", fuses: true, takes, emit: emitGradient } as Kernel,
 };

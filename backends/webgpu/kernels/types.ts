@@ -113,6 +113,8 @@ export interface DispatchKernel<Attributes> {
   readonly kind: "dispatch";
   /** Whether element-wise ops behind it may be computed where it stores. */
   readonly fuses?: boolean;
+  /** Of a composite: whether the kernel is for these attributes; for others its definition is computed. */
+  takes?(attributes: Attributes): boolean;
   emit(context: KernelContext<Attributes>): void;
 }
 
