@@ -128,7 +128,7 @@ async function train(job: Job, flags: Flags, signal: AbortSignal): Promise<void>
     const records = await openRecords(flags, earlier);
     try {
       await runJob(
-        flags.backend === "auto" && where.name === "cpu" ? oneEpoch(job, log) : job,
+        { ...flags.backend === "auto" && where.name === "cpu" ? oneEpoch(job, log) : job, tune: flags.tune },
         where,
         tellAll([makeReporter(process.stdout, { quiet: flags.quiet }), ...records.reporters]),
         signal,

@@ -50,7 +50,8 @@ export interface ModelNotes {
   readonly mean?: StoredTensor | undefined;
 }
 
-const KEEP = 3;
+/** How many of the newest are kept when nobody says. */
+export const KEEP = 3;
 
 /** Writes the checkpoints of a run. */
 export class Checkpoints implements Keeper {

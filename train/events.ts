@@ -41,6 +41,22 @@ export interface StartEvent extends Recipe {
   readonly stepsPerEpoch: number;
   /** Of the whole run. */
   readonly steps: number;
+  /** How many parts of each test image are averaged over. */
+  readonly evalCrops: EvalCrops;
+  /** It is measured after so many steps, besides after each epoch. */
+  readonly evalEvery?: number;
+  /** It learns from so many images at most. */
+  readonly limit?: number;
+  /** Where the images are; without it they are those of the repository, or made up. */
+  readonly data?: string;
+  /** Whether the whole dataset was fetched. */
+  readonly full?: boolean;
+  /** How WebGPU's kernels are chosen. */
+  readonly tune?: "off" | "cached" | "on";
+  /** Whether the op is sought that makes a number NaN or infinite. */
+  readonly traceNaN?: boolean;
+  /** Where checkpoints are kept, after how many steps besides each epoch's, and how many of the newest. */
+  readonly checkpoint?: { readonly folder: string; readonly every?: number; readonly keep: number };
   /** Steps made before, by the run whose checkpoint this one goes on from. */
   readonly resumedAt?: number;
 }

@@ -26,13 +26,14 @@ import { type Device, foldIn, randomKey, type Tensor } from "../tensor/mod.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { CheckpointOptions } from "./checkpoints.ts";
 import { compareSteps } from "./comparison.ts";
-import { type Reporter, type Subject, tellAll } from "./events.ts";
+import { type Reporter, type StartEvent, type Subject, tellAll } from "./events.ts";
 import { imagesOf } from "./images.ts";
 import { inFolder, keepCheckpoints, makeFolderFor } from "./keep.ts";
 import { train, type TrainResult } from "./loop.ts";
 import { type Recipe, recipes } from "./recipes.ts";
 import { makeSchedule } from "./schedule.ts";
 import { SGD } from "./sgd.ts";
+import { startOf } from "./start_event.ts";
 import type { TrainPrecision } from "./step.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -85,6 +86,8 @@ export interface Job {
   readonly load: (key: Tensor) => Promise<Dataset>;
   /** The checkpoint that it goes on from. */
   readonly from?: Checkpoint | undefined;
+  /** How its device chooses kernels: for whoever looks at the run. */
+  readonly tune?: StartEvent["tune"];
 }
 
 /** The seed's parts. Numbers for different purposes are drawn from different keys, so none depends on another. */
@@ -211,7 +214,7 @@ async function run(
 ): Promise<TrainResult> {
   const began = performance.now();
   const { settings, recipe } = job;
-  const { seed, evalEvery, evalCrops, traceNaN, network, precision = "f32" } = settings;
+  const { evalEvery, evalCrops, traceNaN, precision = "f32" } = settings;
   checkPrecision(precision, device);
   const { keyFor, dataset, model, input } = await setUp(job, device);
   const parameters = [...model.parameters().values()];
@@ -227,25 +230,17 @@ async function run(
     ...checkpoints ? [checkpoints.record] : [],
     ...watch ? [watch({ device, model, dataset, input, precision })] : [],
   ]);
-  await report({
-    event: "start",
-    model: settings.model,
+  await report(startOf(job, {
     parameters: parameters.reduce((sum, parameter) => sum + parameter.size, 0),
     dataset: dataset.name,
     trainImages: dataset.train.count,
     testImages: dataset.test.count,
     backend: device.name,
     device: device.description,
-    seed,
-    precision,
     stepsPerEpoch,
-    ...recipe,
     augment: input.augment,
-    ...network && { network },
-    epochs: Math.ceil(steps / stepsPerEpoch),
     steps,
-    ...job.from ? { resumedAt: job.from.manifest.position.step } : {},
-  });
+  }));
   const result = await (settings.compare ? compareSteps : train)({
     device,
     model,

@@ -33,7 +33,10 @@ export async function leftOf(folder: string): Promise<Left> {
     sha256[name] = createHash("sha256").update(bytes).digest("hex");
   }
   const history = (await readHistory(folder)).map((event) => {
-    const { imagesPerSecond: _, seconds: __, ...rest } = event as typeof event & Record<string, unknown>;
+    // Where checkpoints are kept differs, too.
+    const { imagesPerSecond: _, seconds: __, checkpoint: ___, ...rest } = event as
+      & typeof event
+      & Record<string, unknown>;
     return rest;
   });
   return { sha256, history, steps };

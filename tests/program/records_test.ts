@@ -6,6 +6,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import sharp from "sharp";
 import type { EvalEvent, StartEvent, StepEvent } from "../../train/events.ts";
+import { Course } from "../../train/pictures/course.ts";
+import { makePage } from "../../train/pictures/page.ts";
 import { recipes } from "../../train/recipes.ts";
 import { EventFile } from "../../train/tensorboard/mod.ts";
 import { frame, maskedChecksum } from "../../train/tensorboard/records.ts";
@@ -67,6 +69,7 @@ const begin: StartEvent = {
   seed: 0,
   precision: "f32",
   augment: "none",
+  evalCrops: 1,
   stepsPerEpoch: 3,
   steps: 15,
 };
@@ -165,7 +168,7 @@ const WRITE = { deno: ["run", "-q", "-P=write", "--no-check"] };
 test("report: a page of all of a run that goes on, each picture as SVG and PNG, nothing half-written", async () => {
   await inFolder(async (folder) => {
     const checkpoints = join(folder, "checkpoints");
-    const first = await start("train.ts", [...SHORT, `--checkpoint=${checkpoints}`], WRITE);
+    const first = await start("train.ts", [...SHORT, "--eval-every=5", `--checkpoint=${checkpoints}`], WRITE);
     assert.deepEqual([first.code, first.stderr], [0, ""]);
     await mkdir(join(folder, "report"));
     // What a killed run has left.
@@ -199,11 +202,30 @@ test("report: a page of all of a run that goes on, each picture as SVG and PNG, 
     assert.match(page, /^<!doctype html>/);
     assert.match(page, /done: 12 steps/);
     assert(!page.includes('http-equiv="refresh"'));
+    for (
+      const [name, value] of [
+        ["limit", "96"],
+        ["eval crops", "1"],
+        ["eval every", "5"],
+        ["checkpoint", `folder ${checkpoints}, keep 3`],
+        ["seed", "0"],
+      ]
+    ) assert(page.includes(`<dt>${name}</dt><dd>${value}</dd>`), name);
     // Steps 1 to 6 come from the history, 7 to 12 were made again: the pale curve has a point for each.
     const [curve] = (await readFile(join(where, "loss.svg"), "utf8")).match(/ d="M[^"]{100,}"/)!;
     assert.equal(curve!.split("L").length, 12);
     assert.equal(sessionStart((await written(board))[1]), 7);
   });
+});
+
+test("report: the tile of the error says that it is from ten crops", () => {
+  const page = (crops: EvalEvent["crops"]) => {
+    const course = new Course();
+    for (const event of [begin, step(1), { ...evaluation, top5Error: 0.1, crops }]) course.add(event);
+    return [...makePage(course, "running", []).matchAll(/<dt>(Test error[^<]*)</g)].map(([, name]) => name);
+  };
+  assert.deepEqual(page(1), ["Test error", "Test error, top five"]);
+  assert.deepEqual(page(10), ["Test error (ten crops)", "Test error, top five (ten crops)"]);
 });
 
 test("report: a run that ends with an error leaves the page of what there was", async () => {

@@ -91,12 +91,13 @@ function tiles({ stretches, evaluations }: Course): string {
   const recent = stretches.slice(-Math.max(1, Math.floor(stretches.length / 40)));
   const mean = (value: (stretch: Stretch) => number) =>
     recent.reduce((sum, each) => sum + value(each), 0) / recent.length;
+  const crops = evaluation?.crops === 10 ? " (ten crops)" : "";
   const rows: [string, string, string][] = evaluation === undefined ? [] : [
-    ["Test error", percent(1 - evaluation.accuracy), `${percent(best)} at best`],
+    [`Test error${crops}`, percent(1 - evaluation.accuracy), `${percent(best)} at best`],
     ["Test loss", evaluation.loss.toFixed(3), `${grouped(evaluation.images)} images`],
   ];
   if (evaluation?.top5Error !== undefined) {
-    rows.splice(1, 0, ["Test error, top five", percent(evaluation.top5Error), "not among five"]);
+    rows.splice(1, 0, [`Test error, top five${crops}`, percent(evaluation.top5Error), "not among five"]);
   }
   rows.push(
     ["Training error", percent(mean(({ accuracy }) => 1 - accuracy)), "of the last batches"],
