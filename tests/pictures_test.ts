@@ -169,7 +169,12 @@ test("look: features are what the last layer gets, and neighbours and guesses fo
   });
   const input = new ImageInput({ images: shape, device: cpu });
   const observer = new Observer({ device: cpu, model, dataset: made, input, precision: "f32" }, 16);
-  const look = await observer.look(3);
+  const look = (await observer.look(3))!;
+  // Asked before each of the 2 + 3 batches, and after each of the two parts.
+  for (const batches of [0, 1, 2, 3, 5, 6]) {
+    let asked = 0;
+    assert.equal(await observer.look(4, () => asked++ >= batches), null);
+  }
   observer.dispose();
   assert.deepEqual([look.step, look.tested, look.compared, look.features], [3, 20, 40, 10]);
   assert.deepEqual([look.kernels!.shape, look.kernels!.towers], [[4, 1, 3, 3], 2]);

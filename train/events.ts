@@ -136,6 +136,11 @@ export function tellAll(reporters: readonly Reporter[]): Reporter {
   };
 }
 
+/** Whether a run was ended by someone who does not wait, so that nothing more is measured or looked at. */
+export function isHurried(signal: AbortSignal | undefined): boolean {
+  return signal?.reason === "SIGTERM";
+}
+
 /** What is trained: for reporters that look at more than the events. */
 export interface Subject {
   /** Where the network lives. */
@@ -146,6 +151,8 @@ export interface Subject {
   readonly dataset: Dataset;
   /** From the images' bytes to what the network sees. */
   readonly input: ImageInput;
+  /** Ends the run. */
+  readonly signal?: AbortSignal | undefined;
   /** What the network computes in. */
   readonly precision: TrainPrecision;
 }

@@ -228,7 +228,7 @@ async function run(
   const report = tellAll([
     reporter,
     ...checkpoints ? [checkpoints.record] : [],
-    ...watch ? [watch({ device, model, dataset, input, precision })] : [],
+    ...watch ? [watch({ device, model, dataset, input, precision, signal })] : [],
   ]);
   await report(startOf(job, {
     parameters: parameters.reduce((sum, parameter) => sum + parameter.size, 0),

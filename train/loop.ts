@@ -8,7 +8,7 @@ import { batches, type Dataset, type EvalCrops, type ImageInput, shuffledOrder }
 import type { Module } from "../nn/mod.ts";
 import { type Device, foldIn, type Tensor } from "../tensor/mod.ts";
 import { type Evaluation, Evaluator } from "./evaluate.ts";
-import type { Reporter } from "./events.ts";
+import { isHurried, type Reporter } from "./events.ts";
 import type { Position } from "./manifest.ts";
 import { nonFiniteError } from "./non_finite.ts";
 import { Pipeline } from "./pipeline.ts";
@@ -244,7 +244,7 @@ class Run {
     await this.#pipeline.drain();
     const { step } = this;
     if (this.#evaluatedAt === step) return;
-    const evaluation = await this.#evaluator.run(() => signal?.reason === "SIGTERM");
+    const evaluation = await this.#evaluator.run(() => isHurried(signal));
     if (evaluation === null) return;
     this.evaluation = evaluation;
     this.#evaluatedAt = step;

@@ -5,8 +5,11 @@ import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import sharp from "sharp";
+import { ImageInput, synthetic } from "../../data/mod.ts";
+import { device, foldIn, nn, randomKey } from "../../mod.ts";
 import type { EvalEvent, StartEvent, StepEvent } from "../../train/events.ts";
 import { Course } from "../../train/pictures/course.ts";
+import { Pictures } from "../../train/pictures/mod.ts";
 import { makePage } from "../../train/pictures/page.ts";
 import { recipes } from "../../train/recipes.ts";
 import { EventFile } from "../../train/tensorboard/mod.ts";
@@ -226,6 +229,34 @@ test("report: the tile of the error says that it is from ten crops", () => {
   };
   assert.deepEqual(page(1), ["Test error", "Test error, top five"]);
   assert.deepEqual(page(10), ["Test error (ten crops)", "Test error, top five (ten crops)"]);
+});
+
+test("report: after Ctrl-C the network is looked at once more, after SIGTERM the page says how old its pictures are", async () => {
+  const cpu = await device("cpu");
+  const key = randomKey(3, { device: cpu });
+  const shape = [1, 6, 6] as const;
+  const dataset = await synthetic({ key, shape, classes: 3, trainCount: 20, testCount: 10 });
+  const flatten = new nn.Flatten();
+  const model = new nn.Sequential({ flatten, fc1: new nn.Linear(36, 3, { key: foldIn(key, 1) }) });
+  const input = new ImageInput({ images: shape, device: cpu });
+  for (const [reason, looked] of [["SIGINT", 3], ["SIGTERM", 2]] as const) {
+    await inFolder(async (folder) => {
+      const controller = new AbortController();
+      const pictures = await Pictures.open({ folder });
+      const { signal } = controller;
+      const report = pictures.watch({ device: cpu, model, dataset, input, precision: "f32", signal });
+      for (const event of [begin, step(1), step(2), evaluation, step(3)]) await report(event);
+      controller.abort(reason);
+      // Before SIGTERM this evaluation was all but over.
+      await report({ ...evaluation, step: 3 });
+      await report({ event: "done", interrupted: true, steps: 3, accuracy: null, loss: null, seconds: 1 });
+      const page = await readFile(join(folder, "index.html"), "utf8");
+      assert.match(page, /stopped after 3 of 15 steps/);
+      const [, pictured] = page.match(/<p>pictures of the network after (\d) steps<\/p>/)!;
+      assert.equal(Number(pictured), looked, reason);
+    });
+  }
+  input.dispose();
 });
 
 test("report: a run that ends with an error leaves the page of what there was", async () => {

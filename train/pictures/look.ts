@@ -88,8 +88,10 @@ export class Observer {
    * few steps because it is slow, not thousands are asked for.
    *
    * @param step steps made
+   * @param givenUp asked before each batch whether to give up, for good
+   * @returns null when it was given up
    */
-  async look(step: number): Promise<Look> {
+  async look(step: number, givenUp: () => boolean = () => false): Promise<Look | null> {
     const { dataset: { classes, train, test } } = this.#subject;
     const readable = classes <= READABLE_CLASSES;
     const tested = evenly(test.count, readable ? TESTED.few : TESTED.many);
@@ -98,8 +100,10 @@ export class Observer {
       train.count,
       Math.min(COMPARED.most, Math.max(COMPARED.least, step * this.#batch)),
     );
-    const guesses = await this.#guess(tested, queries);
-    const likenesses = await this.#likenesses(queries, guesses.features, compared);
+    const guesses = await this.#guess(tested, queries, givenUp);
+    if (givenUp()) return null;
+    const likenesses = await this.#likenesses(queries, guesses.features, compared, givenUp);
+    if (givenUp()) return null;
     const labels = tested.map((index) => test.label(index));
     const first = guesses.top.map((top) => top[0]!.label);
     const wrong = largest(
@@ -123,13 +127,13 @@ export class Observer {
   }
 
   /** The most probable classes of each of the images, and the features of some that are asked for. */
-  async #guess(tested: readonly number[], queries: readonly number[]) {
+  async #guess(tested: readonly number[], queries: readonly number[], givenUp: () => boolean) {
     const { dataset: { test, classes } } = this.#subject;
     const top: Guess["top"][] = [];
     const features = new Map<number, Float32Array>();
     const wanted = new Set(queries);
     const order = [...tested, ...queries.filter((index) => !tested.includes(index))];
-    await this.#forward(test, order, (index, feature, probabilities) => {
+    await this.#forward(test, order, givenUp, (index, feature, probabilities) => {
       top.push(
         largest(probabilities, Math.min(TOP, classes)).map((label) => ({
           label,
@@ -145,12 +149,19 @@ export class Observer {
     queries: readonly number[],
     features: ReadonlyMap<number, Float32Array>,
     compared: readonly number[],
+    givenUp: () => boolean,
   ): Promise<Pick<Look, "likenesses" | "features">> {
     const { dataset: { train, test } } = this.#subject;
     const size = features.get(queries[0]!)!.length;
     const candidates = new Float32Array(compared.length * size);
     let count = 0;
-    await this.#forward(train, compared, (_, feature) => candidates.set(feature, size * count++));
+    await this.#forward(
+      train,
+      compared,
+      givenUp,
+      (_, feature) => candidates.set(feature, size * count++),
+    );
+    if (givenUp()) return { likenesses: [], features: size };
     const images = await this.#shown(test, queries);
     const likenesses = await Promise.all(queries.map(async (query, i): Promise<Likeness> => {
       const found = nearest(features.get(query)!, candidates, NEIGHBOURS);
@@ -163,10 +174,11 @@ export class Observer {
     return { likenesses, features: size };
   }
 
-  /** Takes images forward, and hands over each one's features, which the last layer gets, and probabilities. */
+  /** Takes images forward, until it is given up, and hands over each one's features, which the last layer gets, and probabilities. */
   async #forward(
     split: Split,
     indices: readonly number[],
+    givenUp: () => boolean,
     take: (index: number, features: Float32Array, probabilities: Float32Array) => void,
   ): Promise<void> {
     const { device, model, dataset: { shape, classes }, input, precision } = this.#subject;
@@ -176,6 +188,7 @@ export class Observer {
     for await (
       const { images, count } of batches(split, shape, { batch: this.#batch, order, last: "keep" })
     ) {
+      if (givenUp()) return;
       this.#images.write(images);
       const seen = cast(input.test(this.#images), precision);
       const hidden = layers.slice(0, -1).reduce((x: Tensor, layer) => layer.forward(x), seen);

@@ -6,7 +6,7 @@
 
 import { join } from "node:path";
 import { writeWhole } from "../../data/whole_files.ts";
-import type { Reporter, Subject, TrainEvent } from "../events.ts";
+import { isHurried, type Reporter, type Subject, type TrainEvent } from "../events.ts";
 import { drawAll } from "./drawings.ts";
 import { openFolder } from "./folder.ts";
 import { Course } from "./course.ts";
@@ -76,18 +76,22 @@ export class Pictures {
 
   async #write(state: State): Promise<void> {
     const began = performance.now();
-    const step = this.#course.evaluations.at(-1)?.step;
-    if (this.#observer && step !== undefined && step > 0 && this.#look?.step !== step) {
-      this.#look = await this.#observer.look(step);
-    }
+    await this.#lookAgain();
     await this.#draw(state);
     this.#written = { at: performance.now(), took: performance.now() - began };
+  }
+
+  /** Looks at the network, right after an evaluation; not for someone who does not wait. */
+  async #lookAgain(): Promise<void> {
+    const step = this.#course.evaluations.at(-1)?.step;
+    if (!this.#observer || !step || this.#look?.step === step) return;
+    this.#look = await this.#observer.look(step, () => isHurried(this.#subject!.signal)) ?? this.#look;
   }
 
   async #draw(state: State): Promise<void> {
     const { cards, files } = await drawAll(this.#course, this.#look, this.#subject!.dataset, this.#images);
     for (const { name, content } of files) await writeWhole(join(this.#folder, name), content);
-    await writeWhole(join(this.#folder, PAGE), makePage(this.#course, state, cards));
+    await writeWhole(join(this.#folder, PAGE), makePage(this.#course, state, cards, this.#look?.step));
   }
 
   async #end(state: State): Promise<void> {

@@ -36,8 +36,12 @@ const REFRESH = 30;
 /** How the run stands. */
 export type State = "running" | "done" | "stopped";
 
-/** Writes the page. */
-export function makePage(course: Course, state: State, cards: readonly Card[]): string {
+/**
+ * Writes the page.
+ *
+ * @param looked after how many steps the network was looked at, where there are pictures of it
+ */
+export function makePage(course: Course, state: State, cards: readonly Card[], looked?: number): string {
   const { start } = course;
   const title = start === null ? "A run" : `${start.model} on ${start.dataset}`;
   const refresh = state === "running" ? `<meta http-equiv="refresh" content="${REFRESH}">\n` : "";
@@ -54,7 +58,7 @@ ${STYLE}
 </style>
 </head>
 <body>
-${header(course, state)}
+${header(course, state, looked)}
 <main>
 ${tiles(course)}
 <div class="cards">
@@ -68,7 +72,7 @@ ${settings(course)}
 `;
 }
 
-function header({ start, done, steps, stretches }: Course, state: State): string {
+function header({ start, done, steps, stretches }: Course, state: State, looked?: number): string {
   if (start === null) return "<header><h1>A run</h1></header>";
   const epoch = Math.max(1, Math.ceil((stretches.at(-1)?.last ?? 1) / start.stepsPerEpoch));
   const made = `${grouped(steps)} of ${grouped(start.steps)} steps`;
@@ -80,7 +84,9 @@ function header({ start, done, steps, stretches }: Course, state: State): string
   return `<header>
 <h1>${escape(start.model)} <span>on ${escape(start.dataset)}</span></h1>
 <p><span class="state ${state}">${words}</span></p>
-<p>${escape(start.backend)}, ${escape(start.device)}</p>
+<p>${escape(start.backend)}, ${escape(start.device)}</p>${
+    looked === undefined ? "" : `\n<p>pictures of the network after ${grouped(looked)} steps</p>`
+  }
 </header>`;
 }
 
