@@ -33,6 +33,7 @@ import {
   tellAll,
   textCheckReporter,
   textReporter,
+  type TrainEvent,
   UsageError,
 } from "./train/mod.ts";
 import { runProgram } from "./train/program.ts";
@@ -123,8 +124,7 @@ async function train(job: Job, flags: Flags, signal: AbortSignal): Promise<void>
   }
   const makeReporter = flags.json ? jsonReporter : textReporter;
   try {
-    const { folder, manifest } = job.from ?? {};
-    const earlier = folder !== undefined ? await readHistory(folder, manifest!.history.bytes) : [];
+    const earlier = job.from ? await historyOf(job.from, log) : [];
     const records = await openRecords(flags, earlier);
     try {
       await runJob(
@@ -140,6 +140,16 @@ async function train(job: Job, flags: Flags, signal: AbortSignal): Promise<void>
   } finally {
     where.destroy();
   }
+}
+
+/** What happened before; where that is lost, it is said. */
+async function historyOf(
+  { folder, manifest, lostHistory }: Checkpoint,
+  log: (line: string) => void,
+): Promise<readonly TrainEvent[]> {
+  if (lostHistory === null) return await readHistory(folder, manifest.history.bytes);
+  log(`${lostHistory}; a new one begins after step ${manifest.position.step}, and curves begin there, too`);
+  return [];
 }
 
 /** Checks the network's gradients, in f64; the signal ends it with what was checked. */

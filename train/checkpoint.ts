@@ -54,58 +54,85 @@ export interface Checkpoint {
   readonly manifest: Manifest;
   readonly model: Safetensors;
   readonly state: Safetensors;
-  /** As far as it belongs to this checkpoint. */
+  /** As far as it belongs to this checkpoint; an empty one where that is lost. */
   readonly history: History;
+  /** What is wrong with the history that was there, where a new one is to begin. */
+  readonly lostHistory: string | null;
 }
 
 /**
  * Reads a checkpoint, all of it, and checks it, for a run that goes on from it.
  *
- * @param path a folder with checkpoints, whose newest is meant, or the folder of one of them
- * @throws {DataError} in one line, which says what is wrong, and names the newest one before it that is whole.
+ * @param path a folder with checkpoints, whose newest is meant, or the folder of one of them: only then may the run's history
+ * be missing or damaged, and a new one will begin
+ * @throws {DataError} in one line, which says what is wrong, and names the newest one that is whole.
  * @throws {FolderInUseError} when the run is under way: a living process writes there, and deletes what is old.
  */
 export async function openCheckpoint(path: string): Promise<Checkpoint> {
-  const { folder, step } = await locate(path);
+  const { folder, step, named } = await locate(path);
   await refuseInUse(folder);
   try {
-    return await readCheckpoint(folder, step);
+    return await readCheckpoint(folder, step, named);
   } catch (error) {
     if (!(error instanceof DataError)) throw error;
-    const earlier = await newestWhole(folder, step);
-    const hint = earlier === undefined
-      ? "no checkpoint before it is whole"
-      : `--resume=${earlier} goes on from the one before it`;
-    throw new DataError(`${error.message}; ${hint}`, { cause: error });
+    throw new DataError(`${error.message}; ${await wayOn(folder, step)}`, { cause: error });
   }
 }
 
-/** Which checkpoint a path means. */
-async function locate(path: string): Promise<{ readonly folder: string; readonly step: number }> {
-  const { join } = await import("node:path");
+/** Which checkpoint a path means, and whether it says so itself. */
+async function locate(
+  path: string,
+): Promise<{ readonly folder: string; readonly step: number; readonly named: boolean }> {
+  const { stat } = await import("node:fs/promises");
+  const { dirname, join, resolve } = await import("node:path");
+  if (await stat(path).then((found) => found.isFile(), () => false)) {
+    const above = dirname(resolve(path));
+    const meant = stepOf(await nameOf(above)) === undefined ? "" : `: ${dirname(path)}`;
+    throw new DataError(`${path}: is a file, and a checkpoint is a folder${meant}`);
+  }
   const own = stepOf(await nameOf(path));
-  if (own !== undefined) return { folder: join(path, ".."), step: own };
+  if (own !== undefined) return { folder: join(path, ".."), step: own, named: true };
   await listFolder(path);
   const [newest] = await checkpointsIn(path);
   if (newest === undefined) throw new DataError(`${path}: has no checkpoint`);
-  return { folder: path, step: newest };
+  return { folder: path, step: newest, named: false };
 }
 
-async function newestWhole(folder: string, before: number): Promise<string | undefined> {
+/** From where a run can go on when a checkpoint cannot be used as it was asked for. */
+async function wayOn(folder: string, step: number): Promise<string> {
   const { join } = await import("node:path");
+  const flag = (which: number) => `--resume=${join(folder, checkpointName(which))}`;
+  // Its own files are whole: what is wrong is the history.
+  const anew = await isWhole(folder, step, true);
+  const before = await newestWhole(folder, step, !anew);
+  if (!anew) {
+    return before === undefined
+      ? "no checkpoint before it is whole"
+      : `${flag(before)} goes on from the one before it`;
+  }
+  const here = `${flag(step)}, which is whole, goes on with a new history`;
+  return before === undefined ? here : `${here}, ${flag(before)} with this one up to there`;
+}
+
+async function newestWhole(folder: string, before: number, anew: boolean): Promise<number | undefined> {
   for (const step of await checkpointsIn(folder)) {
-    if (step >= before) continue;
-    try {
-      await readCheckpoint(folder, step);
-      return join(folder, checkpointName(step));
-    } catch (error) {
-      if (!(error instanceof DataError)) throw error;
-    }
+    if (step < before && await isWhole(folder, step, anew)) return step;
   }
   return undefined;
 }
 
-async function readCheckpoint(folder: string, step: number): Promise<Checkpoint> {
+async function isWhole(folder: string, step: number, anew: boolean): Promise<boolean> {
+  try {
+    await readCheckpoint(folder, step, anew);
+    return true;
+  } catch (error) {
+    if (!(error instanceof DataError)) throw error;
+    return false;
+  }
+}
+
+/** @param anew whether a new history may take the place of one that is lost */
+async function readCheckpoint(folder: string, step: number, anew: boolean): Promise<Checkpoint> {
   const { join } = await import("node:path");
   const path = join(folder, checkpointName(step));
   const manifest = await readManifest(path);
@@ -117,8 +144,14 @@ async function readCheckpoint(folder: string, step: number): Promise<Checkpoint>
     return parseSafetensors(bytes, join(path, name));
   };
   const [model, state] = [await read(MODEL), await read(STATE)];
-  const history = await History.open(join(folder, HISTORY), manifest.history);
-  return { path, folder, manifest, model, state, history };
+  const file = join(folder, HISTORY);
+  let lostHistory: string | null = null;
+  const history = await History.open(file, manifest.history).catch((error) => {
+    if (!anew || !(error instanceof DataError)) throw error;
+    lostHistory = error.message;
+    return History.begin(file);
+  });
+  return { path, folder, manifest, model, state, history, lostHistory };
 }
 
 async function readManifest(path: string): Promise<Manifest> {
@@ -171,23 +204,47 @@ export interface ModelFile extends Safetensors {
  *
  * @param path a safetensors file, the folder of a checkpoint, or one with checkpoints, of which the best is meant, or the
  * newest where none was measured
- * @throws {DataError} in one line.
+ * @throws {DataError} in one line, which names the checkpoints that are whole where one of several is not.
  */
 export async function readModelFile(path: string): Promise<ModelFile> {
   const { stat } = await import("node:fs/promises");
-  const { join } = await import("node:path");
   const isFolder = await stat(path).then((found) => found.isDirectory(), () => false);
   if (!isFolder) return { path, ...parseSafetensors(await readPath(path), path) };
-  const { folder, step } = await locate(path);
-  let own = join(folder, checkpointName(step));
-  let manifest = await readManifest(own);
-  const best = manifest.best?.step ?? step;
-  if (stepOf(await nameOf(path)) === undefined && best !== step) {
-    own = join(folder, checkpointName(best));
-    manifest = await readManifest(own);
+  const { folder, step, named } = await locate(path);
+  try {
+    const { manifest, file } = await readModelOf(folder, step);
+    const best = manifest.best?.step ?? step;
+    return named || best === step ? file : (await readModelOf(folder, best)).file;
+  } catch (error) {
+    if (!(error instanceof DataError)) throw error;
+    const whole = await wholeModels(folder);
+    const hint = whole.length === 0 ? "no other is whole" : `whole: ${whole.join(", ")}`;
+    throw new DataError(`${error.message}; ${hint}`, { cause: error });
   }
-  const file = join(own, MODEL);
-  return { path: file, ...parseSafetensors(await readChecked(file, manifest.files[MODEL]), file) };
+}
+
+async function readModelOf(folder: string, step: number) {
+  const { join } = await import("node:path");
+  const own = join(folder, checkpointName(step));
+  const manifest = await readManifest(own);
+  const path = join(own, MODEL);
+  const tensors = parseSafetensors(await readChecked(path, manifest.files[MODEL]), path);
+  return { manifest, file: { path, ...tensors } satisfies ModelFile };
+}
+
+/** The checkpoints in a folder whose networks are whole, the newest first. */
+async function wholeModels(folder: string): Promise<string[]> {
+  const { join } = await import("node:path");
+  const whole: string[] = [];
+  for (const step of await checkpointsIn(folder)) {
+    try {
+      await readModelOf(folder, step);
+      whole.push(join(folder, checkpointName(step)));
+    } catch (error) {
+      if (!(error instanceof DataError)) throw error;
+    }
+  }
+  return whole;
 }
 
 /** The last part of a path, also of `.`. */

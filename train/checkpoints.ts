@@ -97,9 +97,16 @@ export class Checkpoints implements Keeper {
    * will make it again.
    */
   static async goOn(options: CheckpointOptions, kept: Kept, checkpoint: Checkpoint): Promise<Checkpoints> {
-    const { history, manifest: { position: { step }, best } } = checkpoint;
+    const { history, lostHistory, manifest: { position: { step }, best } } = checkpoint;
     const there = best !== null && (await checkpointsIn(options.folder)).includes(best.step);
-    return new Checkpoints(options, kept, { history, best: there ? best : null, step });
+    const checkpoints = new Checkpoints(options, kept, { history, best: there ? best : null, step });
+    if (lostHistory !== null) {
+      checkpoints.#clear = async () => {
+        await clear(options.folder, step);
+        await history.putLostAside();
+      };
+    }
+    return checkpoints;
   }
 
   /** Adds an event to the history, which reaches the disk with the next checkpoint. */

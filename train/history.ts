@@ -52,6 +52,14 @@ export class History {
     return history;
   }
 
+  /** Gives the file that was there another name, where it is lost to this history. */
+  async putLostAside(): Promise<void> {
+    const { rename } = await import("node:fs/promises");
+    await rename(this.#path, this.#path.replace(/(\.\w+)?$/, ".lost$1")).catch((error) => {
+      if ((error as { code?: string }).code !== "ENOENT") throw failed(this.#path, "renamed", error);
+    });
+  }
+
   /** Adds an event, with the next `take`. */
   record(event: TrainEvent): void {
     this.#waiting.push(JSON.stringify(event) + "\n");

@@ -224,7 +224,13 @@ async function run(
     ? Infinity
     : recipe.epochs * stepsPerEpoch;
   const steps = settings.compare ? settings.steps ?? 1 : Math.min(settings.steps ?? Infinity, epochSteps);
-  const checkpoints = await keepCheckpoints(job, { device, dataset, steps, stepsPerEpoch });
+  const checkpoints = await keepCheckpoints(job, {
+    device,
+    dataset,
+    augment: input.augment,
+    steps,
+    stepsPerEpoch,
+  });
   const report = tellAll([
     reporter,
     ...checkpoints ? [checkpoints.record] : [],

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Dataset } from "../data/mod.ts";
+import type { AugmentName, Dataset } from "../data/mod.ts";
 import { lockFolder, refuseInUse } from "../data/folder_lock.ts";
 import type { Device } from "../tensor/mod.ts";
 import { checkCheckpoint, type Checkpoint, checkpointsIn } from "./checkpoint.ts";
@@ -31,6 +31,8 @@ export interface KeptRun {
 export interface RunPlace {
   readonly device: Device;
   readonly dataset: Dataset;
+  /** How training images are varied, said or not. */
+  readonly augment: AugmentName;
   readonly steps: number;
   readonly stepsPerEpoch: number;
 }
@@ -75,10 +77,10 @@ async function refuseOtherRun(folder: string): Promise<void> {
 export async function keepCheckpoints(job: Job, place: RunPlace): Promise<KeptRun | null> {
   const { settings: { checkpoint: options }, from } = job;
   if (!options) return null;
-  const { device, dataset, steps, stepsPerEpoch } = place;
+  const { device, dataset, augment, steps, stepsPerEpoch } = place;
   const data = await noteOf(dataset);
   if (from) checkData(data, from.manifest.run.data, from.path);
-  const settings = storedSettings(job);
+  const settings = { ...storedSettings(job), augment };
   const { name: backend, description } = device;
   const run: RunNote = { settings, backend, device: description, data, steps, stepsPerEpoch };
   const notes = notesOf(settings, dataset);
@@ -87,8 +89,9 @@ export async function keepCheckpoints(job: Job, place: RunPlace): Promise<KeptRu
   return {
     keeper,
     from: from && restored(from),
-    // The history has the start of the run that this one goes on with.
-    record: (event) => event.event === "start" && from ? undefined : keeper.record(event),
+    // The history, unless it is new, has the start of the run that this one goes on with.
+    record: (event) =>
+      event.event === "start" && from?.lostHistory === null ? undefined : keeper.record(event),
   };
 }
 

@@ -95,6 +95,7 @@ export async function parseManifest(text: string, name: string): Promise<Manifes
   if (Number.isSafeInteger(manifest.format) && manifest.format !== FORMAT) {
     throw new DataError(`${name}: is of format ${manifest.format}, and this version reads format ${FORMAT}`);
   }
+  if (typeof sha256 !== "string") throw new DataError(`${name}: is damaged: it has no SHA-256 of its own`);
   const actual = await sha256Of(JSON.stringify(manifest));
   if (sha256 !== actual) {
     throw new DataError(`${name}: is damaged: its SHA-256 is ${actual}, wants ${sha256}`);

@@ -5,9 +5,10 @@
  * @module
  */
 
+import { models, type Variation, vary } from "../nn/mod.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { JobSettings } from "./job.ts";
-import { goesByLength } from "./schedule.ts";
+import { goesByLength, PATIENCE } from "./schedule.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** Settings that were given; those that were left out are the checkpoint's. */
@@ -28,12 +29,31 @@ export function resumedSettings(
   const { path, folder } = from;
   const settings = ofLength(given, from);
   const others = { ...given, steps: undefined, recipe: { ...given.recipe, epochs: undefined } };
-  refuseOthers(others, settings as unknown as Values, path);
+  const network = sameNetwork(settings, given.network) ? undefined : given.network;
+  refuseOthers({ ...others, network }, spelledOut(settings) as unknown as Values, path);
   const { checkpoint, folder: images, full, traceNaN } = given;
   // One says where the images are now; both together are refused as in any other run.
   const moved = images !== undefined || full !== undefined ? { folder: images, full } : {};
   const { every, keep } = { ...settings.checkpoint, ...defined(checkpoint ?? {}) };
   return { ...settings, ...moved, traceNaN, checkpoint: { folder, every, keep } };
+}
+
+/** The settings with what they mean where they say nothing, which may be said of the run that goes on. */
+function spelledOut({ recipe, evalCrops = 1, ...settings }: JobSettings): JobSettings {
+  const { schedule, patience = schedule === "plateau" ? PATIENCE : undefined } = recipe;
+  return { ...settings, evalCrops, recipe: { ...recipe, patience } };
+}
+
+/** Whether the network stays what it is with these pieces: `towers: 2` says what the paper's has anyway. */
+function sameNetwork({ model, network = {} }: JobSettings, given: Variation = {}): boolean {
+  const table = (variation: Variation) => JSON.stringify(vary(models[model], variation));
+  try {
+    return table({ ...network, ...given }) === table(network);
+  } catch (error) {
+    // It has no such piece to be without.
+    if (error instanceof RangeError) return false;
+    throw error;
+  }
 }
 
 /** The settings with the length that is given, which stands for all that they say of it. */
@@ -68,7 +88,7 @@ function refuseOthers(given: Values, stored: Values, path: string): void {
     if (typeof value === "object" && value !== null && !Array.isArray(value)) {
       refuseOthers(value as Values, (wanted ?? {}) as Values, path);
     } else if (JSON.stringify(value) !== JSON.stringify(wanted)) {
-      const has = wanted === undefined ? "was made without" : `has ${wanted}`;
+      const has = wanted === undefined ? "was made without this flag" : `has ${wanted}`;
       throw new UsageError(`${flagOf(key, value)} contradicts ${path}, which ${has}: leave it out`);
     }
   }

@@ -28,8 +28,8 @@ export function goesByLength(name: ScheduleName): boolean {
 }
 
 const WARM_UP = 100;
-/** The paper has no number. */
-const PATIENCE = 3;
+/** Of `plateau`, where nobody says; the paper has no number. */
+export const PATIENCE = 3;
 
 /**
  * `plateau` divides the rate by 10 whenever the accuracy did not improve for `patience` epochs, at most three times

@@ -18,6 +18,7 @@ import {
   readModelFile,
   resumedSettings,
   runJob,
+  type StartEvent,
   type TrainEvent,
   UsageError,
 } from "../../train/mod.ts";
@@ -195,16 +196,75 @@ test("checkpoints: a damaged history is refused", async () => {
   const path = join(folder, "history.jsonl");
   const whole = await readFile(path, "utf8");
   await writeFile(path, whole.replace('"step":3', '"step":4'));
-  await assertRefused(folder, /history.jsonl: is damaged: .*; --resume=.*step-2 goes on/);
+  await assertRefused(
+    folder,
+    /history.jsonl: is damaged: .*; --resume=.*step-8, which is whole, goes on with a new history, --resume=.*step-2 with this one up to there$/,
+  );
   await writeFile(path, whole.slice(0, 300));
   await assertRefused(folder, /history.jsonl: is truncated/);
   await rm(path);
-  await assertRefused(folder, /history.jsonl: cannot be read \(ENOENT\)/);
+  await assertRefused(
+    folder,
+    /history.jsonl: cannot be read \(ENOENT\); --resume=.*step-8, .* a new history$/,
+  );
   // What a process that was killed wrote after the checkpoint is no damage.
   await writeFile(path, whole + '{"event":"st');
   assert.equal((await readHistory(folder)).length, happened.length);
   await run({ folder }, folder);
   assert.deepEqual((await readHistory(folder)).length, happened.length);
+});
+
+test("checkpoints: without its history a run goes on from the checkpoint that is named", async () => {
+  const damages: ((path: string, whole: string) => Promise<void>)[] = [
+    (path) => rm(path),
+    (path, whole) => writeFile(path, whole.replace('"step":3', '"step":4')),
+  ];
+  for (const [i, damage] of damages.entries()) {
+    const folder = await copyOfRun();
+    const path = join(folder, "history.jsonl");
+    await damage(path, await readFile(path, "utf8"));
+    const damaged = await readFile(path, "utf8").catch(() => null);
+    const opened = await openCheckpoint(join(folder, "step-4"));
+    assert.match(opened.lostHistory!, /history.jsonl: (cannot be read|is damaged)/);
+    await run({ folder }, join(folder, "step-4"));
+    const again = await openCheckpoint(folder);
+    assert.equal(again.lostHistory, null);
+    const before = await openCheckpoint(made);
+    assert.deepEqual([again.model, again.state], [before.model, before.state]);
+    const [first, ...others] = await readHistory(folder);
+    assert.deepEqual([first!.event, (first as StartEvent).resumedAt], ["start", 4]);
+    assert.deepEqual(others.flatMap((each) => each.event === "step" ? [each.step] : []), [5, 6, 7, 8]);
+    // What was damaged is still there for whoever wants to mend it.
+    const aside = await readFile(join(folder, "history.lost.jsonl"), "utf8").catch(() => null);
+    assert.equal(aside, damaged, `${i}`);
+  }
+});
+
+test("checkpoints: a network is read where it is whole, and else those that are are named", async () => {
+  const folder = await copyOfRun();
+  const eight = join(folder, "step-8");
+  const refused = async (path: string, message: RegExp) =>
+    await assert.rejects(readModelFile(path), (error: unknown) => {
+      assert(error instanceof DataError, `${error}`);
+      assert.match(error.message, message);
+      return true;
+    });
+  await truncate(join(eight, "checkpoint.json"), 100);
+  const named =
+    /step-8.checkpoint\.json: is damaged: it is not JSON; whole: \S+step-6, \S+step-4, \S+step-2$/;
+  await refused(folder, named);
+  await refused(eight, named);
+  await readModelFile(join(folder, "step-6"));
+  for (const step of [2, 4, 6]) await rm(join(folder, `step-${step}`), { recursive: true });
+  await refused(folder, /it is not JSON; no other is whole$/);
+  await writeFile(join(eight, "checkpoint.json"), "{}");
+  await assertRefused(folder, /checkpoint\.json: is damaged: it has no SHA-256 of its own; no checkpoint/);
+  const file = join(eight, "model.safetensors");
+  await assertRefused(file, /model\.safetensors: is a file, and a checkpoint is a folder: \S+step-8$/);
+  await assertRefused(
+    join(folder, "history.jsonl"),
+    /history\.jsonl: is a file, and a checkpoint is a folder$/,
+  );
 });
 
 test("checkpoints: of another network, other images or another format", async () => {
@@ -331,6 +391,45 @@ test("resume: a run whose schedule does not go by its length can be made longer,
   assert.deepEqual([same.steps, same.recipe.epochs], [12, undefined]);
 });
 
+test("resume: what a run has anyway may be said, and what contradicts it may not", async () => {
+  const checkpoint = await openCheckpoint(made);
+  const { manifest, ...rest } = checkpoint;
+  const { run } = manifest;
+  const of = (settings: Partial<JobSettings>) => ({
+    ...rest,
+    manifest: { ...manifest, run: { ...run, settings: { ...run.settings, ...settings } } },
+  });
+  const plateau = of({ recipe: { ...run.settings.recipe, schedule: "plateau" } });
+  const mini = of({ model: "alexnet_mini" });
+  const bare = of({ model: "alexnet_mini", network: { lrn: false, pool: "plain" } });
+  const same: [ReturnType<typeof of>, GivenSettings][] = [
+    [of({}), { augment: "none", evalCrops: 1 }],
+    [plateau, { recipe: { patience: 3 } }],
+    [mini, { network: { towers: 2, activation: "relu", pool: "overlapping" } }],
+    [bare, { network: { pool: "plain", towers: 2 } }],
+  ];
+  for (const [run, given] of same) {
+    const { network, augment, recipe } = resumedSettings(given, run);
+    const { settings } = run.manifest.run;
+    assert.deepEqual([network, augment, recipe], [settings.network, settings.augment, settings.recipe]);
+  }
+  const others: [ReturnType<typeof of>, GivenSettings, RegExp][] = [
+    [of({}), { evalCrops: 10 }, /^--eval-crops=10 contradicts .*, which has 1: leave it out$/],
+    [plateau, { recipe: { patience: 2 } }, /^--patience=2 contradicts .*, which has 3: leave it out$/],
+    [of({}), { recipe: { patience: 3 } }, /^--patience=3 contradicts .*, which was made without this flag/],
+    [mini, { network: { towers: 1 } }, /^--towers=1 contradicts .*, which was made without this flag/],
+    [bare, { network: { pool: "overlapping" } }, /^--pool=overlapping contradicts .*, which has plain/],
+    [of({}), { network: { lrn: false } }, /^--no-lrn contradicts .*, which was made without this flag/],
+  ];
+  for (const [run, given, message] of others) {
+    assert.throws(() => resumedSettings(given, run), (error: unknown) => {
+      assert(error instanceof UsageError);
+      assert.match(error.message, message);
+      return true;
+    });
+  }
+});
+
 test("resume: settings are the checkpoint's, and what differs is refused", async () => {
   const checkpoint = await openCheckpoint(made);
   const resumed = (given: GivenSettings) => resumedSettings(given, checkpoint);
@@ -348,14 +447,21 @@ test("resume: settings are the checkpoint's, and what differs is refused", async
   });
   const cases: [GivenSettings, string][] = [
     [{ model: "alexnet_mini" }, "--model=alexnet_mini contradicts PATH, which has lenet5: leave it out"],
-    [{ evalEvery: 5 }, "--eval-every=5 contradicts PATH, which was made without: leave it out"],
+    [{ evalEvery: 5 }, "--eval-every=5 contradicts PATH, which was made without this flag: leave it out"],
     [{ recipe: { weightDecay: 0 } }, "--weight-decay=0 contradicts PATH, which has 0.0005: leave it out"],
     [
       { recipe: { epochs: 5 } },
       "--epochs=5 asks for 20 steps in all, but the linear schedule of PATH goes down over the 8 steps that its run was " +
       "made for: leave it out",
     ],
-    [{ network: { lrn: false } }, "--no-lrn contradicts PATH, which was made without: leave it out"],
+    [
+      { network: { lrn: false } },
+      "--no-lrn contradicts PATH, which was made without this flag: leave it out",
+    ],
+    [
+      { augment: "crop" },
+      "--augment=crop contradicts PATH, which has none: leave it out",
+    ],
   ];
   for (const [given, message] of cases) {
     assert.throws(() => resumed(given), (error: unknown) => {
