@@ -1,29 +1,33 @@
 /**
- * `deno task ablate`: trains the small AlexNet without one of its pieces at a time, with several seeds, and writes what it
- * finds to docs/paper.md, beside what the paper says. What has been run is kept, and a later call goes on from there.
+ * `deno task ablate`: trains the small AlexNet without one of its pieces at a time, with several seeds, and prints what it
+ * finds beside what the paper says. What has been run is kept, and a later call goes on from there.
  *
  * @module
  */
 
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { device } from "./backends/mod.ts";
-import { type Dataset, fashionMnist } from "./data/mod.ts";
+import { type Dataset, fashionMnist, take } from "./data/mod.ts";
+import { writeWhole } from "./data/whole_files.ts";
 import {
   type Ablation,
   type AblationSettings,
   checkSame,
+  FORMAT,
   keyOf,
   learningPlot,
   piecesPlot,
   readAblation,
   runVariant,
+  textOf,
   type VariantName,
   variants,
   withTables,
   writeAblation,
 } from "./train/ablate/mod.ts";
+import { noteOf } from "./train/data_note.ts";
 import { listenForInterrupt, UsageError } from "./train/mod.ts";
 import { makeCommand, runProgram } from "./train/program.ts";
 
@@ -35,9 +39,12 @@ interface Flags {
   readonly only?: readonly VariantName[];
   readonly data?: string;
   readonly backend: "auto" | "cpu" | "webgpu";
-  readonly out: string;
+  readonly out?: string;
   readonly docs: boolean;
 }
+
+/** Where runs are kept: nowhere near the published ones, unless those are meant. */
+const OUT = "ablation.json";
 
 /** Errors of some 15% on so many images are off by half a point, which runs that are compared have in common. */
 const TEST_IMAGES = 4000;
@@ -75,16 +82,24 @@ function command(): Command {
     .addOption(
       option("--backend <name>", "where to compute").choices(["auto", "cpu", "webgpu"]).default("auto"),
     )
-    .addOption(option("--out <file>", "where runs are kept").default(inHouse("docs/paper.json")))
-    .addOption(option("--no-docs", "leave docs/paper.md and its pictures as they are"));
+    .addOption(option("--out <file>", `where runs are kept, default: ${OUT}`))
+    .addOption(
+      option("--docs", "the published runs: keep them in docs/paper.json, and write docs/paper.md anew")
+        .default(false),
+    );
 }
 
 async function main(args: readonly string[]): Promise<void> {
   const flags = command().parse(args, { from: "user" }).opts<Flags>();
+  if (flags.docs && flags.out !== undefined) {
+    throw new UsageError("--docs is about the runs in docs/paper.json: leave --out out");
+  }
   const interrupt = await listenForInterrupt();
   try {
     const ablation = await run(flags, interrupt.signal);
-    if (flags.docs) document(ablation);
+    if (Object.keys(ablation.runs).length === 0) return;
+    if (flags.docs) await document(ablation);
+    else console.log(`\n${textOf(ablation)}`);
   } finally {
     interrupt.release();
   }
@@ -92,47 +107,52 @@ async function main(args: readonly string[]): Promise<void> {
 
 /** Runs what has not been run, seed by seed, so that whenever it is ended all ways have about as many. */
 async function run(flags: Flags, signal: AbortSignal): Promise<Ablation> {
-  const { images, epochs, seeds, only = Object.keys(variants) as VariantName[], out } = flags;
+  const { seeds, only = Object.keys(variants) as VariantName[] } = flags;
+  const out = flags.docs ? inHouse("docs/paper.json") : flags.out ?? OUT;
   const dataset = await fashionMnist({ folder: flags.data });
-  const testImages = flags.testImages ?? Math.min(TEST_IMAGES, dataset.test.count);
-  const settings: AblationSettings = { images, epochs, testImages };
-  checkCounts(dataset, settings);
-  const known = readAblation(out);
-  if (known) checkSame(out, known, dataset.name, settings);
-  const where = await device(flags.backend, { log: console.error });
-  let ablation = known ??
-    {
-      format: 1,
-      dataset: dataset.name,
-      device: where.description,
-      settings,
-      runs: {},
-    } as const satisfies Ablation;
+  const settings = settingsOf(flags, dataset);
+  let ablation = await begin(out, dataset, settings);
   const planned = Array.from({ length: seeds }, (_, seed) => only.map((name) => ({ name, seed }))).flat();
   const missing = planned.filter(({ name, seed }) => !ablation.runs[keyOf(name, seed)]);
+  console.error(`${missing.length} of ${planned.length} runs to go; they are kept in ${out}`);
+  if (missing.length === 0) return ablation;
+  const where = await device(flags.backend, { log: console.error });
   const began = performance.now();
   for (const [i, { name, seed }] of missing.entries()) {
     if (signal.aborted) break;
-    const result = await runVariant(
-      variants[name],
-      { settings, seed, tenCrops: name === "full", signal },
-      dataset,
-      where,
-    );
+    const options = { settings, seed, tenCrops: name === "full", signal };
+    const result = await runVariant(variants[name], options, dataset, where);
     if (result === null) break;
     ablation = { ...ablation, runs: { ...ablation.runs, [keyOf(name, seed)]: result } };
-    writeAblation(out, ablation);
-    const minutes = (performance.now() - began) / 60_000 / (i + 1) * (missing.length - i - 1);
+    await writeAblation(out, ablation);
+    const left = missing.length - i - 1;
+    const minutes = (performance.now() - began) / 60_000 / (i + 1) * left;
     const { test, seen } = result;
     console.log(
       `${name}, seed ${seed}: test error ${(100 * test.top1).toFixed(2)}%, training images ` +
         `${(100 * seen.top1).toFixed(2)}%, ${result.seconds.toFixed(0)} s; ` +
-        `${missing.length - i - 1} runs to go, about ${minutes.toFixed(0)} minutes`,
+        `${left} runs to go, about ${minutes.toFixed(0)} minutes`,
     );
   }
   where.destroy();
   if (signal.aborted) console.log("stopped; the same command goes on from here");
   return ablation;
+}
+
+function settingsOf({ images, epochs, testImages }: Flags, dataset: Dataset): AblationSettings {
+  const settings = { images, epochs, testImages: testImages ?? Math.min(TEST_IMAGES, dataset.test.count) };
+  checkCounts(dataset, settings);
+  return settings;
+}
+
+/** What is in the file of runs, or none yet. */
+async function begin(out: string, dataset: Dataset, settings: AblationSettings): Promise<Ablation> {
+  const { train, test } = dataset;
+  const used = { ...dataset, train: take(train, settings.images), test: take(test, settings.testImages) };
+  const nothing: Ablation = { format: FORMAT, data: await noteOf(used, Infinity), settings, runs: {} };
+  const known = readAblation(out);
+  if (known) checkSame(out, known, nothing);
+  return known ?? nothing;
 }
 
 function checkCounts({ train, test }: Dataset, { images, testImages }: AblationSettings): void {
@@ -145,11 +165,11 @@ function checkCounts({ train, test }: Dataset, { images, testImages }: AblationS
 }
 
 /** Writes the page's tables and the pictures. */
-function document(ablation: Ablation): void {
+async function document(ablation: Ablation): Promise<void> {
   const page = inHouse("docs/paper.md");
-  writeFileSync(page, withTables(readFileSync(page, "utf8"), ablation));
-  writeFileSync(inHouse("docs/paper_learning.svg"), learningPlot(ablation));
-  writeFileSync(inHouse("docs/paper_pieces.svg"), piecesPlot(ablation));
+  await writeWhole(page, withTables(readFileSync(page, "utf8"), ablation));
+  await writeWhole(inHouse("docs/paper_learning.svg"), learningPlot(ablation));
+  await writeWhole(inHouse("docs/paper_pieces.svg"), piecesPlot(ablation));
 }
 
 await runProgram(main, () => "deno run -P=ablate ablate.ts");

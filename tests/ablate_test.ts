@@ -5,9 +5,10 @@ import { test } from "node:test";
 import type { Ablation } from "../train/ablate/results.ts";
 import type { RunResult } from "../train/ablate/run.ts";
 import { percents, spreadOf, verdict } from "../train/ablate/statistics.ts";
-import { epochsTo, tablesOf, withTables } from "../train/ablate/tables.ts";
+import { epochsTo, tablesOf, textOf, withTables } from "../train/ablate/tables.ts";
 
 const run = (top1: number, seen = 0.1, trainErrors: readonly number[] = [0.5, 0.3, 0.2]): RunResult => ({
+  device: "a device",
   parameters: 1234,
   epochs: trainErrors.map((trainError) => ({ trainError, trainLoss: 1 })),
   test: { top1, top5: top1 / 10 },
@@ -17,9 +18,8 @@ const run = (top1: number, seen = 0.1, trainErrors: readonly number[] = [0.5, 0.
 });
 
 const ablation: Ablation = {
-  format: 1,
-  dataset: "clothes",
-  device: "a device",
+  format: 2,
+  data: { name: "clothes", trainImages: 2000, testImages: 4000, sha256: "0123456789abcdef" },
   settings: { images: 2000, epochs: 3, testImages: 4000 },
   runs: {
     "full 0": run(0.2),
@@ -36,7 +36,7 @@ const ablation: Ablation = {
     "one-tower 2": run(0.21),
     "free 0": run(0.25, 0.01),
     "free 1": run(0.26, 0.012),
-    "tanh 0": run(0.3, 0.1, [0.6, 0.5, 0.4]),
+    "tanh 0": { ...run(0.3, 0.1, [0.6, 0.5, 0.4]), device: "another" },
   },
 };
 
@@ -79,7 +79,7 @@ test("ablation: tables beside the paper's figures", () => {
   assert.deepEqual(row(learning, "relu").slice(3, 6), ["2.0 ± 0.0", "never", "20.00 ± 0.00"]);
   assert.match(
     conditions!,
-    /^14 runs on clothes: the first 2,000 training images, 3 epochs, .* on a device\./,
+    /^14 runs on clothes: the first 2,000 training images, 3 epochs, .* on a device and on another\./,
   );
   assert.deepEqual(row(runs, "`plain-pool`").slice(2), ["1,234", "2", "21.00 ± 2.83", "2.10 ± 0.28"]);
 });
@@ -98,6 +98,14 @@ test("ablation: the page's tables are written between their markers, and again",
   );
   const written = withTables(page, ablation);
   assert(!written.includes("old") && written.includes("before pieces"));
+  assert.match(written, /<!-- pieces -->\n\n!\[[^\n]*\(paper_pieces\.svg\)\n\n\| piece /);
   assert.equal(withTables(written, ablation), written);
   assert.throws(() => withTables("nothing", ablation), /^Error: the page has no <!-- conditions -->/);
+});
+
+test("ablation: a terminal gets the tables that have lines, without pictures", () => {
+  const text = textOf({ ...ablation, runs: { "full 0": run(0.2) } });
+  assert.match(text, /^1 runs on clothes: [^\n]*\n\n\| piece /);
+  assert.match(text, /\| `full` +\| all of the paper's pieces \|/);
+  assert(!text.includes(".svg") && !text.includes("what it sees"), text);
 });

@@ -1,17 +1,18 @@
 // `ablate.ts`: runs are kept, a later call goes on with what is missing, and other settings are not mixed in.
 
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { gunzipSync } from "node:zlib";
 import { learningPlot, piecesPlot } from "../../train/ablate/plots.ts";
 import type { Ablation } from "../../train/ablate/results.ts";
 import type { RunResult } from "../../train/ablate/run.ts";
-import { start } from "./start.ts";
+import { root, start } from "./start.ts";
 
 const DENO = ["run", "-q", "-P=ablate", "--no-check"];
-const SMALL = ["--images=64", "--epochs=2", "--test-images=20", "--no-docs"];
+const SMALL = ["--images=64", "--epochs=2", "--test-images=20"];
 
 test("ablate: goes on where it was ended", async () => {
   const folder = await mkdtemp(join(tmpdir(), "fermi-ablate-"));
@@ -21,17 +22,18 @@ test("ablate: goes on where it was ended", async () => {
   try {
     const first = await ablate("--only=free", "--seeds=1");
     assert.equal(first.code, 0, first.stderr);
-    assert.match(first.stdout, /^free, seed 0: test error \d+\.\d+%, .*; 0 runs to go, about 0 minutes\n$/);
+    assert.match(first.stdout, /^free, seed 0: test error \d+\.\d+%, .*; 0 runs to go, about 0 minutes\n\n/);
+    assert.match(first.stdout, /\n1 runs on fashion-mnist: [^]*\n\| `free` +\| neither [^\n]*\|\n$/);
     const kept = JSON.parse(await readFile(out, "utf8")) as Ablation;
     assert.deepEqual([kept.format, kept.settings, Object.keys(kept.runs)], [
-      1,
+      2,
       { images: 64, epochs: 2, testImages: 20 },
       ["free 0"],
     ]);
     const { epochs, parameters } = kept.runs["free 0"]!;
     assert.deepEqual([epochs.length, parameters], [2, 285_322]);
     const second = await ablate("--only=free,one-tower", "--seeds=1");
-    assert.match(second.stdout, /^one-tower, seed 0: .*\n$/);
+    assert.match(second.stdout, /^one-tower, seed 0: .*\n\n2 runs on /);
     const both = JSON.parse(await readFile(out, "utf8")) as Ablation;
     assert.deepEqual(both.runs["free 0"], kept.runs["free 0"]);
     assert.equal(both.runs["one-tower 0"]!.parameters, 209_770);
@@ -39,8 +41,13 @@ test("ablate: goes on where it was ended", async () => {
     const refused: [string[], RegExp][] = [
       [
         ["--epochs=3"],
-        /^error: \S+ has runs with --epochs=2, not 3: go on with that, or give another --out\n$/,
+        /^error: \S+ has runs with --epochs=2, not 3: go on with that, or keep these in another file \(--out\)\n$/,
       ],
+      [
+        [`--data=${await otherImages(folder)}`],
+        /^error: \S+ has runs on fashion-mnist with 64 and 20 images \(SHA-256 [0-9a-f]{12}\), not on fashion-mnist with 64 and 20 images \(SHA-256 [0-9a-f]{12}\): go on with that, or keep these in another file \(--out\)\n$/,
+      ],
+      [["--docs"], /^error: --docs is about the runs in docs\/paper\.json: leave --out out\n$/],
       [["--only=vgg"], /^error: .*Ways to train are full, no-lrn/],
       [
         ["--images=7000"],
@@ -61,9 +68,47 @@ test("ablate: goes on where it was ended", async () => {
   }
 });
 
+/** A folder with images of which one pixel is another than in the embedded ones. */
+async function otherImages(folder: string): Promise<string> {
+  const own = join(folder, "images");
+  await mkdir(own);
+  for (const name of ["train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"]) {
+    const bytes = gunzipSync(await readFile(join(root, `data/fashion_mnist/${name}-ubyte.gz`)));
+    if (name === "t10k-images-idx3") bytes[16 + 19 * 784 + 400]! ^= 1;
+    await writeFile(join(own, `${name}-ubyte`), bytes);
+  }
+  return own;
+}
+
+test("ablate: the task trains with its defaults, and leaves what was published as it is", async () => {
+  const published = ["paper.json", "paper.md", "paper_learning.svg", "paper_pieces.svg"];
+  const contents = () => Promise.all(published.map((name) => readFile(join(root, "docs", name), "utf8")));
+  const folder = await mkdtemp(join(tmpdir(), "fermi-ablate-"));
+  try {
+    const { tasks } = JSON.parse(await readFile(join(root, "deno.json"), "utf8"));
+    const [, deno] = tasks.ablate.match(/^node node_modules\/deno\/bin\.cjs (run .*) ablate\.ts$/);
+    const before = await contents();
+    let begun = () => {};
+    const kill = new Promise<"SIGINT">((resolve) => begun = () => resolve("SIGINT"));
+    const { code, stdout, stderr } = await start(join(root, "ablate.ts"), [], {
+      deno: [...deno.split(" "), "--no-check"],
+      cwd: folder,
+      kill,
+      // Its device is open: from here on it trains.
+      onError: (text) => /\ndevice: .*\n/.test(text) && begun(),
+    });
+    assert.deepEqual([code, stdout], [0, "stopped; the same command goes on from here\n"], stderr);
+    assert.match(stderr, /^30 of 30 runs to go; they are kept in ablation\.json\n/);
+    assert.deepEqual(await contents(), before);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});
+
 test("ablate: pictures have a line a seed and a mark a piece", () => {
   const run = (error: number): RunResult => ({
     parameters: 1,
+    device: "a device",
     epochs: [0.6, 0.4, error].map((trainError) => ({ trainError, trainLoss: 1 })),
     test: { top1: error, top5: 0 },
     tenCrops: { top1: error - 0.01, top5: 0 },
@@ -78,7 +123,8 @@ test("ablate: pictures have a line a seed and a mark a piece", () => {
     "tanh 0": run(0.3),
   };
   const settings = { images: 1, epochs: 3, testImages: 1 };
-  const ablation: Ablation = { format: 1, dataset: "clothes", device: "a device", settings, runs };
+  const data = { name: "clothes", trainImages: 1, testImages: 1, sha256: "" };
+  const ablation: Ablation = { format: 2, data, settings, runs };
   const learning = learningPlot(ablation);
   assert.match(learning, /^<svg width="760"[^>]*>\n[^]*>ReLU<[^]*>tanh<[^]*<\/svg>\n$/);
   const marks = (mark: string) => learning.split(mark).length - 1;

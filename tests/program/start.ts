@@ -17,7 +17,7 @@ export const runtime: "deno" | "bun" | "node" = process.versions["deno"]
 const COMMANDS: Readonly<Record<typeof runtime, readonly string[]>> = {
   deno: ["run", "-q", "-P", "--no-check"],
   bun: [],
-  node: ["--import", "tsx"],
+  node: ["--import", import.meta.resolve("tsx")],
 };
 
 /** How a program ended, and what it said. */
@@ -33,6 +33,7 @@ export interface StartOptions {
   /** Deno's flags instead of the usual. */
   readonly deno?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
   /** Called with what is there of stdout; may send signals. */
   readonly onOutput?: (stdout: string, kill: (signal: Signal) => void) => void;
   /** Called with what is there of stderr. */
@@ -43,15 +44,15 @@ export interface StartOptions {
 
 type Signal = "SIGINT" | "SIGTERM" | "SIGKILL";
 
-/** Runs a TypeScript file with the runtime that runs the tests, in the repository's folder. */
+/** Runs a TypeScript file with the runtime that runs the tests, in the repository's folder unless it is said. */
 export function start(
   file: string,
   args: readonly string[] = [],
-  { deno = COMMANDS.deno, env = {}, onOutput, onError, kill }: StartOptions = {},
+  { deno = COMMANDS.deno, env = {}, cwd = root, onOutput, onError, kill }: StartOptions = {},
 ): Promise<Outcome> {
   const flags = runtime === "deno" ? deno : COMMANDS[runtime];
   const child = spawn(process.execPath, [...flags, file, ...args], {
-    cwd: root,
+    cwd,
     env: { ...process.env, NO_COLOR: "1", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });

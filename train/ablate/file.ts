@@ -4,11 +4,12 @@
  * @module
  */
 
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { DataError } from "../../data/mod.ts";
+import { writeWhole } from "../../data/whole_files.ts";
+import { describeData } from "../data_note.ts";
 import { UsageError } from "../usage_error.ts";
-import type { Ablation } from "./results.ts";
-import type { AblationSettings } from "./run.ts";
+import { type Ablation, FORMAT } from "./results.ts";
 
 /** Reads a file of runs; null where there is none. @throws {DataError} for a file that is none of this kind. */
 export function readAblation(path: string): Ablation | null {
@@ -20,7 +21,8 @@ export function readAblation(path: string): Ablation | null {
     throw new DataError(`${path}: cannot be read: ${error instanceof Error ? error.message : error}`);
   }
   const found = parsed(text) as Partial<Ablation> | null;
-  if (found?.format !== 1 || typeof found.runs !== "object" || typeof found.settings !== "object") {
+  const parts = [found?.data, found?.settings, found?.runs];
+  if (found?.format !== FORMAT || !parts.every((part) => typeof part === "object" && part !== null)) {
     throw new DataError(`${path}: is no file of an ablation, or a damaged one`);
   }
   return found as Ablation;
@@ -35,9 +37,8 @@ function parsed(text: string): unknown {
 }
 
 /** Writes the file so that it is whole whenever the program is ended. */
-export function writeAblation(path: string, ablation: Ablation): void {
-  writeFileSync(`${path}.part`, JSON.stringify(ablation, rounded, 2) + "\n");
-  renameSync(`${path}.part`, path);
+export async function writeAblation(path: string, ablation: Ablation): Promise<void> {
+  await writeWhole(path, JSON.stringify(ablation, rounded, 2) + "\n");
 }
 
 /** Six digits say all that a mean over thousands of images has to say. */
@@ -45,21 +46,23 @@ function rounded(_name: string, value: unknown): unknown {
   return typeof value === "number" ? Number(value.toPrecision(6)) : value;
 }
 
-/** Throws unless runs with these settings may stand beside those of the file. */
-export function checkSame(
-  path: string,
-  { dataset, settings }: Ablation,
-  name: string,
-  wanted: AblationSettings,
-): void {
+/**
+ * Throws unless runs on these images and with these settings may stand beside those of the file.
+ *
+ * @throws {UsageError} that says in what they differ.
+ */
+export function checkSame(path: string, known: Ablation, wanted: Omit<Ablation, "runs">): void {
   const flags = { images: "--images", epochs: "--epochs", testImages: "--test-images" } as const;
-  const names = Object.keys(flags) as (keyof AblationSettings)[];
-  const other = names.find((each) => settings[each] !== wanted[each]);
-  const advice = "go on with that, or give another --out";
-  if (dataset !== name) throw new UsageError(`${path} has runs on ${dataset}, not on ${name}: ${advice}`);
+  const names = Object.keys(flags) as (keyof typeof flags)[];
+  const [had, asked] = [known.settings, wanted.settings];
+  const other = names.find((each) => had[each] !== asked[each]);
+  const advice = "go on with that, or keep these in another file (--out)";
   if (other) {
-    throw new UsageError(
-      `${path} has runs with ${flags[other]}=${settings[other]}, not ${wanted[other]}: ${advice}`,
-    );
+    const setting = `${flags[other]}=${had[other]}, not ${asked[other]}`;
+    throw new UsageError(`${path} has runs with ${setting}: ${advice}`);
+  }
+  if (known.data.sha256 !== wanted.data.sha256) {
+    const images = `${describeData(known.data)}, not on ${describeData(wanted.data)}`;
+    throw new UsageError(`${path} has runs on ${images}: ${advice}`);
   }
 }

@@ -6,7 +6,7 @@
 
 export { learningPlot, piecesPlot } from "./plots.ts";
 export { checkSame, readAblation, writeAblation } from "./file.ts";
-export { type Ablation, keyOf, runsOf } from "./results.ts";
+export { type Ablation, FORMAT, keyOf, runsOf } from "./results.ts";
 export { type AblationSettings, type RunResult, runVariant } from "./run.ts";
-export { withTables } from "./tables.ts";
+export { textOf, withTables } from "./tables.ts";
 export { type Variant, type VariantName, variants } from "./variants.ts";

@@ -4,17 +4,19 @@
  * @module
  */
 
+import type { DataNote } from "../manifest.ts";
 import type { AblationSettings, RunResult } from "./run.ts";
 import type { VariantName } from "./variants.ts";
+
+/** Counts the changes of the file's layout. */
+export const FORMAT = 2;
 
 /** All runs that are compared. */
 export interface Ablation {
   /** Of the file. */
-  readonly format: 1;
-  /** The name of the dataset. */
-  readonly dataset: string;
-  /** The hardware and driver of the first run. */
-  readonly device: string;
+  readonly format: typeof FORMAT;
+  /** The images that are learnt from and measured with, all of them in its checksum. */
+  readonly data: DataNote;
   /** The same for all runs. */
   readonly settings: AblationSettings;
   /** The runs, by way to train and seed: `full 0`. */

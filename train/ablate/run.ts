@@ -49,6 +49,8 @@ export interface Errors {
 
 /** What a run came to. */
 export interface RunResult {
+  /** The hardware and driver. */
+  readonly device: string;
   /** How many numbers were learnt. */
   readonly parameters: number;
   /** Epoch by epoch. */
@@ -126,6 +128,7 @@ export async function runVariant(
   };
   const test = take(all.test, testImages);
   const result = interrupted ? null : {
+    device: device.description,
     parameters: parameters.reduce((sum, { size }) => sum + size, 0),
     epochs: history.epochs,
     test: await measure(test, 1),

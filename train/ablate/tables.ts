@@ -137,25 +137,40 @@ function allTable(ablation: Ablation): string {
 }
 
 /** What was run, and where. */
-function conditions({ dataset, device, settings, runs }: Ablation): string {
+function conditions({ data, settings, runs }: Ablation): string {
   const count = (value: number) => value.toLocaleString("en-US");
-  return `${Object.keys(runs).length} runs on ${dataset}: the first ${
+  const devices = [...new Set(Object.values(runs).map(({ device }) => device))];
+  return `${Object.keys(runs).length} runs on ${data.name}: the first ${
     count(settings.images)
   } training images, ` +
-    `${settings.epochs} epochs, measured on ${count(settings.testImages)} test images, on ${device}. ` +
+    `${settings.epochs} epochs, measured on ${count(settings.testImages)} test images, on ${
+      devices.join(" and on ")
+    }. ` +
     "Errors in percent: mean ± standard deviation over the seeds.";
 }
 
-/** What stands between the page's markers, by their names. The pictures come with the tables: without runs there are none. */
+/** What stands between the page's markers, by their names. */
 export function tablesOf(ablation: Ablation): Readonly<Record<string, string>> {
   return {
     conditions: conditions(ablation),
-    pieces: `![What each piece takes off the top-1 error](paper_pieces.svg)\n\n${piecesTable(ablation)}`,
+    pieces: piecesTable(ablation),
     overfitting: overfittingTable(ablation),
-    learning: `![Training error by epoch](paper_learning.svg)\n\n${learningTable(ablation)}`,
+    learning: learningTable(ablation),
     runs: allTable(ablation),
   };
 }
+
+/** The tables that have lines, for a terminal. */
+export function textOf(ablation: Ablation): string {
+  const tables = Object.values(tablesOf(ablation)).filter((table) => table.split("\n").length !== 2);
+  return tables.join("\n\n");
+}
+
+/** The page has pictures above their tables: without runs there are none. */
+const PICTURES: Readonly<Record<string, string>> = {
+  pieces: "![What each piece takes off the top-1 error](paper_pieces.svg)\n\n",
+  learning: "![Training error by epoch](paper_learning.svg)\n\n",
+};
 
 /** The page with new tables. @throws {Error} when it lacks a table's markers. */
 export function withTables(page: string, ablation: Ablation): string {
@@ -163,6 +178,6 @@ export function withTables(page: string, ablation: Ablation): string {
     const [begin, end] = [`<!-- ${name} -->`, `<!-- end of ${name} -->`];
     const [from, to] = [text.indexOf(begin), text.indexOf(end)];
     if (from < 0 || to < from) throw new Error(`the page has no ${begin} ... ${end}`);
-    return `${text.slice(0, from + begin.length)}\n\n${table}\n\n${text.slice(to)}`;
+    return `${text.slice(0, from + begin.length)}\n\n${PICTURES[name] ?? ""}${table}\n\n${text.slice(to)}`;
   }, page);
 }
