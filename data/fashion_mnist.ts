@@ -33,6 +33,11 @@ const CLASS_NAMES = [
 ] as const;
 const CLASSES = CLASS_NAMES.length;
 
+/** Whether a file has the name of one of the four, gzipped or not. */
+export function isFashionMnistFile(name: string): boolean {
+  return /^(train|t10k)-(images-idx3|labels-idx1)-ubyte(\.gz)?$/.test(name);
+}
+
 /**
  * Reads and checks the dataset.
  *

@@ -15,7 +15,7 @@ export {
   spread,
   take,
 } from "./dataset.ts";
-export { fashionMnist, type FashionMnistOptions } from "./fashion_mnist.ts";
+export { fashionMnist, type FashionMnistOptions, isFashionMnistFile } from "./fashion_mnist.ts";
 export { fetchFashionMnist, type FetchOptions } from "./fashion_mnist_files.ts";
 export { type Idx, parseIdx } from "./idx.ts";
 export {

@@ -120,7 +120,7 @@ export function command(): Command {
     .addOption(
       option(
         "--limit <n>",
-        "use only the first training images; with --check-gradients: elements of each parameter, default 8",
+        "so many training images: the first ones, of shards spread over all; with --check-gradients: elements of each parameter, default 8",
       ).argParser(count),
     )
     .addOption(

@@ -4,9 +4,12 @@
  * @module
  */
 
+import { listFolder } from "../data/files.ts";
 import {
+  DataError,
   fashionMnist,
   fetchFashionMnist,
+  isFashionMnistFile,
   isShardFolder,
   readShards,
   spread,
@@ -43,14 +46,22 @@ export async function imagesOf(
       return { ...made, train: take(made.train, limit) };
     };
   }
-  if (folder !== undefined && full === undefined && await isShardFolder(folder)) {
-    return await shardLoader(folder, table, batch, limit);
+  if (folder !== undefined && full === undefined) {
+    // Before anything is said of networks: what is there to be trained on?
+    const names = await listFolder(folder);
+    if (isShardFolder(names)) return await shardLoader(folder, table, batch, limit);
+    if (!names.some(isFashionMnistFile)) {
+      const wanted = "neither train-images-idx3-ubyte nor an index.json of shards";
+      throw new DataError(`${folder}: has ${wanted}: prepare.ts makes shards of images`);
+    }
   }
   const [channels, height, width] = table.input;
   if (channels !== 1 || height !== 28 || width !== 28) {
-    throw new UsageError(
-      `${table.name} takes ${channels}x${height}x${width} images, ${dataset} has 1x28x28: use --dataset=synthetic`,
-    );
+    const what = `${table.name} takes ${channels}x${height}x${width} images, ${dataset} has 1x28x28`;
+    const shards = folder === undefined && full === undefined
+      ? "use --data with shards, which prepare.ts makes of images"
+      : "make shards of them with prepare.ts";
+    throw new UsageError(`${what}: ${shards}, or use --dataset=synthetic`);
   }
   if (folder !== undefined && full !== undefined) {
     throw new UsageError("--full and --data both say where the images are: use one of them");

@@ -5,7 +5,7 @@
  */
 
 import { DataError, type Dataset, type ImageStatistics } from "../dataset.ts";
-import { readPath } from "../files.ts";
+import { listFolder, readPath } from "../files.ts";
 import { parseSafetensors } from "../safetensors.ts";
 import { type Crc32, loadCrc32 } from "./crc.ts";
 import {
@@ -13,6 +13,7 @@ import {
   HEADER_BYTES,
   hex,
   INDEX,
+  isShardName,
   parseHeader,
   type PartEntry,
   PLAN,
@@ -33,15 +34,9 @@ export interface ShardDataset extends Dataset {
   close(): void;
 }
 
-/** Whether a folder has shards in it, or is to have some. */
-export async function isShardFolder(folder: string): Promise<boolean> {
-  return await has(folder, INDEX) || await has(folder, PLAN);
-}
-
-async function has(folder: string, name: string): Promise<boolean> {
-  const { stat } = await import("node:fs/promises");
-  const { join } = await import("node:path");
-  return await stat(join(folder, name)).then(() => true, () => false);
+/** Whether a folder has shards in it, or is to have some, by the names in it. */
+export function isShardFolder(names: readonly string[]): boolean {
+  return names.some((name) => name === INDEX || name === PLAN || isShardName(name));
 }
 
 /**
@@ -53,7 +48,8 @@ async function has(folder: string, name: string): Promise<boolean> {
 export async function readShards(folder: string): Promise<ShardDataset> {
   const fs = await import("node:fs");
   const { join } = await import("node:path");
-  if (!await has(folder, INDEX) && await has(folder, PLAN)) {
+  const names = await listFolder(folder);
+  if (isShardFolder(names) && !names.includes(INDEX)) {
     throw new DataError(
       `${folder}: its shards are not all there: run prepare.ts again, it goes on where it was`,
     );

@@ -1,7 +1,7 @@
 // Shards on a disk: whatever is damaged is named, images are read anywhere in any order, and training on them works.
 
 import assert from "node:assert/strict";
-import { readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { test } from "node:test";
 import crc from "crc-32";
 import fc from "fast-check";
@@ -166,10 +166,46 @@ test("shards: what is damaged is named", () =>
     await refused(/its shards are not all there: run prepare\.ts again/);
   }));
 
-test("shards: a network that they do not fit says so", () =>
+test("shards: what --data has not, or not for this network, is said in one line", () =>
   inFolder(async (root) => {
+    const refused = async (flags: readonly string[], code: number, message: string) => {
+      const { stderr, ...ended } = await start("train.ts", [...flags, "--batch=2"]);
+      assert.deepEqual([ended.code, stderr], [code, `error: ${message}\n`]);
+    };
     const folder = await shards(root);
-    const { code, stderr } = await start("train.ts", ["--model=lenet5", `--data=${folder}`, "--batch=2"]);
-    assert.equal(code, 2);
-    assert.match(stderr, /^error: lenet5 takes 1x28x28 images, .* has 3x16x16: use --model=alexnet\n$/);
+    await refused(
+      ["--model=lenet5", `--data=${folder}`],
+      2,
+      `lenet5 takes 1x28x28 images, ${folder} has 3x16x16: use --model=alexnet`,
+    );
+    // What is wrong with the folder is said, not what is wrong with images that it has not.
+    const alexnet = (data: string) => ["--model=alexnet", `--data=${data}`];
+    await refused(
+      alexnet(`${root}/nope`),
+      1,
+      `${root}/nope: there is no such folder, or it cannot be read (ENOENT)`,
+    );
+    await mkdir(`${root}/empty`);
+    await refused(
+      alexnet(`${root}/empty`),
+      1,
+      `${root}/empty: has neither train-images-idx3-ubyte nor an index.json of shards: prepare.ts makes shards of images`,
+    );
+    const [takes, has] = ["alexnet takes 3x224x224 images", "fashion-mnist has 1x28x28"];
+    await refused(
+      alexnet(`${root}/idx`),
+      2,
+      `${takes}, ${has}: make shards of them with prepare.ts, or use --dataset=synthetic`,
+    );
+    await refused(
+      ["--model=alexnet"],
+      2,
+      `${takes}, ${has}: use --data with shards, which prepare.ts makes of images, or use --dataset=synthetic`,
+    );
+    await rm(`${folder}/index.json`);
+    await refused(
+      alexnet(folder),
+      1,
+      `${folder}: its shards are not all there: run prepare.ts again, it goes on where it was`,
+    );
   }));
