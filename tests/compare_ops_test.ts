@@ -3,15 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { compareOps, describeOp, recordProvenance } from "../debug/mod.ts";
-import {
-  gradients,
-  InputSlot,
-  nn,
-  Parameter,
-  randomKey,
-  type Tensor,
-  tensor,
-} from "../mod.ts";
+import { gradients, InputSlot, nn, Parameter, randomKey, type Tensor, tensor } from "../mod.ts";
 import { devices } from "./devices.ts";
 import { assertRight, spoiled } from "./spoiled.ts";
 
