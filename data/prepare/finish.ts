@@ -65,7 +65,7 @@ export async function finish(
   );
   await writeWhole(join(to, STATISTICS), statistics);
   const broken = [...train.brokenFiles, ...test.brokenFiles];
-  const lines = broken.map(({ file, reason }) => `${file}\t${reason}\n`);
+  const lines = broken.map(({ file, reason }) => `${escape(file)}\t${escape(reason)}\n`);
   await writeWhole(join(to, BROKEN), lines.join(""));
   const numbers = Math.max(train.classes, test.classes);
   const index: ShardIndex = {
@@ -81,6 +81,15 @@ export async function finish(
   await writeWhole(join(to, INDEX), encodeIndex(index, crc32));
   await rm(join(to, PLAN), { force: true });
   return broken;
+}
+
+const ESCAPES: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\" };
+
+/** Names may have line breaks and tabs in them: they are written as in JSON, so that each file is one line. */
+function escape(text: string): string {
+  return text.replace(/[\p{Cc}\u2028\u2029\\]/gu, (character) => {
+    return ESCAPES[character] ?? `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  });
 }
 
 function entryOf({ images, broken, shards }: FinishedPart): PartEntry {

@@ -201,16 +201,34 @@ test("prepare: WebDataset's tars", () =>
         ["c.cls", "1"],
         ...sample("d", "1"),
         ...sample("e", "3"),
+        ...sample("f", "1000000"),
+        ...sample("g", "9999999999"),
+        ...sample("h\t1\n\\\x1b", "9".repeat(400)),
       ]),
       "set-val-000000.tar": await tar(sample("f", "1")),
     });
-    const { train, result, dataset } = await prepared(`${root}/web`);
+    const { train, result, dataset, to } = await prepared(`${root}/web`);
     assert.deepEqual(train.labels, [2, 0, 1, 3]);
     assert.equal(dataset.classes, 4);
     assert.deepEqual(result.broken, [
       { file: "set-train-000001.tar: b", reason: "has no .cls with a whole number as its label" },
       { file: "set-train-000001.tar: c", reason: "has no .jpg or .png" },
+      { file: "set-train-000001.tar: f", reason: "has the label 1000000, classes are 0 to 999999" },
+      { file: "set-train-000001.tar: g", reason: "has the label 9999999999, classes are 0 to 999999" },
+      {
+        file: "set-train-000001.tar: h\t1\n\\\x1b",
+        reason: "has the label 99999999999999999999..., classes are 0 to 999999",
+      },
     ]);
+    // A line each, whatever the name is.
+    const lines = (await readFile(`${to}/broken.txt`, "utf8")).split("\n");
+    assert.equal(lines.length, 6);
+    const [line] = lines.slice(4);
+    assert.equal(
+      line,
+      String.raw`set-train-000001.tar: h\t1\n\\\u001b` +
+        "\thas the label 99999999999999999999..., classes are 0 to 999999",
+    );
     const cut = (await readFile(`${root}/web/set-train-000001.tar`)).subarray(0, 2000);
     await writeFile(`${root}/web/set-train-000001.tar`, cut);
     await assert.rejects(prepared(`${root}/web`), {

@@ -14,6 +14,12 @@ import { tarFiles } from "./tar.ts";
 
 const IMAGES = new Set(["jpg", "jpeg", "png", "img", "image"]);
 
+/**
+ * Nothing but the labels says how many classes there are, so one wrong label would make a list of as many. The largest set of
+ * labelled pictures, ImageNet's of all of WordNet, has 21,841.
+ */
+const MOST_CLASSES = 1_000_000;
+
 /** Looks for one; undefined where there is none. */
 export async function findWebDataset(root: string, names: readonly string[]): Promise<Source | undefined> {
   const tars = names.filter((name) => name.endsWith(".tar")).sort();
@@ -77,8 +83,14 @@ function itemOf({ files }: Sample): Pick<Item, "label" | "image" | "flaw"> {
   const label = /^\d+$/.test(digits) ? Number(digits) : -1;
   const flaw = label === -1
     ? "has no .cls with a whole number as its label"
+    : label >= MOST_CLASSES
+    ? `has the label ${shorten(digits)}, classes are 0 to ${MOST_CLASSES - 1}`
     : image === undefined
     ? "has no .jpg or .png"
     : undefined;
   return { label, image: image ?? new Uint8Array(0), ...(flaw !== undefined && { flaw }) };
+}
+
+function shorten(digits: string): string {
+  return digits.length > 20 ? `${digits.slice(0, 20)}...` : digits;
 }
