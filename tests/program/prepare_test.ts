@@ -183,6 +183,14 @@ for (const name of ["sharp", "wasm"] as const) {
       await assert.rejects(decoder.decode(blue.subarray(0, 60), 32), /^Error: is a truncated PNG$/);
       const damaged = Uint8Array.from(blue, (byte, i) => i > 40 && i < blue.length - 12 ? byte ^ 90 : byte);
       await assert.rejects(decoder.decode(damaged, 32), /^Error: is a damaged PNG$/);
+      // Whichever byte it is; without a last chunk it is none, and what comes after that is no matter.
+      for (let at = 8; at < blue.length; at++) {
+        const flipped = Uint8Array.from(blue, (byte, i) => i === at ? byte ^ 1 : byte);
+        await assert.rejects(decoder.decode(flipped, 32), /^Error: is a (damaged|truncated) PNG$/, `${at}`);
+      }
+      const end = blue.length - 12;
+      await assert.rejects(decoder.decode(blue.subarray(0, end), 32), /^Error: is a truncated PNG$/);
+      isNear((await halves(Uint8Array.of(...blue, 1, 2, 3)))[0], [0, 0, 255], 0);
     } finally {
       await decoder.close();
     }

@@ -6,6 +6,8 @@
  */
 
 import { DataError } from "../../dataset.ts";
+import type { Crc32 } from "../../shards/crc.ts";
+import { isWholePng } from "./png.ts";
 
 /** Pixels that need no decoding: [height, width, channels], 1 channel (grey) or 3 (RGB). */
 export interface RawImage {
@@ -62,13 +64,24 @@ export type FileKind = "jpeg" | "png";
  *
  * @throws {Error} for anything else; the message is the reason.
  */
-export function kindOf(file: Uint8Array): FileKind {
+function kindOf(file: Uint8Array): FileKind {
   if (file.length === 0) throw new Error("is empty");
   const begins = (...bytes: number[]) => bytes.every((byte, i) => file[i] === byte);
   if (begins(0xff, 0xd8, 0xff)) return "jpeg";
   if (begins(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a)) return "png";
   const first = [...file.subarray(0, 4)].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
   throw new Error(`is neither JPEG nor PNG: it begins with ${first}`);
+}
+
+/**
+ * Looks at a file before it is decoded: what it is, and of a PNG whether it is whole.
+ *
+ * @throws {Error} for what is broken, and for anything else; the message is the reason.
+ */
+export function checkFile(file: Uint8Array, crc32: Crc32): FileKind {
+  const kind = kindOf(file);
+  if (kind === "png" && !isWholePng(file, crc32)) throw new Error(flawOf(file));
+  return kind;
 }
 
 /**

@@ -6,11 +6,13 @@
 
 import { availableParallelism } from "node:os";
 import type { Sharp } from "sharp";
-import { type Decoder, flawOf, kindOf, toPlanes } from "./mod.ts";
+import { loadCrc32 } from "../../shards/crc.ts";
+import { checkFile, type Decoder, flawOf, toPlanes } from "./mod.ts";
 
 /** Loads it; throws where there is no build for the platform. */
 export async function loadSharp(): Promise<Decoder> {
   const { default: sharp } = await import("sharp");
+  const crc32 = await loadCrc32();
   // Every image is seen once, and there are images enough for all cores.
   sharp.cache(false);
   sharp.concurrency(1);
@@ -22,7 +24,7 @@ export async function loadSharp(): Promise<Decoder> {
         const { pixels, width, height, channels } = image;
         return await square(sharp(pixels, { raw: { width, height, channels } }), size);
       }
-      kindOf(image);
+      checkFile(image, crc32);
       try {
         return await square(sharp(image, { failOn: "error" }), size);
       } catch (error) {

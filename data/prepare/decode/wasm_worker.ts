@@ -11,7 +11,8 @@ import { decode as decodeSlowly } from "jpeg-js";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { parentPort } from "node:worker_threads";
-import { firstLine, flawOf, kindOf, type RawImage, toPlanes } from "./mod.ts";
+import { loadCrc32 } from "../../shards/crc.ts";
+import { checkFile, firstLine, flawOf, type RawImage, toPlanes } from "./mod.ts";
 import { fitSquare } from "./resample.ts";
 
 /** What the thread is asked for. */
@@ -33,6 +34,7 @@ interface Pixels {
   readonly channels: number;
 }
 
+const crc32 = loadCrc32();
 /** Whether MozJPEG has said that the file in hand ends early; it does not fail then. */
 let isCut = false;
 let jpegModule: Promise<WebAssembly.Module> | undefined;
@@ -116,7 +118,7 @@ function flatten({ data, channels }: Pixels): void {
 
 async function decode(image: Uint8Array | RawImage, size: number): Promise<Uint8Array> {
   if ("pixels" in image) return toPlanes(fitSquare(image, size), image.channels);
-  const decoder = kindOf(image) === "jpeg" ? jpeg : png;
+  const decoder = checkFile(image, await crc32) === "jpeg" ? jpeg : png;
   const pixels = await decoder(image).catch((error) => {
     throw new Error(flawOf(image), { cause: error });
   });
