@@ -169,7 +169,10 @@ function drawPoint(row: Row, x: number, y: number, label: Label | null): string 
 
 /** A name that fits beside a point: `conv2 dw 128`. */
 function shortName({ family, name, size }: Row): string {
-  const words = name.replace("weight gradient", "dw").replace("input gradient", "dx").replace(" forward", "");
+  const words = name.replace("parameter gradients", "dw").replace(/(input )?gradient/, "dx").replace(
+    / forward| \+ .*/,
+    "",
+  );
   const batch = size.replace(/^batch /, "");
   return family === "matmul" || family === "linear" || batch === "128" ? `${words} ${batch}` : words;
 }

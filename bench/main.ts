@@ -10,7 +10,7 @@ import process from "node:process";
 import { UsageError } from "../train/mod.ts";
 import { HELP, readFlags } from "./flags.ts";
 import { reportPage } from "./report.ts";
-import type { Result } from "./results.ts";
+import { failureOf, leftOutLine, type Result } from "./results.ts";
 import { type Listener, run } from "./run.ts";
 import { ceilingLine, clockLines, heading, machineLines, rowLine } from "./table.ts";
 
@@ -30,10 +30,8 @@ const printing: Listener = {
 const silent: Listener = { started() {}, ceilings() {}, measuring() {}, measured() {} };
 
 function printEnd({ leftOut, clock, minutes }: Result): void {
-  if (leftOut.length > 0) {
-    print(`\nleft out`);
-    for (const { name, size, backend, why } of leftOut) print(`  ${name}, ${size}, ${backend}: ${why}`);
-  }
+  const spared = leftOut.filter(({ kind }) => kind === "spared");
+  if (spared.length > 0) print(["\nleft out", ...spared.map(leftOutLine)].join("\n  "));
   if (clock.length > 0) print(`\n${clockLines(clock)}`);
   print(`\n${minutes.toFixed(1)} minutes`);
 }
@@ -49,6 +47,9 @@ async function main(): Promise<void> {
   else printEnd(result);
   if (json !== undefined && !toStdout) await writeFile(json, text);
   if (report !== undefined) await writeFile(report, reportPage(result));
+  const failure = failureOf(result);
+  // The results are there by now, and say it too.
+  if (failure !== null) throw new Error(failure);
 }
 
 const oneLine = (text: string) => text.trim().replace(/\s*\n\s*/g, " ");

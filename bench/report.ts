@@ -6,7 +6,15 @@
 
 import { barChart, FAMILY_COLOURS, roofline } from "./charts.ts";
 import { duration, PAPER } from "./clock.ts";
-import { bound, fastestStep, type Result, type Row, timesFaster } from "./results.ts";
+import {
+  bound,
+  fastestStep,
+  type LeftOut,
+  leftOutLine,
+  type Result,
+  type Row,
+  timesFaster,
+} from "./results.ts";
 import { escape } from "../debug/svg.ts";
 import { digits, pairs, percent, spread, times } from "./table.ts";
 import type { Family } from "./workload.ts";
@@ -56,8 +64,10 @@ ${leftOut(result)}
 `;
 }
 
-function about({ machine: { cpu, cores, memoryGiB, runtime, system }, minutes }: Result): string {
-  return `${runtime} on ${system}; ${cpu}, ${cores} cores, ${memoryGiB} GiB. ${minutes.toFixed(1)} minutes.`;
+function about({ machine, settings, minutes }: Result): string {
+  const { cpu, cores, memoryGiB, runtime, system } = machine;
+  return `${runtime} on ${system}; ${cpu}, ${cores} cores, ${memoryGiB} GiB. Kernels by --tune=${settings.tune}. ` +
+    `${minutes.toFixed(1)} minutes.`;
 }
 
 function section(title: string, words: string, content: string): string {
@@ -193,10 +203,13 @@ function table({ rows }: Result): string {
 }
 
 function leftOut({ leftOut }: Result): string {
-  if (leftOut.length === 0) return "";
-  const item = ({ name, size, backend, why }: (typeof leftOut)[number]) =>
-    `<li>${escape(`${name}, ${size}, ${backend}: ${why}`)}</li>`;
-  return `<section><h2>Left out</h2>\n<ul class="soft">${leftOut.map(item).join("\n")}</ul></section>`;
+  const item = (each: LeftOut) => `<li>${escape(leftOutLine(each))}</li>`;
+  const list = (title: string, items: readonly LeftOut[]) =>
+    items.length === 0
+      ? ""
+      : `<section><h2>${title}</h2>\n<ul class="soft">${items.map(item).join("\n")}</ul></section>`;
+  const of = (wanted: LeftOut["kind"]) => leftOut.filter(({ kind }) => kind === wanted);
+  return list("Failed", of("failed")) + list("Left out", of("spared"));
 }
 
 const STYLE = `

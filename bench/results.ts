@@ -9,7 +9,7 @@ import type { Ceilings } from "./ceilings.ts";
 import type { ClockLine } from "./clock.ts";
 import type { Machine } from "./machine.ts";
 import type { Timing } from "./measure.ts";
-import type { Family, Workload } from "./workload.ts";
+import type { Family, Precision, Workload } from "./workload.ts";
 
 /** Which backend. */
 export type Backend = "webgpu" | "cpu";
@@ -20,6 +20,7 @@ export interface Row extends Timing {
   readonly name: string;
   readonly size: string;
   readonly backend: Backend;
+  readonly precision: Precision;
   /** Of one evaluation, as in `Workload`. */
   readonly flops: number;
   readonly bytes: number;
@@ -35,6 +36,8 @@ export interface Row extends Timing {
 
 /** What was not measured, and why. */
 export interface LeftOut {
+  /** Whether nobody tried, since it takes long or the adapter has not what it takes; else something went wrong. */
+  readonly kind: "spared" | "failed";
   readonly family: Family;
   readonly name: string;
   readonly size: string;
@@ -45,7 +48,7 @@ export interface LeftOut {
 /** One run of the benchmark. */
 export interface Result {
   /** Changes with the meaning of the fields. */
-  readonly format: 1;
+  readonly format: 2;
   /** ISO 8601. */
   readonly date: string;
   /** Minutes that it took. */
@@ -57,6 +60,8 @@ export interface Result {
     readonly batch: number;
     readonly quick: boolean;
     readonly large: boolean;
+    /** How kernels were chosen. */
+    readonly tune: "off" | "cached" | "on";
     readonly only: string | null;
   };
   readonly ceilings: Ceilings | null;
@@ -66,6 +71,16 @@ export interface Result {
   readonly clock: readonly ClockLine[];
   /** Tests of the agreement suite on this machine, where the pack ran both. */
   readonly agreement?: { readonly passed: number; readonly failed: number } | null;
+}
+
+/** Who, and why. */
+export const leftOutLine = ({ name, size, backend, why }: LeftOut): string =>
+  `${name}, ${size}, ${backend}: ${why}`;
+
+/** What went wrong, in a sentence; null when nothing did. */
+export function failureOf({ leftOut }: Pick<Result, "leftOut">): string | null {
+  const failed = leftOut.filter(({ kind }) => kind === "failed");
+  return failed.length === 0 ? null : `${failed.length} failed: ${failed.map(leftOutLine).join("; ")}`;
 }
 
 /** The least that the ceilings let a workload take, in ms, and the ceiling that says so. */
@@ -79,7 +94,7 @@ export function bound(
 
 /** A row from a measurement. */
 export function rowOf(
-  { family, name, size, flops, bytes, images }: Workload,
+  { family, name, size, precision, flops, bytes, images }: Workload,
   backend: Backend,
   timing: Timing,
   ceilings: Ceilings | null,
@@ -91,6 +106,7 @@ export function rowOf(
     name,
     size,
     backend,
+    precision,
     flops,
     bytes,
     images,

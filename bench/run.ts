@@ -55,8 +55,12 @@ export function chosen({ batch, only }: Options): Entry[] {
   );
 }
 
-/** Measures everything. */
-export async function run(options: Options, listener: Listener): Promise<Result> {
+/** Measures what the options choose, or given entries. */
+export async function run(
+  options: Options,
+  listener: Listener,
+  measured: readonly Entry[] = chosen(options),
+): Promise<Result> {
   const began = performance.now();
   const machine = describeMachine();
   const gpu = options.gpu === "off" ? null : await device("webgpu", { gpu: options.gpu, tune: options.tune });
@@ -67,15 +71,19 @@ export async function run(options: Options, listener: Listener): Promise<Result>
     const effort = options.quick ? QUICK : EFFORT;
     const ceilings = gpu && await measureCeilings((gpu.backend as WebGpuBackend).device, effort);
     if (ceilings) listener.ceilings(ceilings);
-    const { rows, leftOut } = await new Session(options, effort, ceilings, listener).measureAll(gpu, cpu);
-    const { batch, quick, large, only } = options;
+    const { rows, leftOut } = await new Session(options, effort, ceilings, listener).measureAll(
+      measured,
+      gpu,
+      cpu,
+    );
+    const { batch, quick, large, tune, only } = options;
     return {
-      format: 1,
+      format: 2,
       date: new Date().toISOString(),
       minutes: (performance.now() - began) / 60000,
       machine,
       adapter,
-      settings: { batch, quick, large, only: only && only.source },
+      settings: { batch, quick, large, tune, only: only && only.source },
       ceilings,
       rows,
       leftOut,
@@ -101,9 +109,13 @@ class Session {
     this.#listener = listener;
   }
 
-  async measureAll(gpu: Device | null, cpu: Device | null): Promise<Pick<Result, "rows" | "leftOut">> {
+  async measureAll(
+    entries: readonly Entry[],
+    gpu: Device | null,
+    cpu: Device | null,
+  ): Promise<Pick<Result, "rows" | "leftOut">> {
     this.#listener.measuring();
-    for (const entry of chosen(this.#options)) {
+    for (const entry of entries) {
       const before = this.#rows.length;
       const webgpu = gpu && await this.#onGpu(entry, gpu);
       const reference = cpu && await this.#onCpu(entry.small, cpu);
@@ -114,13 +126,16 @@ class Session {
   }
 
   async #onGpu({ workload, large }: Entry, gpu: Device): Promise<Row | null> {
+    if (!gpu.backend.supports(workload.precision)) {
+      return this.#leave("spared", workload, "webgpu", "the adapter has no shader-f16");
+    }
     const least = bound(workload, this.#ceilings!).ms;
     const expected = least / EXPECTED_SHARE;
     const { quick, large: all } = this.#options;
     if ((quick || (large && !all)) && expected > LONG_MS) {
       const instead = quick ? "and --quick" : "--large measures it";
       const why = `an evaluation would take about ${(expected / 1000).toFixed(1)} s here; ${instead}`;
-      return this.#leave(workload, "webgpu", why);
+      return this.#leave("spared", workload, "webgpu", why);
     }
     return await this.#measure(workload, "webgpu", gpu, copiesOf(workload, least));
   }
@@ -133,11 +148,8 @@ class Session {
     const known = this.#rows.find(isIt);
     if (known || this.#leftOut.some(isIt)) return known ?? null;
     if (this.#options.quick && flops > CPU_SECOND) {
-      return this.#leave(
-        workload,
-        "cpu",
-        `about ${Math.round(flops / CPU_SECOND)} s an evaluation; and --quick`,
-      );
+      const why = `about ${Math.round(flops / CPU_SECOND)} s an evaluation; and --quick`;
+      return this.#leave("spared", workload, "cpu", why);
     }
     return await this.#measure(workload, "cpu", cpu, 1);
   }
@@ -149,13 +161,14 @@ class Session {
       this.#rows.push(row);
       return row;
     } catch (error) {
-      // A device may be too small for one of many workloads: the others are worth having.
-      return this.#leave(workload, backend, error instanceof Error ? error.message : `${error}`);
+      // A device may be too small for one of many workloads: the others are worth having, and the exit code says so.
+      const why = error instanceof Error ? error.message : `${error}`;
+      return this.#leave("failed", workload, backend, why);
     }
   }
 
-  #leave({ family, name, size }: Workload, backend: Backend, why: string): null {
-    this.#leftOut.push({ family, name, size, backend, why });
+  #leave(kind: LeftOut["kind"], { family, name, size }: Workload, backend: Backend, why: string): null {
+    this.#leftOut.push({ kind, family, name, size, backend, why });
     return null;
   }
 }

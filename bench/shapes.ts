@@ -29,6 +29,8 @@ export interface LinearShape {
   readonly batch: number;
   readonly inputs: number;
   readonly outputs: number;
+  /** Whether a ReLU follows. */
+  readonly rectified: boolean;
 }
 
 /** A layer from maps to maps that has no weights. */
@@ -40,6 +42,9 @@ export interface MapsShape {
   /** [images, channels, height, width] */
   readonly output: readonly [number, number, number, number];
 }
+
+/** The paper's batch. */
+export const PAPER_BATCH = 128;
 
 const traced = trace(nn.models.alexnet);
 
@@ -63,9 +68,11 @@ export function alexnetConvolutions(batch: number): ConvShape[] {
 
 /** The fully connected layers of AlexNet. */
 export function alexnetLinears(batch: number): LinearShape[] {
-  return traced.flatMap(({ row, input, output }) =>
-    row.layer === "linear" ? [{ name: row.name, batch, inputs: input[0]!, outputs: output[0]! }] : []
-  );
+  return traced.flatMap(({ row, input, output }, i) => {
+    if (row.layer !== "linear") return [];
+    const rectified = traced[i + 1]?.row.layer === "relu";
+    return [{ name: row.name, batch, inputs: input[0]!, outputs: output[0]!, rectified }];
+  });
 }
 
 /** The layers of AlexNet that normalise or pool; all its windows of pooling have 3 pixels, 2 apart. */

@@ -22,7 +22,7 @@ const ofCpu = (get: (row: Row) => string): Column["cell"] => (_, cpu) => cpu ? g
 const COLUMNS: readonly Column[] = [
   { head: "family", width: -17, cell: either(({ family }) => family) },
   { head: "workload", width: -25, cell: either(({ name }) => name) },
-  { head: "size", width: -9, cell: either(({ size }) => size) },
+  { head: "size", width: -14, cell: either(({ size }) => size) },
   { head: "ms", width: 8, cell: ofGpu(({ ms }) => digits(ms)) },
   { head: "+-", width: 5, cell: ofGpu((row) => percent(spread(row))) },
   { head: "GFLOP/s", width: 8, cell: ofGpu(({ gflops }) => digits(gflops)) },

@@ -20,13 +20,17 @@ export type Family =
   | "sgd"
   | "step";
 
+/** What is stored and multiplied: `f16` sums in f32, and keeps weights in f32 too. */
+export type Precision = "f32" | "f16";
+
 /** Something to be measured. */
 export interface Workload {
   readonly family: Family;
-  /** As in `conv2 weight gradient`. */
+  /** As in `conv2 input gradient`. */
   readonly name: string;
   /** As in `batch 8`. */
   readonly size: string;
+  readonly precision: Precision;
   /** Multiplications and additions of one evaluation; 0 where nobody counts them, as in pooling. */
   readonly flops: number;
   /** Compulsory traffic of one evaluation: each operand and each result once, in bytes. */

@@ -29,7 +29,10 @@ async function alexnet(
 ): Promise<{
   readonly counts: FakeCounts;
   readonly backend: WebGpuBackend;
-  /** Carries out a step and gives the milliseconds until it was submitted. */
+  /**
+   * Carries out a step and gives the milliseconds until its loss was there. The fake device is never waited for, so all of
+   * them are JavaScript's: the description, the submission, and what goes on when the numbers come back.
+   */
   readonly step: (number: number) => Promise<number>;
 }> {
   const { device, counts } = fakeGpu();
@@ -45,10 +48,8 @@ async function alexnet(
   const labels = new Int32Array(batch);
   const step = async (number: number) => {
     const began = performance.now();
-    const result = training.run(images, labels, 0.01, foldIn(key, number));
-    const ms = performance.now() - began;
-    await result;
-    return ms;
+    await training.run(images, labels, 0.01, foldIn(key, number));
+    return performance.now() - began;
   };
   return { counts, backend, step };
 }
@@ -112,6 +113,10 @@ function delay(ms: number): Promise<string> {
   return new Promise((resolve) => setTimeout(() => resolve("waits"), ms));
 }
 
+/** Of JavaScript's in a step, so that a GPU that trains 10,000 images a second never waits for it. */
+const MOST_MS = 1;
+const ATTEMPTS = 8;
+
 for (const precision of ["f32", "f16"] as const) {
   test(`step cost: one submit a step, and nothing is made, ${precision}`, async () => {
     const { counts, step } = await alexnet(8, { precision });
@@ -133,11 +138,14 @@ for (const precision of ["f32", "f16"] as const) {
 
   test(`step cost: JavaScript's share, ${precision}`, async () => {
     const { step } = await alexnet(128, { precision });
-    const times: number[] = [];
-    for (let i = 0; i < 200; i++) times.push(await step(i));
-    const least = Math.min(...times);
-    console.log(`step cost: ${least.toFixed(2)} ms of JavaScript`);
-    // 0.6 to 0.9 ms were measured, the least of many, since a machine that is busy with other things says nothing; a slow one gets twice.
-    assert.ok(least < 2, `${least} ms`);
+    // The least of many: a step that was interrupted says nothing. A machine that is busy for all of them gets another try.
+    let least = Infinity;
+    let steps = 0;
+    for (let attempt = 0; attempt < ATTEMPTS && least >= MOST_MS; attempt++) {
+      await delay(attempt * 1000);
+      for (let i = 0; i < 200; i++) least = Math.min(least, await step(steps++));
+    }
+    console.log(`step cost: ${least.toFixed(2)} ms of JavaScript, the least of ${steps} steps`);
+    assert.ok(least < MOST_MS, `${least} ms`);
   });
 }

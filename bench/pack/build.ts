@@ -1,6 +1,6 @@
 /**
  * Puts together what runs the benchmark and the agreement suite where there is nothing but a Vulkan driver: this Node, Dawn
- * for this system, four bundled programs, and the libraries that a bare system may lack.
+ * for this system, its programs bundled, and the libraries that a bare system may lack.
  *
  * @module
  */
@@ -26,6 +26,8 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   "agreement.mjs": "tests/agreement_test.ts",
   "forced.mjs": "tests/forced_test.ts",
   "variants.mjs": "tests/variants_test.ts",
+  "race.mjs": "bench/pack/race.ts",
+  "fermi_peer.mjs": "bench/peers/fermi.ts",
 };
 
 /** What is copied as it is, in place. */
@@ -33,6 +35,7 @@ const FILES: Readonly<Record<string, string>> = {
   "run.sh": "bench/pack/run.sh",
   "README.txt": "bench/pack/README.txt",
   "LICENSE": "LICENSE",
+  "torch_peer.py": "bench/peers/torch_peer.py",
   ...Object.fromEntries(
     ["index.js", "package.json", "LICENSE.md", "dist/linux-x64/dawn.node"]
       .map((name) => [`node_modules/webgpu/${name}`, `node_modules/webgpu/${name}`]),

@@ -25,15 +25,27 @@ export interface Prepared {
 /** Makes the operands. */
 export type Prepare = (workload: Workload) => Promise<Prepared>;
 
+/** What a library cannot do on this device, so that it is not tried. */
+class CannotError extends Error {}
+
 /** What went wrong on the device. */
 const errors: string[] = [];
 /** What the library opened. Deno 2.9 panics when limits or names are asked for after the adapter was collected. */
 let opened: { readonly device: GPUDevice; readonly adapter: GPUAdapter } | null = null;
 
+/** The prototype of this runtime's adapters: a global, or of Dawn where there is no WebGPU. */
+async function adapterPrototype(): Promise<GPUAdapter> {
+  if ("GPUAdapter" in globalThis) return GPUAdapter.prototype;
+  const path: string = "webgpu";
+  const { globals } = await import(path) as { globals: { GPUAdapter: { prototype: GPUAdapter } } };
+  return globals.GPUAdapter.prototype;
+}
+
 /** Puts listeners on every device from its birth, since a library may put none, or swallow what it hears. */
-function listen(): void {
-  const { requestDevice } = GPUAdapter.prototype;
-  GPUAdapter.prototype.requestDevice = async function (descriptor) {
+async function listen(): Promise<void> {
+  const prototype = await adapterPrototype();
+  const { requestDevice } = prototype;
+  prototype.requestDevice = async function (descriptor) {
     const made = await requestDevice.call(this, descriptor);
     made.addEventListener(
       "uncapturederror",
@@ -55,6 +67,18 @@ function listen(): void {
 export function openedDevice(): GPUDevice {
   if (opened === null) throw new Error("no WebGPU device was opened");
   return opened.device;
+}
+
+/**
+ * For libraries that bind an array as a whole.
+ *
+ * @throws {Error} when one of the workload's is larger than a binding of this device
+ */
+export function expectWholeArrays({ largest }: Workload): void {
+  const limit = openedDevice().limits.maxStorageBufferBindingSize;
+  if (largest <= limit) return;
+  const [wanted, offered] = [largest, limit].map((bytes) => `${Math.round(bytes / 2 ** 20)} MiB`);
+  throw new CannotError(`it binds arrays as a whole; the largest has ${wanted}, a binding here ${offered}`);
 }
 
 async function deviceDone(): Promise<void> {
@@ -84,7 +108,7 @@ async function peakRss(): Promise<number | null> {
 export async function serve(open: () => Promise<Prepare>): Promise<void> {
   // Only answers go to stdout; libraries talk on stderr.
   console.log = console.info = console.error;
-  listen();
+  await listen();
   const prepare = await open();
   let prepared: Prepared | null = null;
   const carryOut = async (command: Command): Promise<Answers[keyof Answers]> => {
@@ -92,7 +116,8 @@ export async function serve(open: () => Promise<Prepare>): Promise<void> {
       prepared = await prepare(command.prepare);
       await deviceDone();
       const firstMs = await measure(prepared, 1);
-      return { ready: true, firstMs, device: openedDevice().adapterInfo.description };
+      const { description, device } = openedDevice().adapterInfo;
+      return { ready: true, firstMs, device: description || device };
     }
     if ("stats" in command) return { peakRss: await peakRss() };
     if (prepared === null) throw new Error("nothing is prepared");
@@ -104,7 +129,8 @@ export async function serve(open: () => Promise<Prepare>): Promise<void> {
   for await (const line of createInterface({ input: process.stdin })) {
     const answer = await carryOut(JSON.parse(line)).catch((error): Failure => {
       console.error(error);
-      return { error: error instanceof Error ? error.message : String(error) };
+      const cannot = error instanceof CannotError;
+      return { error: error instanceof Error ? error.message : String(error), ...(cannot && { cannot }) };
     });
     process.stdout.write(`${JSON.stringify(answer)}\n`);
   }

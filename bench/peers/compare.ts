@@ -50,22 +50,30 @@ export function notFinite(digests: readonly Digest[]): string | null {
   return bad === undefined ? null : `${bad.name} is not finite`;
 }
 
+/** Somebody's result. */
+export interface Computed {
+  readonly digests: readonly Digest[];
+  /** What his own results are held to; null for who is held to what all are, and others to him. */
+  readonly rough: Tolerance | null;
+}
+
 /**
  * Who disagrees with whom. Right is who agrees with more than half of all, himself included: of three the one that is
- * alone is wrong, of two that differ nobody knows.
+ * alone is wrong, of two that differ nobody knows. Who computes roughly has no voice.
  *
  * @returns for each who is not right a sentence that names the others and the worst array
  */
 export function disagreements(
-  results: ReadonlyMap<string, readonly Digest[]>,
+  results: ReadonlyMap<string, Computed>,
   toleranceOf: Tolerance,
 ): Map<string, string> {
   const wrong = new Map<string, string>();
-  for (const [key, digests] of results) {
-    const apart = [...results].filter(([other]) => other !== key)
-      .map(([other, theirs]) => ({ other, ...difference(digests, theirs, toleranceOf) }))
+  const voices = [...results].filter(([, { rough }]) => rough === null);
+  for (const [key, { digests, rough }] of results) {
+    const apart = voices.filter(([other]) => other !== key)
+      .map(([other, theirs]) => ({ other, ...difference(digests, theirs.digests, rough ?? toleranceOf) }))
       .filter(({ excess }) => excess > 1);
-    if (results.size - apart.length > results.size / 2) continue;
+    if (apart.length === 0 || voices.length - apart.length > voices.length / 2) continue;
     wrong.set(key, `differs ${apart.map(({ other, where }) => `from ${other} (${where})`).join(", ")}`);
   }
   return wrong;

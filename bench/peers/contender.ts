@@ -18,7 +18,12 @@ export interface Contender {
   /** In the table. */
   readonly name: string;
   readonly command: readonly string[];
+  /** Rounds what it multiplies: it is held to wider bounds, and nobody to it. */
+  readonly rough?: boolean;
 }
+
+/** Whether our kernels are chosen by guesses, by what is kept, or by measuring. */
+export type Tune = "off" | "cached" | "on";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -31,7 +36,12 @@ export const DENO: readonly string[] = process.versions["deno"]
 const inDeno = (file: string) => [...DENO, "run", "-q", "-A", "--no-check", `bench/peers/${file}`];
 
 /** Ours, whom all others are compared with. */
-export const FERMI: Contender = { key: "fermi", name: "Fermi", command: inDeno("fermi.ts") };
+export function fermi(tune: Tune): Contender {
+  return { key: OURS, name: "Fermi", command: [...inDeno("fermi.ts"), `--tune=${tune}`] };
+}
+
+/** The key of ours. */
+export const OURS = "fermi";
 
 /** Those whom we have to beat. */
 export const RIVALS: readonly Contender[] = [
@@ -45,17 +55,41 @@ export function rivalsInstalled(): boolean {
     existsSync(new URL("node_modules/@tensorflow/tfjs-backend-webgpu", import.meta.url));
 }
 
-/** PyTorch on the CPU, to know where we are: whichever Python has it, the system's where a version manager's has not. */
-export function torch(): Contender | null {
-  const python = ["python3", "/usr/bin/python3"].find((file) =>
-    spawnSync(file, ["-c", "import torch, numpy"], { stdio: "ignore" })
-      .status === 0
-  );
-  return python === undefined ? null : {
-    key: "torch",
-    name: "PyTorch",
-    command: [python, "bench/peers/torch_peer.py"],
-  };
+const PEER = fileURLToPath(new URL("torch_peer.py", import.meta.url));
+
+/** The keys of PyTorch: on the CPU, and with CUDA, without and with TF32. */
+export const TORCH: readonly string[] = ["torch", "torch-cuda", "torch-tf32"];
+
+/**
+ * PyTorch, to know where we are: of whichever Python has it, the system's where a version manager's has not.
+ *
+ * @param peer the file that Python runs
+ */
+export function torches(peer: string = PEER): Contender[] {
+  const ask = "import torch, numpy; print(torch.cuda.is_available())";
+  for (const python of ["python3", "/usr/bin/python3"]) {
+    const { status, stdout } = spawnSync(python, ["-c", ask], { encoding: "utf8" });
+    if (status !== 0) continue;
+    const one = (key: string, name: string, ...args: string[]): Contender => ({
+      key,
+      name: `PyTorch (${name})`,
+      command: [python, peer, ...args],
+    });
+    const cpu = one("torch", "CPU", "--device=cpu");
+    if (!/True/.test(stdout)) return [cpu];
+    return [
+      cpu,
+      one("torch-cuda", "CUDA", "--device=cuda"),
+      { ...one("torch-tf32", "CUDA, TF32", "--device=cuda", "--tf32=on"), rough: true },
+    ];
+  }
+  return [];
+}
+
+/** Those who race if nobody is named: PyTorch on the CPU only where it has no CUDA. */
+export function usual(contenders: readonly Contender[]): Contender[] {
+  const cuda = contenders.some(({ key }) => key === "torch-cuda");
+  return contenders.filter(({ key }) => !(cuda && key === "torch"));
 }
 
 /** Many times what the slowest first step takes. */
@@ -93,7 +127,7 @@ export class Peer {
   /**
    * Asks, and waits for the answer.
    *
-   * @throws {Error} what the child says is wrong, or its last words.
+   * @throws {Error} what the child says is wrong, with `cannot` where it did not try, or its last words.
    */
   async ask<K extends keyof Answers>(command: Command & Readonly<Record<K, unknown>>): Promise<Answers[K]> {
     this.#child.stdin!.write(`${JSON.stringify(command)}\n`);
@@ -104,7 +138,7 @@ export class Peer {
     clearTimeout(late);
     if (done) throw new Error(`ended with ${await this.#ended}: ${this.#said.trim() || "it said nothing"}`);
     const answer: Answers[K] | Failure = JSON.parse(value);
-    if ("error" in answer) throw new Error(answer.error);
+    if ("error" in answer) throw Object.assign(new Error(answer.error), { cannot: answer.cannot === true });
     return answer;
   }
 

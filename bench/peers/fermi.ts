@@ -4,7 +4,9 @@
  * @module
  */
 
+import process from "node:process";
 import {
+  cast,
   conv2d,
   conv2dInputGradient,
   conv2dWeightGradient,
@@ -25,7 +27,16 @@ import {
   zeros,
 } from "../../mod.ts";
 import { type Prepare, type Prepared, serve } from "./child.ts";
-import { digestOf, labelsOf, numbersOf, type Operand, sampledRows, velocityName } from "./numbers.ts";
+import {
+  digestOf,
+  labelsOf,
+  numbersOf,
+  type Operand,
+  rawBytesOf,
+  sampledRows,
+  velocityName,
+} from "./numbers.ts";
+import type { Tune } from "./contender.ts";
 import type { ConvWorkload, StepWorkload, Workload } from "./workloads.ts";
 
 /** Fills a parameter's memory from the host, as `InputSlot.write` does; what it was to start from is never computed. */
@@ -76,6 +87,17 @@ function passOf({ pass, conv }: ConvWorkload): (a: Tensor, b: Tensor) => Tensor 
   }
 }
 
+/** The batch's images: what enters each step, and what the network sees of it. */
+function imagesOf({ images }: StepWorkload): { readonly enter: () => void; readonly seen: () => Tensor } {
+  const { shape, bytes } = images;
+  const slot = new InputSlot(shape, { dtype: bytes ? "u8" : "f32" });
+  const pixels = bytes ? rawBytesOf(images) : numbersOf(images);
+  return {
+    enter: () => slot.write(pixels),
+    seen: () => bytes ? cast(slot, "f32").mul(1 / 128).sub(1) : slot,
+  };
+}
+
 async function trainingStep(workload: StepWorkload): Promise<Prepared> {
   const { rows, batch, input, classes, full, lr, momentum, weightDecay } = workload;
   const table = { name: "raced", source: "", input, classes, weight: nn.init.he(), dropout: 0.5, rows };
@@ -84,17 +106,18 @@ async function trainingStep(workload: StepWorkload): Promise<Prepared> {
   for (const operand of workload.parameters) fill(parameters.get(operand.name)!, numbersOf(operand));
   const sgd = new SGD(parameters.values(), { momentum, weightDecay });
   await evaluate(...sgd.velocities);
-  const [images, labels] = [new InputSlot([batch, ...input]), new InputSlot([batch], { dtype: "i32" })];
-  const [pixels, classesOfBatch] = [numbersOf(workload.images), labelsOf(batch, classes, workload.labels)];
+  const images = imagesOf(workload);
+  const labels = new InputSlot([batch], { dtype: "i32" });
+  const classesOfBatch = labelsOf(batch, classes, workload.labels);
   const underway: Promise<void>[] = [];
   let steps = 0;
   let loss: Tensor | null = null;
   return {
     run() {
-      images.write(pixels);
+      images.enter();
       labels.write(classesOfBatch);
       const context = nn.training(full ? foldIn(randomKey(2), steps++) : null);
-      loss = crossEntropy(network.forward(images, context), labels);
+      loss = crossEntropy(network.forward(images.seen(), context), labels);
       sgd.step(gradients(loss, sgd.parameters), lr);
       underway.push(evaluate(loss));
     },
@@ -129,7 +152,10 @@ async function prepare(workload: Workload): Promise<Prepared> {
   }
 }
 
+/** `--tune=...`, as the driver was told. */
+const [, tune = "off"] = /^--tune=(off|cached|on)$/.exec(process.argv[2] ?? "") ?? [];
+
 await serve(async (): Promise<Prepare> => {
-  setDefaultDevice(await device("webgpu"));
+  setDefaultDevice(await device("webgpu", { tune: tune as Tune }));
   return prepare;
 });

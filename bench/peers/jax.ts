@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Prepare, type Prepared, serve } from "./child.ts";
+import { expectWholeArrays, type Prepare, type Prepared, serve } from "./child.ts";
 import { type Arr, conv2d, jax, np, padded, padsByHand, submit } from "./jax_api.ts";
 import { trainingStep } from "./jax_step.ts";
 import { digestOf, numbersOf, type Operand } from "./numbers.ts";
@@ -55,6 +55,7 @@ function kernel(f: (a: Arr, b: Arr) => Arr, a: Arr, b: Arr): Prepared {
 }
 
 async function prepare(workload: Workload): Promise<Prepared> {
+  expectWholeArrays(workload);
   switch (workload.kind) {
     case "matmul":
       return kernel(np.matmul, resident(workload.operands[0]), resident(workload.operands[1]));

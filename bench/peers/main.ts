@@ -1,7 +1,7 @@
 // deno task bench:peers: Fermi beside jax-js, TensorFlow.js and PyTorch, on the same work and the same machine.
 
 import process from "node:process";
-import { FERMI, RIVALS, rivalsInstalled, torch } from "./contender.ts";
+import { fermi, OURS, RIVALS, rivalsInstalled, TORCH, torches, usual } from "./contender.ts";
 import { HELP, optionsOf, raceAll } from "./program.ts";
 import { workloads } from "./workloads.ts";
 
@@ -20,16 +20,21 @@ const options = (() => {
 
 if (options.help) console.log(HELP);
 else {
-  const wanted = (key: string) => options.contenders === null || options.contenders.includes(key);
-  const python = wanted("torch") ? torch() : null;
-  const contenders = [FERMI, ...RIVALS, ...(python ? [python] : [])].filter(({ key }) => wanted(key));
+  const { contenders: asked } = options;
+  const all = [
+    fermi(options.tune),
+    ...RIVALS,
+    ...(asked === null || asked.some((key) => TORCH.includes(key)) ? torches() : []),
+  ];
+  const contenders = asked === null ? usual(all) : all.filter(({ key }) => asked.includes(key));
+  const missing = asked?.find((key) => !all.some((contender) => contender.key === key));
+  if (missing !== undefined) {
+    stop(`--contenders=${missing}: no Python here has PyTorch${missing === "torch" ? "" : " with CUDA"}`);
+  }
   if (contenders.some((contender) => RIVALS.includes(contender)) && !rivalsInstalled()) {
-    stop("the rivals are not installed: npm install --prefix bench/peers (or name --contenders=fermi)");
+    stop(`the rivals are not installed: npm install --prefix bench/peers (or name --contenders=${OURS})`);
   }
-  if (options.contenders?.includes("torch") && python === null) {
-    stop('python3 -c "import torch" fails');
-  }
-  const rows = workloads().filter(({ name }) => options.only.test(name));
+  const rows = workloads(options.large).filter(({ name }) => options.only.test(name));
   if (rows.length === 0) stop(`--only=${options.only.source} matches no row`);
   process.exitCode = await raceAll(
     rows,

@@ -21,15 +21,23 @@ export interface Operand {
   readonly seed: number;
   /** The numbers are uniform in [-scale, scale). */
   readonly scale: number;
+  /** Multiples of `scale` / 128, of which a contender may upload the bytes that `rawBytesOf` makes, as images are. */
+  readonly bytes?: boolean;
 }
 
 /** The numbers of an operand. */
-export function numbersOf({ shape, seed, scale }: Operand): Float32Array<ArrayBuffer> {
+export function numbersOf({ shape, seed, scale, bytes = false }: Operand): Float32Array<ArrayBuffer> {
   const numbers = new Float32Array(shape.reduce((a, b) => a * b, 1));
+  const dropped = bytes ? 24 : 8;
   for (let i = 0; i < numbers.length; i++) {
-    numbers[i] = ((hash(i, seed) >>> 8) * 2 ** -23 - 1) * scale;
+    numbers[i] = ((hash(i, seed) >>> dropped) * 2 ** (dropped - 31) - 1) * scale;
   }
   return numbers;
+}
+
+/** The bytes of an operand that has some: each number is (byte / 128 - 1) `scale`. */
+export function rawBytesOf({ shape, seed }: Operand): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => hash(i, seed) >>> 24);
 }
 
 /** One class an image, each as likely. */

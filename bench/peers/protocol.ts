@@ -34,4 +34,6 @@ export interface Answers {
 /** Something that went wrong, on the device too: libraries do not always notice. */
 export interface Failure {
   readonly error: string;
+  /** It was not tried: the library cannot do it on this device. */
+  readonly cannot?: boolean;
 }

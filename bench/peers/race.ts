@@ -8,16 +8,15 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { difference, disagreements, notFinite } from "./compare.ts";
-import { type Contender, FERMI, Peer } from "./contender.ts";
-import type { Digest } from "./numbers.ts";
-import { toleranceOf, type Workload } from "./workloads.ts";
+import { type Computed, difference, disagreements, notFinite } from "./compare.ts";
+import { type Contender, OURS, Peer } from "./contender.ts";
+import { roughToleranceOf, toleranceOf, type Workload } from "./workloads.ts";
 
 /** How a contender fared. */
 export interface Outcome {
   readonly contender: string;
   /** Why it has no times. */
-  failure: { readonly kind: "fails" | "disagrees"; readonly why: string } | null;
+  failure: { readonly kind: "fails" | "cannot" | "disagrees"; readonly why: string } | null;
   device: string | null;
   /** From the operands on the device to the result, with nothing compiled before. */
   firstMs: number | null;
@@ -64,6 +63,7 @@ export async function race(
   const entries = contenders.map((contender): Entry => ({
     peer: new Peer(contender, {
       MESA_SHADER_CACHE_DIR: join(caches, contender.key),
+      __GL_SHADER_DISK_CACHE_PATH: join(caches, contender.key),
       DENO_WEBGPU_BACKEND: "vulkan,metal,dx12",
     }),
     outcome: {
@@ -98,14 +98,15 @@ async function each(entries: readonly Entry[], work: (entry: Entry) => Promise<v
     try {
       await work(entry);
     } catch (error) {
-      entry.outcome.failure = { kind: "fails", why: error instanceof Error ? error.message : String(error) };
+      const { message: why, cannot } = error as Error & { readonly cannot?: boolean };
+      entry.outcome.failure = { kind: cannot ? "cannot" : "fails", why };
     }
   }
 }
 
 /** The first run of each, and what came out. */
-async function check(workload: Workload, entries: readonly Entry[]): Promise<Map<string, readonly Digest[]>> {
-  const results = new Map<string, readonly Digest[]>();
+async function check(workload: Workload, entries: readonly Entry[]): Promise<Map<string, Computed>> {
+  const results = new Map<string, Computed>();
   await each(entries, async ({ peer, outcome }) => {
     const { firstMs, device } = await peer.ask({ prepare: workload });
     Object.assign(outcome, { firstMs, device });
@@ -113,8 +114,8 @@ async function check(workload: Workload, entries: readonly Entry[]): Promise<Map
     const bad = notFinite(digests);
     if (bad !== null) outcome.failure = { kind: "disagrees", why: bad };
     // Ours has layers that theirs has not: it is compared in the row without them.
-    else if (!(workload.kind === "step" && workload.full && outcome.contender === FERMI.key)) {
-      results.set(outcome.contender, digests);
+    else if (!(workload.kind === "step" && workload.full && outcome.contender === OURS)) {
+      results.set(outcome.contender, { digests, rough: peer.contender.rough ? roughToleranceOf : null });
     }
   });
   for (const [key, why] of disagreements(results, toleranceOf)) {
@@ -127,12 +128,12 @@ async function check(workload: Workload, entries: readonly Entry[]): Promise<Map
 async function checkAgain(
   workload: Workload,
   entries: readonly Entry[],
-  first: ReadonlyMap<string, readonly Digest[]>,
+  first: ReadonlyMap<string, Computed>,
 ): Promise<void> {
   await each(entries, async ({ peer, outcome }) => {
     const { digests } = await peer.ask({ result: true });
     const changed = workload.kind !== "step" &&
-      difference(digests, first.get(outcome.contender)!, toleranceOf).excess > 1;
+      difference(digests, first.get(outcome.contender)!.digests, toleranceOf).excess > 1;
     const why = notFinite(digests) ?? (changed ? "its last result is not its first" : null);
     if (why !== null) outcome.failure = { kind: "disagrees", why };
   });

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { FERMI } from "./contender.ts";
+import { OURS } from "./contender.ts";
 import type { Outcome, Race } from "./race.ts";
 
 function median(values: readonly number[]): number {
@@ -13,7 +13,8 @@ function median(values: readonly number[]): number {
   return (sorted[Math.floor(middle)]! + sorted[Math.ceil(middle) - 1]!) / 2;
 }
 
-const outcomeOf = ({ outcomes }: Race, key: string): Outcome | undefined =>
+/** How a contender fared in a race. */
+export const outcomeOf = ({ outcomes }: Race, key: string): Outcome | undefined =>
   outcomes.find(({ contender }) => contender === key);
 
 /** The median of the milliseconds; null for who was not timed. */
@@ -27,14 +28,16 @@ export function timeOf(race: Race, key: string): number | null {
 
 /** How many times as long as ours it takes: the median of the rounds, in which both met the same machine. */
 export function ratioOf(race: Race, key: string): number | null {
-  if (timeOf(race, key) === null || timeOf(race, FERMI.key) === null) return null;
-  const ours = outcomeOf(race, FERMI.key)!.ms;
+  if (timeOf(race, key) === null || timeOf(race, OURS) === null) return null;
+  const ours = outcomeOf(race, OURS)!.ms;
   return median(outcomeOf(race, key)!.ms.map((ms, round) => ms / ours[round]!));
 }
 
-const number = (value: number): string => value >= 100 ? value.toFixed(0) : value.toPrecision(3);
+/** A number with three digits that count. */
+export const number = (value: number): string => value >= 100 ? value.toFixed(0) : value.toPrecision(3);
 
-function markdown(rows: readonly (readonly string[])[]): string {
+/** A table, whose first line is its head. */
+export function markdown(rows: readonly (readonly string[])[]): string {
   const widths = rows[0]!.map((_, column) => Math.max(3, ...rows.map((row) => row[column]!.length)));
   const pad = (cell: string, column: number) =>
     column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!);
@@ -50,13 +53,13 @@ export function timeTable(races: readonly Race[], contenders: Names): string {
   const cells = (race: Race, key: string): string[] => {
     const [ms, ratio] = [timeOf(race, key), ratioOf(race, key)];
     const time = ms === null ? outcomeOf(race, key)?.failure?.kind ?? "" : number(ms);
-    const second = key === FERMI.key ? ms && race.flops / ms / 1e6 : ratio;
-    return [time, second === null ? "" : key === FERMI.key ? number(second) : `${second.toFixed(2)}x`];
+    const second = key === OURS ? ms && race.flops / ms / 1e6 : ratio;
+    return [time, second === null ? "" : key === OURS ? number(second) : `${second.toFixed(2)}x`];
   };
   return markdown([
     [
       "workload",
-      ...contenders.flatMap(({ key, name }) => [`${name} ms`, key === FERMI.key ? "GFLOP/s" : "to ours"]),
+      ...contenders.flatMap(({ key, name }) => [`${name} ms`, key === OURS ? "GFLOP/s" : "to ours"]),
     ],
     ...races.map((race) => [race.workload, ...contenders.flatMap(({ key }) => cells(race, key))]),
   ]);

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Prepare, type Prepared, serve } from "./child.ts";
+import { expectWholeArrays, type Prepare, type Prepared, serve } from "./child.ts";
 import { digestOf, numbersOf } from "./numbers.ts";
 import { permute } from "./permute.ts";
 import {
@@ -93,5 +93,8 @@ await serve(async (): Promise<Prepare> => {
   if (!await tf.setBackend("webgpu")) {
     throw new Error("TensorFlow.js finds no WebGPU");
   }
-  return (workload) => Promise.resolve(prepare(workload));
+  return async (workload) => {
+    expectWholeArrays(workload);
+    return await prepare(workload);
+  };
 });

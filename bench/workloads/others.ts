@@ -24,10 +24,11 @@ import { alexnetMaps, type MapsShape } from "../shapes.ts";
 import { bytesOf, type Describe, type Entry, type Scope, type Workload } from "../workload.ts";
 
 /** What differs from a workload of which neither operations nor images are counted. */
-type Given = Omit<Workload, "prepare" | "flops" | "images"> & { readonly flops?: number };
+type Given = Omit<Workload, "prepare" | "precision" | "flops" | "images"> & { readonly flops?: number };
 
 function workload(given: Given, prepare: (scope: Scope) => Describe): Workload {
   return {
+    precision: "f32",
     flops: 0,
     images: 0,
     ...given,

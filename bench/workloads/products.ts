@@ -4,15 +4,10 @@
  * @module
  */
 
-import {
-  conv2d,
-  conv2dInputGradient,
-  conv2dWeightGradient,
-  matmul,
-  type Shape,
-  type Tensor,
-  transpose,
-} from "../../mod.ts";
+import { conv2d, conv2dInputGradient, matmul, relu, type Shape, type Tensor, transpose } from "../../mod.ts";
+import { apply, applyOne } from "../../tensor/declare.ts";
+import { conv2dParameterGradientsOp } from "../../tensor/ops/conv2d.ts";
+import { linearOp, linearParameterGradientsOp } from "../../tensor/ops/matmul.ts";
 import {
   alexnetConvolutions,
   alexnetLinears,
@@ -23,20 +18,22 @@ import {
 } from "../shapes.ts";
 import { bytesOf, type Entry, type Workload } from "../workload.ts";
 
-/** A workload of two operands and one result. */
+/** A workload from random operands to results. */
 function product(
   given: Pick<Workload, "family" | "name" | "size" | "flops">,
-  shapes: { readonly a: Shape; readonly b: Shape; readonly result: Shape },
-  op: (a: Tensor, b: Tensor) => Tensor,
+  operands: readonly Shape[],
+  results: readonly Shape[],
+  op: (operands: readonly Tensor[]) => readonly Tensor[],
 ): Workload {
   return {
     ...given,
-    bytes: bytesOf(shapes.a, shapes.b, shapes.result),
+    precision: "f32",
+    bytes: bytesOf(...operands, ...results),
     images: 0,
-    resultBytes: bytesOf(shapes.result),
+    resultBytes: bytesOf(...results),
     prepare(scope) {
-      const [a, b] = [scope.random(...shapes.a), scope.random(...shapes.b)];
-      return Promise.resolve(() => [op(a, b)]);
+      const made = operands.map((shape) => scope.random(...shape));
+      return Promise.resolve(() => op(made));
     },
   };
 }
@@ -52,7 +49,7 @@ const LAYOUTS: readonly { name: string; op: (a: Tensor, b: Tensor) => Tensor }[]
 function square(n: number, { name, op }: (typeof LAYOUTS)[number] = LAYOUTS[0]!): Workload {
   const shape = [n, n];
   const given = { family: "matmul", name, size: `${n}`, flops: 2 * n ** 3 } as const;
-  return product(given, { a: shape, b: shape, result: shape }, op);
+  return product(given, [shape, shape], [shape], ([a, b]) => [op(a!, b!)]);
 }
 
 function batched(count: number, n: number): Workload {
@@ -62,8 +59,8 @@ function batched(count: number, n: number): Workload {
     name: "batched a b",
     size: `${count} of ${n}`,
     flops: 2 * count * n ** 3,
-  };
-  return product({ ...given, family: "matmul" }, { a: shape, b: shape, result: shape }, matmul);
+  } as const;
+  return product(given, [shape, shape], [shape], ([a, b]) => [matmul(a!, b!)]);
 }
 
 /** Products of matrices. */
@@ -76,54 +73,67 @@ export function matmuls(): Entry[] {
   ];
 }
 
-/** The three passes of a convolution. */
+/** The three passes of a convolution, as a step runs them: with bias and ReLU behind, and one for both parameters. */
 function convolution(shape: ConvShape): Workload[] {
   const { name, input, weight, stride, padding, groups, extent } = shape;
-  const output = [input[0], weight[0], extent, extent];
+  const [output, bias] = [[input[0], weight[0], extent, extent], [weight[0]]];
   const options = { stride, padding, groups };
-  const pass = (
-    what: string,
-    [a, b, result]: readonly [Shape, Shape, Shape],
-    op: (a: Tensor, b: Tensor) => Tensor,
-  ) =>
-    product(
-      { family: "conv2d", name: `${name} ${what}`, size: `batch ${input[0]}`, flops: convFlops(shape) },
-      { a, b, result },
-      op,
-    );
+  const geometry = {
+    stride: [stride, stride],
+    padding: [padding, padding, padding, padding],
+    dilation: [1, 1],
+    groups,
+  } as const;
+  const given = { family: "conv2d", size: `batch ${input[0]}`, flops: convFlops(shape) } as const;
   return [
-    pass("forward", [input, weight, output], (x, w) => conv2d(x, w, options)),
-    pass(
-      "input gradient",
-      [output, weight, input],
-      (dy, w) => conv2dInputGradient(dy, w, { ...options, shape: input }),
+    product(
+      { ...given, name: `${name} + bias + ReLU` },
+      [input, weight, bias],
+      [output],
+      ([x, weight, bias]) => [relu(conv2d(x!, weight!, { ...options, bias: bias! }))],
     ),
-    pass(
-      "weight gradient",
-      [input, output, weight],
-      (x, dy) => conv2dWeightGradient(x, dy, { ...options, shape: weight }),
+    product(
+      { ...given, name: `${name} input gradient` },
+      [output, weight],
+      [input],
+      ([dy, weight]) => [conv2dInputGradient(dy!, weight!, { ...options, shape: input })],
+    ),
+    product(
+      { ...given, name: `${name} parameter gradients` },
+      [input, output],
+      [weight, bias],
+      (operands) => apply(conv2dParameterGradientsOp, operands, { ...geometry, shape: weight }),
     ),
   ];
 }
 
-/** The three passes of a fully connected layer, whose weight has a row an output. */
-function linear(shape: LinearShape): Workload[] {
-  const { name, batch, inputs, outputs } = shape;
-  const [x, weight, y] = [[batch, inputs], [outputs, inputs], [batch, outputs]];
-  const pass = (
-    what: string,
-    [a, b, result]: readonly (readonly number[])[],
-    op: (a: Tensor, b: Tensor) => Tensor,
-  ) =>
-    product(
-      { family: "linear", name: `${name} ${what}`, size: `batch ${batch}`, flops: linearFlops(shape) },
-      { a: a!, b: b!, result: result! },
-      op,
-    );
+/** The three passes of a fully connected layer, whose weight has a row an output, as a step runs them. */
+function linearLayer(shape: LinearShape): Workload[] {
+  const { name, batch, inputs, outputs, rectified } = shape;
+  const [x, weight, bias, y] = [[batch, inputs], [outputs, inputs], [outputs], [batch, outputs]];
+  const given = { family: "linear", size: `batch ${batch}`, flops: linearFlops(shape) } as const;
   return [
-    pass("forward", [x, weight, y], (x, w) => matmul(x, transpose(w))),
-    pass("input gradient", [y, weight, x], (dy, w) => matmul(dy, w)),
-    pass("weight gradient", [y, x, weight], (dy, x) => matmul(transpose(dy), x)),
+    product(
+      { ...given, name: `${name} + bias${rectified ? " + ReLU" : ""}` },
+      [x, weight, bias],
+      [y],
+      (operands) => {
+        const sums = applyOne(linearOp, operands, {});
+        return [rectified ? relu(sums) : sums];
+      },
+    ),
+    product(
+      { ...given, name: `${name} input gradient` },
+      [y, weight],
+      [x],
+      ([dy, weight]) => [matmul(dy!, weight!)],
+    ),
+    product(
+      { ...given, name: `${name} parameter gradients` },
+      [x, y],
+      [weight, bias],
+      (operands) => apply(linearParameterGradientsOp, operands, {}),
+    ),
   ];
 }
 
@@ -139,6 +149,6 @@ export function convolutions(batch: number, large: boolean): Entry[] {
 
 /** AlexNet's fully connected layers. */
 export function linears(batch: number, large: boolean): Entry[] {
-  const passes = (images: number) => alexnetLinears(images).flatMap(linear);
+  const passes = (images: number) => alexnetLinears(images).flatMap(linearLayer);
   return paired(passes(batch), passes(1), large);
 }

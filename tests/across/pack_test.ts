@@ -10,6 +10,8 @@ import process from "node:process";
 import { after, test } from "node:test";
 import { commitOf } from "../../bench/machine.ts";
 import { buildPack, FOLDER } from "../../bench/pack/build.ts";
+import { torches } from "../../bench/peers/contender.ts";
+import type { RaceRecord } from "../../bench/peers/record.ts";
 import type { Result } from "../../bench/results.ts";
 import { root } from "./runtimes.ts";
 
@@ -74,6 +76,28 @@ if (LINUX) {
     assert.match(readFileSync(join(place, "results/here.html"), "utf8"), /^<!doctype html>/);
   });
 
+  test("pack: where python3 has PyTorch, it races beside ours, and otherwise it is said that it does not", () => {
+    const args = [
+      "--quick",
+      "--only=^matmul.*1024",
+      "--cpu=off",
+      "--agreement=0",
+      "--name=raced",
+      "--race=cpu",
+    ];
+    const { status, stdout, stderr } = start("run.sh", args);
+    assert.equal(status, 0, stdout + stderr);
+    if (torches().length === 0) {
+      return assert.match(stdout, /\nno race beside PyTorch: no python3 has PyTorch\n/);
+    }
+    assert.match(stdout, /\n\| matmul 1024\^3 \| +\d.*x \|\n/);
+    assert.match(stdout, /results\/raced\.json and results\/raced\.html and results\/raced\.race\.json\n$/);
+    const race = JSON.parse(readFileSync(join(place, "results/raced.race.json"), "utf8")) as RaceRecord;
+    assert.deepEqual(race.contenders.map(({ key }) => key), ["fermi", "torch"]);
+    assert.deepEqual([race.format, race.quick, race.commit], [1, true, commitOf(root)]);
+    assert(race.races.every(({ outcomes }) => outcomes.every(({ failure }) => failure === null)), stdout);
+  });
+
   test("pack: the parts of the agreement suite are in it", () => {
     const part = (file: string, pattern: string) => {
       const args = ["--test-reporter=tap", `--test-name-pattern=${pattern}`, join(place, file)];
@@ -93,6 +117,7 @@ if (LINUX) {
         [["--nothing"], "Unknown option '--nothing'"],
         [["--json"], "the results go to results/; --name says what they are called there"],
         [["--name=a/b"], "--name expects letters, digits, dots and dashes, got 'a/b'"],
+        [["--race=all"], "--race expects cuda or cpu or off, got 'all'"],
         [["--agreement=all"], "--agreement expects a percentage, got 'all'"],
         [["--quick", "--large"], "--quick leaves out what --large asks for: use one of them"],
       ] as const

@@ -10,11 +10,22 @@ import { withTables } from "../../bench/document.ts";
 import { readFlags } from "../../bench/flags.ts";
 import { copiesOf } from "../../bench/measure.ts";
 import { reportPage } from "../../bench/report.ts";
-import { bound, onCpu, type Result, type Row, rowOf, timesFaster } from "../../bench/results.ts";
+import {
+  bound,
+  failureOf,
+  type LeftOut,
+  onCpu,
+  type Result,
+  type Row,
+  rowOf,
+  timesFaster,
+} from "../../bench/results.ts";
+import { run } from "../../bench/run.ts";
 import { alexnetConvolutions, alexnetLinears, alexnetMaps, trainingFlops } from "../../bench/shapes.ts";
 import { escape, linearScale, logScale, placeLabels, powersOfTen, roundValues } from "../../debug/svg.ts";
 import type { Workload } from "../../bench/workload.ts";
 import { entries } from "../../bench/workloads/mod.ts";
+import { nn } from "../../mod.ts";
 import { UsageError } from "../../train/mod.ts";
 import { root, start } from "./start.ts";
 
@@ -61,7 +72,9 @@ test("bench: a quick run prints a table, and writes JSON and a page", async () =
     assert.match(stdout, /\nstep +lenet5 +batch 32 .*x\n/);
 
     const result = JSON.parse(await readFile(json, "utf8")) as Result;
-    assert.equal(result.format, 1);
+    assert.equal(result.format, 2);
+    assert.equal(result.settings.tune, "off");
+    assert(result.rows.every(({ precision }) => precision === "f32"));
     assert(Math.abs(Date.now() - Date.parse(result.date)) < 600_000, result.date);
     assert(result.adapter && result.machine.cpu && result.machine.cores > 0 && result.machine.runtime);
     assert(result.ceilings!.gflops > 0 && result.ceilings!.gbs > 0);
@@ -81,6 +94,24 @@ test("bench: a quick run prints a table, and writes JSON and a page", async () =
   }
 });
 
+test("bench: what fails is told, and the rest is measured", async () => {
+  const { options } = readFlags(["--quick", "--gpu=off", "--only=^loss"])!;
+  const all = entries(8);
+  const [loss] = all.filter(({ workload }) => workload.family === "loss");
+  const breaks = {
+    ...loss!.small,
+    name: "breaks",
+    prepare: () => Promise.reject(new Error("out of memory")),
+  };
+  const silent = { started() {}, ceilings() {}, measuring() {}, measured() {} };
+  const result = await run(options, silent, [{ ...loss!, small: breaks }, loss!]);
+  assert.deepEqual(result.rows.map(({ name }) => name), ["cross-entropy + gradient"]);
+  const [failed] = result.leftOut;
+  assert.deepEqual([failed!.kind, failed!.name, failed!.why], ["failed", "breaks", "out of memory"]);
+  assert.equal(failureOf(result), "1 failed: breaks, batch 128, cpu: out of memory");
+  assert.equal(failureOf({ leftOut: [{ ...failed!, kind: "spared" }] }), null);
+});
+
 test("bench: --json is JSON and nothing else, and needs no adapter with --gpu=off", async () => {
   const { code, stdout, stderr } = await bench(["--quick", "--gpu=off", "--only=^loss|alexnet", "--json"]);
   assert.deepEqual([code, stderr], [0, ""]);
@@ -88,7 +119,9 @@ test("bench: --json is JSON and nothing else, and needs no adapter with --gpu=of
   assert.deepEqual([result.adapter, result.ceilings], [null, null]);
   assert(result.rows.every(({ backend }) => backend === "cpu"));
   // A quick look leaves out what takes seconds, and says so.
-  assert(result.leftOut.some(({ name, why }) => name === "alexnet" && /--quick/.test(why)), stdout);
+  const isSpared = ({ kind, name, why }: LeftOut) =>
+    kind === "spared" && name === "alexnet" && /--quick/.test(why);
+  assert(result.leftOut.some(isSpared), stdout);
   assertRates(result);
 });
 
@@ -148,12 +181,16 @@ test("bench: the shapes and operations of AlexNet are the paper's", () => {
   // Multiply-adds of the convolutions and of the fully connected layers, times two, three passes; conv1 has two.
   const conv1 = 105_415_200;
   assert.equal(trainingFlops("alexnet"), 2 * (3 * (conv1 + 560_369_664 + 58_621_952) - conv1));
+  assert.deepEqual(alexnetLinears(8).map(({ rectified }) => rectified), [true, true, false]);
   // Every workload has a name of its own, and what stands in for it is no larger.
   const all = entries(8);
   assert.equal(
     new Set(all.map(({ workload: { family, name, size } }) => `${family} ${name} ${size}`)).size,
     all.length,
   );
+  const steps = all.filter(({ workload }) => workload.family === "step").map(({ workload }) => workload);
+  assert.deepEqual([...new Set(steps.map(({ name }) => name))].sort(), Object.keys(nn.models).sort());
+  assert(steps.some(({ name, precision }) => name === "alexnet" && precision === "f16"));
   for (const { workload, small } of all) {
     assert(small.flops <= workload.flops && small.bytes <= workload.bytes);
   }
@@ -232,24 +269,28 @@ function madeUp(): Result {
     family: "conv2d",
     name: "conv2 forward",
     size: "batch 8",
+    precision: "f32",
     flops: 1e9,
     bytes: 1e7,
     images: 0,
   };
   const timing = (ms: number) => ({ ms, shortest: ms, longest: ms, samples: 5, evaluations: 1, copies: 1 });
   return {
-    format: 1,
+    format: 2,
     date: "2026-11-24T00:00:00.000Z",
     minutes: 1,
     machine: { system: "linux", cpu: "<b>|CPU", cores: 2, memoryGiB: 8, runtime: "Node", commit: null },
     adapter: `"GPU" <script>`,
-    settings: { batch: 8, quick: false, large: false, only: null },
+    settings: { batch: 8, quick: false, large: false, tune: "cached", only: null },
     ceilings,
     rows: [
       rowOf(work as Workload, "webgpu", timing(10), ceilings),
       rowOf(work as Workload, "cpu", timing(1000), null),
     ],
-    leftOut: [{ family: "matmul", name: "a b", size: "4096", backend: "webgpu", why: "a < b" }],
+    leftOut: [
+      { kind: "spared", family: "matmul", name: "a b", size: "4096", backend: "webgpu", why: "a < b" },
+      { kind: "failed", family: "linear", name: "fc6", size: "batch 8", backend: "webgpu", why: "too large" },
+    ],
     clock: clock([{ who: "<i>", imagesPerSecond: 100 }]),
     agreement: { passed: 183, failed: 0 },
   };
@@ -261,7 +302,14 @@ test("bench: the page escapes what it is given, and has the drawings", () => {
   assert.doesNotMatch(page, /<b>\||<i>/);
   assert(page.includes("&quot;GPU&quot; &lt;script&gt;") && page.includes("a &lt; b"));
   for (
-    const heading of ["The 2012 clock", "Roofline", "AlexNet&#39;s convolutions", "All numbers", "Left out"]
+    const heading of [
+      "The 2012 clock",
+      "Roofline",
+      "AlexNet&#39;s convolutions",
+      "All numbers",
+      "Failed",
+      "Left out",
+    ]
   ) {
     assert(page.includes(`<h2>${heading}</h2>`), heading);
   }
@@ -270,13 +318,22 @@ test("bench: the page escapes what it is given, and has the drawings", () => {
 
 test("bench: docs/performance.md has its tables from the results", async () => {
   const page = await readFile(join(root, "docs/performance.md"), "utf8");
-  const filled = withTables(page, [{ name: "here", result: madeUp() }]);
+  const other = {
+    ...madeUp(),
+    rows: [],
+    leftOut: madeUp().rows.map((row) => ({ ...row, kind: "failed", why: "x" })),
+  } as Result;
+  const filled = withTables(page, [{ name: "here", result: madeUp() }, { name: "there", result: other }], []);
   assert.match(
     filled,
-    /\| here \| "GPU" &lt;script> \| &lt;b>\\\|CPU, 2 cores \| .* \| 183 passed, 0 failed \|/,
+    /\| here \| "GPU" &lt;script> \| &lt;b>\\\|CPU, 2 cores \| .* \| cached \| .* \| 183 passed, 0 failed \|/,
   );
-  assert.match(filled, /\| conv2 forward, batch 8 \| 100 GFLOP\/s, 50% \(100x\) \|/);
+  assert.match(filled, /\| conv2 forward, batch 8 \| 100 GFLOP\/s, 50% \(100x\) \| failed \|/);
+  assert.match(
+    filled,
+    /\| here \| a b, 4096 \| webgpu \| spared \| a &lt; b \|\n\| here \| fc6, batch 8 \| webgpu \| failed \| too large \|/,
+  );
   assert.match(filled, /\| here \| &lt;i> \| 100 \| 13 days \|/);
-  assert.equal(withTables(filled, []).includes("conv2 forward, batch 8"), false);
-  assert.throws(() => withTables("no markers", []), /<!-- machines -->/);
+  assert.equal(withTables(filled, [], []).includes("conv2 forward, batch 8"), false);
+  assert.throws(() => withTables("no markers", [], []), /<!-- machines -->/);
 });
