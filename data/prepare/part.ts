@@ -71,7 +71,9 @@ export async function makeShards(options: PartOptions): Promise<FinishedPart> {
     }
     ({ after: position, done } = take(shard));
   }
-  if (shards.length > 0) log?.(`${part}: ${shards.length} shards are there`);
+  if (shards.length > 0) {
+    log?.(`${part}: ${shards.length === 1 ? "1 shard is" : `${shards.length} shards are`} there`);
+  }
   if (strict && brokenFiles.length > 0) throw brokenError(brokenFiles[0]!);
   resumed(done, brokenFiles.length);
   for await (const shard of newShards(options, made, shards.length, position)) take(shard);
