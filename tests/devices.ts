@@ -3,8 +3,12 @@
 import { Guard } from "../backends/webgpu/guard.ts";
 import { conv2dKernels } from "../backends/webgpu/kernels/conv2d.ts";
 import { matmulKernels } from "../backends/webgpu/kernels/matmul.ts";
-import { families } from "../backends/webgpu/kernels/mod.ts";
-import { candidates } from "../backends/webgpu/kernels/variants.ts";
+import { FAMILIES } from "../backends/webgpu/kernels/forced.ts";
+import { MULTIPLES } from "../backends/webgpu/kernels/multiples.ts";
+import { normalizeKernels } from "../backends/webgpu/kernels/normalize.ts";
+import { pool2dKernels } from "../backends/webgpu/kernels/pool2d.ts";
+import { reductionKernels } from "../backends/webgpu/kernels/reduction.ts";
+import { candidates, VARIANTS } from "../backends/webgpu/kernels/variants.ts";
 import { type WebGpuBackend, webgpuDevice } from "../backends/webgpu/mod.ts";
 import type { WebGpuOptions } from "../backends/webgpu/options.ts";
 import { type Device, device } from "../mod.ts";
@@ -30,7 +34,8 @@ async function variant(name: string, options: WebGpuOptions): Promise<Variant> {
 
 /** WebGPU devices on which a lane that works on its own gets a tile wherever it may choose it, one device for each tile. */
 export function forcedTiles(): Promise<Variant[]> {
-  const all = Object.entries(families).flatMap(([family, candidates]) => {
+  const all = Object.entries(FAMILIES).flatMap(([family, candidates]) => {
+    if (candidates === MULTIPLES || candidates === VARIANTS) return [];
     // Of small matrices as the samples have them only then any is read along k.
     const met = family === "tile along k" ? { copyBelow: 0 } : {};
     return candidates.map(({ name }) =>
@@ -40,8 +45,27 @@ export function forcedTiles(): Promise<Variant[]> {
   return Promise.all(all);
 }
 
+/** WebGPU devices on which everything is cut otherwise than by the guess, and few lanes are enough, so that much is cut. */
+export function forcedMultiples(): Promise<Variant[]> {
+  const cut = Object.keys(FAMILIES).filter((family) => FAMILIES[family] === MULTIPLES);
+  return Promise.all(
+    MULTIPLES.slice(1).map(({ name }) => {
+      const variants = Object.fromEntries(cut.map((family) => [family, name]));
+      return variant(`webgpu, all times ${name}`, {
+        variants: { product: "registers", ...variants },
+        parallelism: 16,
+      });
+    }),
+  );
+}
+
 /** The ops that are a product, and so have the choice between its variants. */
 export const PRODUCTS: ReadonlySet<string> = new Set(Object.keys({ ...matmulKernels, ...conv2dKernels }));
+
+/** Other ops whose kernels have a choice: of how finely they are cut. */
+export const CUT: ReadonlySet<string> = new Set(
+  Object.keys({ ...normalizeKernels, ...pool2dKernels, ...reductionKernels }),
+);
 
 /** `parallelism` of what is a GPU and no software driver. */
 const GPU_LANES = 65536;

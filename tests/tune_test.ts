@@ -3,15 +3,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openGpu } from "../backends/webgpu/adapter.ts";
-import * as gpuKernels from "../backends/webgpu/kernels/gpu.ts";
-import { families } from "../backends/webgpu/kernels/mod.ts";
+import { FAMILIES } from "../backends/webgpu/kernels/forced.ts";
 import type { DispatchStep } from "../backends/webgpu/lower.ts";
 import type { WebGpuBackend } from "../backends/webgpu/mod.ts";
 import { reference } from "../backends/webgpu/reference.ts";
+import { type Dispatch, paramWords, shaderText } from "../backends/webgpu/shader.ts";
 import { moreThan, SAMPLE } from "../backends/webgpu/stopwatch.ts";
 import { agree } from "../backends/webgpu/trial.ts";
+import { KERNELS } from "../backends/webgpu/tune_store.ts";
 import type { PlanValue } from "../backends/webgpu/values.ts";
 import {
+  avgPool2d,
   conv2d,
   conv2dInputGradient,
   conv2dWeightGradient,
@@ -19,6 +21,8 @@ import {
   device,
   gradients,
   InputSlot,
+  localResponseNorm,
+  maxPool2d,
   ones,
   Parameter,
   type Tensor,
@@ -157,7 +161,7 @@ test("tune: what is kept is not believed when it is spoiled, old, of another ada
       text.slice(0, -3),
       "null",
       '{"winners":7}',
-      text.replace(/"kernels": \d+/, '"kernels": 0'),
+      text.replace(KERNELS, "00000000"),
       text.replace(/"adapter": "/, "$&another "),
       text.replace(/: "fast"/g, ': "faster"'),
       text.replace(/: "fast"/g, ": 7"),
@@ -214,6 +218,14 @@ const REFERRED: Readonly<Record<string, (make: (...shape: number[]) => Tensor) =
     const [x, weight, bias] = [make(3, 6, 7, 8), make(8, 6, 3, 2), make(8)];
     const y = conv2d(x, weight, { bias });
     return gradients(y.mul(make(...y.shape)).sum(), [weight, bias]);
+  },
+  "sum": (make) => [make(3, 40, 5, 7).sum({ axis: [1, 3] })],
+  "argmax": (make) => [make(3, 100, 4).argmax({ axis: 1 })],
+  "localResponseNorm": (make) => [localResponseNorm(make(3, 6, 2, 3), { groups: 2, size: 3 })],
+  "avgPool2dGradient": (make) => {
+    const x = make(3, 4, 5, 7);
+    const y = avgPool2d(x, { window: 3, stride: 2, padding: 1 });
+    return gradients(y.mul(make(...y.shape)).sum(), [x]);
   },
 };
 
@@ -276,6 +288,14 @@ const CHOOSING: Readonly<Record<string, (on: Device) => Tensor>> = {
   "product": (on) => leaf(on, 300, 200).matmul(leaf(on, 200, 300)),
   "tile": (on) => leaf(on, 64, 32).transpose().matmul(leaf(on, 64, 4)),
   "tile along k": (on) => leaf(on, 32, 64).matmul(leaf(on, 64, 4)),
+  "partials": (on) => leaf(on, 1, 4096).sum(),
+  "splits": (on) => leaf(on, 32, 16384).matmul(leaf(on, 16384, 64)),
+  "lanes": (on) => leaf(on, 64, 32).matmul(leaf(on, 32, 64)),
+  "maps": (on) => localResponseNorm(leaf(on, 256, 256).reshape([1, 256, 16, 16])),
+  "blocks": (on) => {
+    const x = leaf(on, 16, 16).reshape([1, 1, 16, 16]);
+    return gradients(maxPool2d(x, { window: 2 }).sum(), [x])[0]!;
+  },
 };
 
 /** An adapter that can run all variants of the product. */
@@ -288,22 +308,41 @@ function leaf(device: Device, rows: number, columns: number): Tensor {
   return tensor(new Float32Array(rows * columns), { shape: [rows, columns], device });
 }
 
+/** The plan where a family's choice falls on a candidate. */
+function planWith(on: Device, family: string, wanted: string): readonly Dispatch[] {
+  const choose = (question: { readonly family: string }) => question.family === family ? wanted : undefined;
+  return planOf([CHOOSING[family]!(on)], [], {
+    choose,
+    copyBelow: 0,
+    ...(family === "product" ? LARGE : {}),
+  }).dispatches;
+}
+
 test("tune: a candidate that is asked for is taken wherever there is the choice", async () => {
   const gpu = await device("webgpu");
-  for (const [family, candidates] of Object.entries({ ...families, product: gpuKernels.VARIANTS })) {
-    const shadersOf = (wanted: string) => {
-      const choose = (question: { readonly family: string }) =>
-        question.family === family ? wanted : undefined;
-      const { dispatches } = planOf([CHOOSING[family]!(gpu)], [], {
-        choose,
-        copyBelow: 0,
-        ...(family === "product" ? LARGE : {}),
-      });
-      return dispatches.map(({ body }) => body).join();
-    };
-    const shaders = candidates.map(({ name }) => shadersOf(name));
-    assert.equal(new Set(shaders).size, candidates.length, family);
-    assert.ok(shaders.includes(shadersOf("no such candidate")));
+  for (const [family, candidates] of Object.entries(FAMILIES)) {
+    const textOf = (wanted: string) =>
+      planWith(gpu, family, wanted).map((dispatch) =>
+        shaderText(dispatch, 1 << 27) + paramWords(dispatch) + dispatch.workgroupSize
+      ).join();
+    const plans = candidates.map(({ name }) => textOf(name));
+    assert.equal(new Set(plans).size, candidates.length, family);
+    assert.ok(plans.includes(textOf("no such candidate")), family);
   }
+  gpu.destroy();
+});
+
+test("tune: what is kept belongs to these kernels", async () => {
+  const gpu = await device("webgpu");
+  let hash = 0x811c9dc5;
+  for (const [family, candidates] of Object.entries(FAMILIES)) {
+    for (const { name } of candidates) {
+      const texts = planWith(gpu, family, name).map((dispatch) => shaderText(dispatch, 1 << 27));
+      const code = texts.join().replaceAll(/\/\/.*/g, "").replaceAll(/\s+/g, " ");
+      for (const letter of code) hash = Math.imul(hash ^ letter.charCodeAt(0), 0x01000193);
+    }
+  }
+  const found = (hash >>> 0).toString(16).padStart(8, "0");
+  assert.equal(found, KERNELS, `the kernels changed: KERNELS in tune_store.ts is to be "${found}"`);
   gpu.destroy();
 });

@@ -13,6 +13,7 @@ import {
   type Variant,
   VARIANTS,
 } from "../backends/webgpu/kernels/variants.ts";
+import { MULTIPLES } from "../backends/webgpu/kernels/multiples.ts";
 import type { KernelContext } from "../backends/webgpu/kernels/types.ts";
 import { type WebGpuBackend, webgpuDevice } from "../backends/webgpu/mod.ts";
 import { Guard } from "../backends/webgpu/guard.ts";
@@ -126,6 +127,16 @@ function least(make: Make): Tensor[] {
   ];
 }
 
+/** Long sums of few results, with something fused behind, and with those of the rows. */
+function long(make: Make): Tensor[] {
+  const [x, weight, bias] = [make([2, 3, 21, 20]), make([6, 3, 3, 3]), make([6])];
+  const y = conv2d(x, weight, { bias });
+  return [
+    matmul(make([20, 700]), make([700, 24])).add(make([24])).relu(),
+    ...gradients(y.mul(make(y.shape)), [weight, bias]),
+  ];
+}
+
 const GUARDED = { guard: Guard, parallelism: 65536 };
 /** Variants that stand for all of their kind: workgroups, subgroups, and neither. */
 const ALL = { products, convolutions, fused };
@@ -192,6 +203,20 @@ for (const tile of VARIANTS) {
       windowed.destroy();
     }
     large.destroy();
+  });
+}
+
+for (const { name } of MULTIPLES.slice(1)) {
+  test(`variants: sums in ${name} times as many parts`, async () => {
+    for (const [product, parallelism] of [["registers", 8], ["32x32 by 4x4", 65536]] as const) {
+      if (missing(VARIANTS.find((each) => each.name === product)!, abilities)) continue;
+      const variants = { product, splits: name };
+      const cut = await webgpuDevice("auto", { guard: Guard, parallelism, variants });
+      for (const fill of ["integers", "floats"] as const) {
+        await hold(cut, `${product}, times ${name}, ${fill}`, long, fill, "f32");
+      }
+      cut.destroy();
+    }
   });
 }
 

@@ -10,7 +10,7 @@ import { assign, type Assignment } from "./assign.ts";
 import { groupDispatches, sinkOf } from "./fused.ts";
 import { type Group, type Item, schedule, viewsOf } from "./fuse.ts";
 import type { Abilities } from "./kernels/variants.ts";
-import type { GpuKernels, KernelContext } from "./kernels/types.ts";
+import type { Candidate, GpuKernels, KernelContext } from "./kernels/types.ts";
 import type { DispatchStep, Program, Step } from "./lower.ts";
 import { recompute } from "./recompute.ts";
 import { type Dispatch, windowCount } from "./shader.ts";
@@ -40,9 +40,8 @@ export interface Limits {
 /** A choice that a kernel has. */
 export interface Question {
   readonly family: string;
-  /** Names of the candidates. */
-  readonly candidates: readonly string[];
-  readonly guess: string;
+  readonly candidates: readonly Candidate[];
+  readonly guess: Candidate;
   /** The op that asks. */
   readonly step: DispatchStep;
 }
@@ -172,8 +171,7 @@ function emitStep(
     abilities: limits.abilities,
     gpu: limits.gpu,
     choose(family, candidates, guess) {
-      const offered = candidates.map(({ name }) => name);
-      const chosen = limits.choose?.({ family, candidates: offered, guess: guess.name, step });
+      const chosen = limits.choose?.({ family, candidates, guess, step });
       return candidates.find(({ name }) => name === chosen) ?? guess;
     },
     temporary: (dtype: DType, length: number) => ({

@@ -8,7 +8,6 @@ import type { Gpu } from "./adapter.ts";
 import type { Limits } from "./compile.ts";
 import { onCores } from "./cores.ts";
 import type { Guard } from "./guard.ts";
-import { families } from "./kernels/mod.ts";
 import type { Abilities } from "./kernels/variants.ts";
 import type { Tune, Tuner } from "./tune.ts";
 
@@ -19,7 +18,7 @@ const COPY_BELOW = 1 << 18;
 export interface WebGpuOptions {
   /** Whether kernels go by measurements. Default `off`. */
   readonly tune?: Tune;
-  /** By family of kernels (`kernels/mod.ts`, `kernels/gpu.ts`): the candidate that is taken wherever there is the choice. */
+  /** By family of kernels (`kernels/forced.ts`): the candidate that is taken wherever there is the choice. */
   readonly variants?: Readonly<Record<string, string>>;
   /** A lower limit on bindings than the adapter's, so that windows are cheap to test. */
   readonly bindingLimit?: number;
@@ -58,7 +57,7 @@ export async function limitsOf(
   const file = alone && options.variants === undefined
     ? null
     : await import("./kernels/gpu.ts").catch(withoutFile);
-  file?.checkForced(variants, families, abilities);
+  file?.checkForced(variants, abilities);
   const binding = options.bindingLimit ??
     Math.min(adapter.maxStorageBufferBindingSize, adapter.maxBufferSize);
   return {

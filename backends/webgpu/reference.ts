@@ -1,5 +1,5 @@
 /**
- * What a measured candidate is held to: the op's definition on the CPU backend. Products are too long for it as a whole, so
+ * What a measured candidate is held to: the op's definition on the CPU backend. Most ops are too long for it as a whole, so
  * it computes the last few of their results, where the tiles at the edges are, from the parts of the operands that those
  * depend on.
  *
@@ -23,6 +23,10 @@ const AXES: Readonly<Record<string, readonly [operands: readonly string[], resul
   conv2dInputGradient: [["no..", "oc.."], ["nc.."]],
   conv2dWeightGradient: [["nc..", "no.."], ["oc.."]],
   conv2dParameterGradients: [["nc..", "no.."], ["oc..", "o"]],
+  localResponseNorm: [["n..."], ["n..."]],
+  localResponseNormGradient: [["n...", "n..."], ["n..."]],
+  maxPool2dGradient: [["nc..", "nc.."], ["nc.."]],
+  avgPool2dGradient: [["nc.."], ["nc.."]],
 };
 /** Results along an axis. */
 const FEW = 2;
@@ -41,8 +45,8 @@ export async function reference(
   { apply, tensor, openCpu }: Library,
 ): Promise<Sampled[]> {
   const device = await openCpu();
-  const axes = AXES[op.name];
-  const { groups = 1 } = attributes as { readonly groups?: number };
+  const { groups = 1, axes: reduced } = attributes as { groups?: number; axes?: readonly number[] };
+  const axes = reduced ? axesOfReduction(inputs[0]!.shape.length, reduced) : AXES[op.name];
   const wholes: readonly Pick<View, "shape" | "strides" | "offset">[] = [
     ...inputs,
     ...shapes.map((shape) => ({ shape, strides: stridesOf(shape), offset: 0 })),
@@ -68,12 +72,24 @@ export async function reference(
     placesOf(parts[i]!, view).forEach((place, k) => data[k] = numberOf(view.value, place));
     return tensor(data, { shape: parts[i]!, dtype, device });
   });
-  const part = axes ? { ...attributes as object, groups: 1, shape: parts[inputs.length] } : attributes;
+  const part: Record<string, unknown> = { ...attributes as object };
+  // What is left is of one group, where channels of the output are chosen.
+  if (names.join("").includes("o")) part["groups"] = 1;
+  if ("shape" in part) part["shape"] = parts[inputs.length];
   const results = apply(op, operands, part as never);
   return await Promise.all(results.map(async (result, i) => ({
     data: await result.data(),
     places: placesOf(parts[inputs.length + i]!, wholes[inputs.length + i]!),
   })));
+}
+
+/** The same of a reduction: a letter for each axis that stays. */
+function axesOfReduction(rank: number, reduced: readonly number[]): readonly [string[], string[]] {
+  const operand = Array.from(
+    { length: rank },
+    (_, i) => reduced.includes(i) ? "." : String.fromCharCode(65 + i),
+  );
+  return [[operand.join("")], [operand.filter((name) => name !== ".").join("")]];
 }
 
 /** Where the last elements along each axis are, in order. */

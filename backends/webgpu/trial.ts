@@ -12,6 +12,7 @@ import type { Gear } from "./gear.ts";
 import type { DispatchStep, Program } from "./lower.ts";
 import type { Plan } from "./plan.ts";
 import { reference } from "./reference.ts";
+import { paramWords, shaderText } from "./shader.ts";
 import { moreThan, Stopwatch } from "./stopwatch.ts";
 import { decode, encode } from "./transfer.ts";
 import { byteLength, type Home, type PlanValue } from "./values.ts";
@@ -58,7 +59,7 @@ export async function fastest(question: Question, gear: Gear): Promise<string | 
   const { step, guess, candidates } = question;
   const trial = new Trial(question, gear);
   try {
-    const names = new Set([guess, ...candidates]);
+    const names = new Set([guess, ...candidates].map(({ name }) => name));
     // Perhaps one wants more than this adapter has.
     const entered = await Promise.all([...names].map((name) => trial.enter(name).catch(() => null)));
     const sampled = await reference(step, (value, i) => trial.numberOf(value, i), gear.definition);
@@ -78,7 +79,7 @@ export async function fastest(question: Question, gear: Gear): Promise<string | 
       } else wrong.add(each.name);
     }
     if (right.length > 0) return await trial.race(right).catch(() => null);
-    if (!wrong.has(guess)) return null;
+    if (!wrong.has(guess.name)) return null;
     throw new Error(
       `${step.label}: webgpu computes it wrongly on this adapter in every way there is (${
         [...wrong].join(", ")
@@ -130,6 +131,7 @@ class Trial {
   readonly #operands: Map<PlanValue, { readonly buffer: GPUBuffer; readonly numbers: Float32Array }> =
     new Map();
   readonly #plans: Plan[] = [];
+  readonly #texts: Set<string> = new Set();
   readonly #stopwatch: Stopwatch;
 
   constructor(question: Question, gear: Gear) {
@@ -138,8 +140,8 @@ class Trial {
     this.#stopwatch = new Stopwatch(gear);
   }
 
-  /** Builds a candidate. */
-  async enter(name: string): Promise<Contender> {
+  /** Builds a candidate; null where another is the same. */
+  async enter(name: string): Promise<Contender | null> {
     const { family, step } = this.#question;
     const { limits, pipelines, failures, compile, Plan } = this.#gear;
     const { result: program, settled: filled } = failures.collect(() =>
@@ -148,11 +150,16 @@ class Trial {
         () => alone(step, (value) => ({ kind: "state", buffer: this.#operand(value) })),
       )
     );
-    await filled;
     const compiled = compile(program, {
       ...limits,
       choose: (other) => other.family === family ? name : limits.choose?.(other),
     });
+    // Some ways come to the same: a sum that is too short to be split further, say.
+    const text = compiled.dispatches.map((each) => shaderText(each, limits.windowBytes) + paramWords(each))
+      .join();
+    if (this.#texts.has(text)) return null;
+    this.#texts.add(text);
+    await filled;
     const prepared = { compiled, pipelines: await pipelines.for(compiled.dispatches) };
     const { result: plan, settled } = failures.collect(() => new Plan(prepared, [], this.#gear));
     this.#plans.push(plan);

@@ -61,23 +61,24 @@ export class Tuner {
   async answer(questions: readonly Question[], gear: Gear): Promise<void> {
     // What loses goes with these; questions have many in common, since sizes are parameters.
     const pipelines = new Pipelines(gear.device, gear.failures, gear.limits.windowBytes);
-    // The winner of one question may have others to ask.
+    // One at a time: what an op asks, and of what candidates, depends on the winners so far.
     for (const open = [...questions]; open.length > 0;) {
-      const question = open.shift()!;
+      const { step } = open.pop()!;
+      const [question] = this.open(() => alone(step, () => ({ kind: "workspace" })), gear);
+      if (question === undefined) continue;
       const key = keyOf(question);
-      if (this.#winners.has(key)) continue;
       const winner = await fastest(question, { ...gear, pipelines });
-      this.#winners.set(key, winner ?? question.guess);
+      this.#winners.set(key, winner ?? question.guess.name);
       // At once: whoever interrupts a long measuring keeps what is known.
       if (winner !== null) await this.#store.add({ [key]: winner });
-      open.push(...this.open(() => alone(question.step, () => ({ kind: "workspace" })), gear));
+      open.push(question);
     }
   }
 }
 
 /** What the answer may depend on: the candidates, the op, and how its operands lie. */
 function keyOf({ family, candidates, step }: Question): string {
-  return `${family}: ${candidates}: ${classOf(step)}`;
+  return `${family}: ${candidates.map(({ name }) => name)}: ${classOf(step)}`;
 }
 
 function classOf({ label, attributes, inputs, shapes }: DispatchStep): string {

@@ -18,52 +18,58 @@ export interface TuneStore {
   add(winners: Winners): Promise<void>;
 }
 
-/** Counts the changes of the kernels after which what was measured means nothing any more. */
-const KERNELS = 1;
+/**
+ * Stands for the text of the kernels that have a choice: after a change of it, what was measured means nothing any more.
+ * `tune_test.ts` knows what it should be.
+ */
+export const KERNELS = "7825ae49";
+
+/** For how long a file is waited for that another process changes: so many times so many ms. */
+const [LOCK_TRIES, LOCK_WAIT] = [400, 5];
 
 /** A text that is kept. */
 interface Place {
   read(): Promise<unknown>;
-  write(text: string): Promise<void>;
+  /** Puts another in its place, made of it; nobody else does so meanwhile, in this process or another. */
+  change(make: (before: unknown) => string): Promise<void>;
 }
 
 /** Finds the place for an adapter's winners. */
 export function tuneStore(adapter: string): TuneStore {
   const place = "indexedDB" in globalThis ? inDatabase(adapter) : inFile(adapter);
-  const load = async () => {
-    try {
-      return winnersIn(JSON.parse(await place.read() as string), adapter);
-    } catch {
-      return {};
-    }
-  };
   return {
-    load,
-    async add(winners) {
-      const all = { ...await load(), ...winners };
-      const text = JSON.stringify({ adapter, kernels: KERNELS, winners: all }, null, 1);
-      await place.write(text).catch(() => {});
-    },
+    load: async () => winnersIn(await place.read().catch(() => null), adapter),
+    add: (winners) =>
+      place.change((before) => {
+        const all = { ...winnersIn(before, adapter), ...winners };
+        return JSON.stringify({ adapter, kernels: KERNELS, winners: all }, null, 1);
+      }).catch(() => {}),
   };
 }
 
-function winnersIn(kept: Record<string, unknown>, adapter: string): Winners {
-  if (kept["adapter"] !== adapter || kept["kernels"] !== KERNELS) return {};
-  const entries = Object.entries(kept["winners"] as Winners);
-  return Object.fromEntries(entries.filter(([, name]) => typeof name === "string"));
+function winnersIn(text: unknown, adapter: string): Winners {
+  try {
+    const kept = JSON.parse(text as string) as Record<string, unknown>;
+    if (kept["adapter"] !== adapter || kept["kernels"] !== KERNELS) return {};
+    const entries = Object.entries(kept["winners"] as Winners);
+    return Object.fromEntries(entries.filter(([, name]) => typeof name === "string"));
+  } catch {
+    return {};
+  }
 }
 
 /** The runtime's own modules, without `import`: bundlers for a page would look for them. */
 interface Runtime extends Platform {
   getBuiltinModule(name: "node:path"): Paths & { join(...parts: string[]): string };
-  getBuiltinModule(name: "node:fs"): {
-    readonly promises: {
-      readFile(file: string, encoding: "utf8"): Promise<string>;
-      writeFile(file: string, text: string): Promise<void>;
-      mkdir(folder: string, options: { recursive: true }): Promise<unknown>;
-      rename(from: string, to: string): Promise<void>;
-    };
-  };
+  getBuiltinModule(name: "node:fs"): { readonly promises: Files };
+}
+
+interface Files {
+  readFile(file: string, encoding: "utf8"): Promise<string>;
+  writeFile(file: string, text: string): Promise<void>;
+  mkdir(folder: string, options: { recursive?: true }): Promise<unknown>;
+  rename(from: string, to: string): Promise<void>;
+  rmdir(folder: string): Promise<void>;
 }
 
 function inFile(adapter: string): Place {
@@ -80,15 +86,32 @@ function inFile(adapter: string): Place {
       const { fs, file } = find();
       return await fs.readFile(file, "utf8");
     },
-    async write(text) {
+    async change(make) {
       const { fs, folder, file } = find();
       await fs.mkdir(folder, { recursive: true });
-      // Another process may read or write it meanwhile.
-      const own = `${file}.${Math.random().toString(36).slice(2)}`;
-      await fs.writeFile(own, text);
-      await fs.rename(own, file);
+      const unlock = await lock(fs, `${file}.lock`);
+      try {
+        const before = await fs.readFile(file, "utf8").catch(() => null);
+        // Another process may read it meanwhile.
+        const own = `${file}.${Math.random().toString(36).slice(2)}`;
+        await fs.writeFile(own, make(before));
+        await fs.rename(own, file);
+      } finally {
+        await unlock();
+      }
     },
   };
+}
+
+/** Waits until nobody else has the folder of that name, which whoever makes it has; after two seconds its maker is gone. */
+async function lock(fs: Files, name: string): Promise<() => Promise<void>> {
+  for (let tries = 0; tries < LOCK_TRIES; tries++) {
+    const error = await fs.mkdir(name, {}).then(() => null, (error: { readonly code?: string }) => error);
+    if (error === null) break;
+    if (error.code !== "EEXIST") throw error;
+    await new Promise((resolve) => setTimeout(resolve, LOCK_WAIT));
+  }
+  return () => fs.rmdir(name).catch(() => {});
 }
 
 /** What is used of a browser's database; the types of a page are not those of a program. */
@@ -118,18 +141,24 @@ function inDatabase(adapter: string): Place {
       request.onsuccess = () => resolve(request.result);
       request.onerror = () => reject(request.error);
     });
-  const within = async (mode: string, use: (kept: Kept) => Request<unknown>) => {
+  const within = async (mode: string, use: (kept: Kept) => Promise<unknown>) => {
     const opening = indexedDB.open("fermi");
     opening.onupgradeneeded = () => opening.result.createObjectStore("tuning");
     const database = await settled(opening);
     try {
-      return await settled(use(database.transaction("tuning", mode).objectStore("tuning")));
+      return await use(database.transaction("tuning", mode).objectStore("tuning"));
     } finally {
       database.close();
     }
   };
   return {
-    read: () => within("readonly", (kept) => kept.get(adapter)),
-    write: (text) => within("readwrite", (kept) => kept.put(text, adapter)).then(() => {}),
+    read: () => within("readonly", (kept) => settled(kept.get(adapter))),
+    async change(make) {
+      // One transaction, which has the store for itself.
+      await within(
+        "readwrite",
+        async (kept) => await settled(kept.put(make(await settled(kept.get(adapter))), adapter)),
+      );
+    },
   };
 }

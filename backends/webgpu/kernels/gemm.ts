@@ -13,6 +13,7 @@
 import { onCores } from "../cores.ts";
 import type { PlanValue } from "../values.ts";
 import { gemmShader } from "./gemm_registers.ts";
+import { timesOf } from "./multiples.ts";
 import type { Axes } from "./shapes.ts";
 import { BLOCK, targetsOf } from "./splits.ts";
 import type { Emitter } from "./types.ts";
@@ -136,7 +137,7 @@ export function emitGemm(emitter: Emitter, problem: GemmProblem): void {
       depthOf(problem),
     invocations: lanes * splits,
     // Cores share out workgroups: few large ones would leave one of them idle at the end.
-    workgroupSize: cores ? 8 : 32,
+    workgroupSize: (cores ? 8 : 32) * timesOf(emitter, "lanes"),
   });
   targets.finish();
 }
@@ -157,7 +158,8 @@ interface Split extends Record<string, number> {
  * Splits k where there are too few tiles to keep the adapter busy. Matrices that lie along k, whose rows are far apart,
  * are read by lanes that take turns: neighbours read neighbours, and a row is one stream through memory, not many.
  */
-function splitOf({ parallelism }: Emitter, problem: GemmProblem, tiles: number): Split {
+function splitOf(emitter: Emitter, problem: GemmProblem, tiles: number): Split {
+  const { parallelism } = emitter;
   const { k, part, groups } = problem;
   const alongK = usesK(problem);
   const turns = onCores(parallelism) ? TURNS.cores : TURNS.gpu;
@@ -172,7 +174,9 @@ function splitOf({ parallelism }: Emitter, problem: GemmProblem, tiles: number):
     };
   }
   const depth = depthOf(problem);
-  const useful = Math.min(Math.ceil(parallelism / tiles), Math.ceil(depth / LEAST_K));
+  const most = Math.ceil(depth / LEAST_K);
+  const guess = Math.min(Math.ceil(parallelism / tiles), most);
+  const useful = Math.min(Math.ceil(guess * timesOf(emitter, "splits")), most);
   const wanted = part ? 1 : Math.min(Math.max(useful, Math.ceil(depth / MOST_K)), k[0]);
   const kMost = Math.max(1, Math.ceil(k[0] / Math.max(1, wanted)));
   const splits = Math.max(1, Math.ceil(k[0] / kMost));

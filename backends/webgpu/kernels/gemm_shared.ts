@@ -13,6 +13,7 @@
  */
 
 import { type Layout, productShader } from "./gemm_shared_shader.ts";
+import { timesOf } from "./multiples.ts";
 import { byFour, mergeK, nests, type Operand, operandParams, sideOf, volume } from "./operand.ts";
 import type { Axes } from "./shapes.ts";
 import { BLOCK, targetsOf } from "./splits.ts";
@@ -70,7 +71,8 @@ export function emitProduct(emitter: Emitter, product: Product, variant: Variant
   const outLength = emitter.outputs[0]!.length;
   const layout = layoutOf(emitter, product, variant);
   const { depth } = extents;
-  const wanted = Math.max(usefulSplits(extents, variant, emitter.parallelism), Math.ceil(depth / MOST_K));
+  const useful = usefulSplits(extents, variant, emitter.parallelism) * timesOf(emitter, "splits");
+  const wanted = Math.max(Math.ceil(useful), Math.ceil(depth / MOST_K));
   const kPerSplit = Math.max(1, Math.ceil(depth / (product.part ? 1 : wanted) / BLOCK)) * BLOCK;
   const splits = Math.max(1, Math.ceil(depth / kPerSplit));
   const targets = targetsOf(emitter, splits, layout.storeWidth, product.rowSums);

@@ -14,8 +14,7 @@ import { pool2dKernels } from "./pool2d.ts";
 import { randomKernels } from "./random.ts";
 import { reductionKernels } from "./reduction.ts";
 import { softmaxKernels } from "./softmax.ts";
-import { TILES, TILES_ALONG_K } from "./gemm.ts";
-import type { Candidate, WebGpuKernels } from "./types.ts";
+import type { WebGpuKernels } from "./types.ts";
 
 /** The kernels by the names of their ops. */
 export const kernels: WebGpuKernels = {
@@ -29,10 +28,4 @@ export const kernels: WebGpuKernels = {
   ...randomKernels,
   ...reductionKernels,
   ...softmaxKernels,
-};
-
-/** What kernels choose from, by family, besides the products of `gpu.ts`: every candidate is tested by force. */
-export const families: Readonly<Record<string, readonly Candidate[]>> = {
-  "tile": TILES,
-  "tile along k": TILES_ALONG_K,
 };

@@ -10,6 +10,7 @@ import type { LocalResponseNormAttributes } from "../../../tensor/ops/normalize.
 import { onCores } from "../cores.ts";
 import { elementOf } from "../shader.ts";
 import type { PlanValue } from "../values.ts";
+import { timesOf } from "./multiples.ts";
 import type { DispatchKernel, KernelContext, KernelsOf } from "./types.ts";
 
 type Context = KernelContext<LocalResponseNormAttributes>;
@@ -31,9 +32,11 @@ const range = (from: number, to: number) => Array.from({ length: to - from }, (_
 const name = (prefix: string, map: number) => `${prefix}${map < 0 ? `_${-map}` : map}`;
 
 /** How many maps an invocation slides over: all of a tower, if that leaves enough invocations. */
-function runOf(maps: number, lanes: number, parallelism: number): number {
+function runOf(context: Context, maps: number, lanes: number): number {
+  const { parallelism } = context;
   const turns = Math.ceil(maps / TURN);
-  const runs = Math.min(turns, Math.ceil((onCores(parallelism) ? 4 : 1) * parallelism / Math.max(1, lanes)));
+  const guess = Math.min(turns, Math.ceil((onCores(parallelism) ? 4 : 1) * parallelism / Math.max(1, lanes)));
+  const runs = Math.min(turns, Math.ceil(guess * timesOf(context, "maps")));
   return Math.ceil(turns / Math.max(1, runs)) * TURN;
 }
 
@@ -57,10 +60,11 @@ interface Frame {
 }
 
 /** Neighbouring lanes take neighbouring pixels. Maps are numbered from the first one that a turn stores. */
-function frame({ attributes: { size, groups }, shapes, parallelism }: Context): Frame {
+function frame(context: Context): Frame {
+  const { attributes: { size, groups }, shapes } = context;
   const [batch, channels, height, width] = shapes[0]! as readonly [number, number, number, number];
   const [pixels, maps] = [height * width, channels / groups];
-  const run = runOf(maps, batch * groups * pixels, parallelism);
+  const run = runOf(context, maps, batch * groups * pixels);
   const runs = Math.ceil(maps / run);
   const [long, short] = [Math.floor(size / 2), size - 1 - Math.floor(size / 2)];
   return {

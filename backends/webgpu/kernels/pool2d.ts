@@ -7,6 +7,7 @@
 import type { PoolGeometry, PoolGradientAttributes } from "../../../tensor/ops/pool2d.ts";
 import { onCores } from "../cores.ts";
 import { elementOf } from "../shader.ts";
+import { timesOf } from "./multiples.ts";
 import { range } from "./shapes.ts";
 import type { DispatchKernel, IndexedContext, IndexedKernel, KernelContext, KernelsOf } from "./types.ts";
 
@@ -128,7 +129,8 @@ function emitGradient(context: Gradient, maximum: boolean): void {
   const asBytes = index?.dtype === "u8";
   const terms = window[0] * window[1];
   const cores = onCores(context.parallelism);
-  const run = cores ? Math.max(1, Math.min(4, Math.floor(8 / stride[1]), Math.floor(MOST_TERMS / terms))) : 1;
+  const guess = cores ? Math.min(4, Math.floor(8 / stride[1])) : 1;
+  const run = Math.max(1, Math.floor(Math.min(guess * timesOf(context, "blocks"), MOST_TERMS / terms)));
   const written = terms <= MOST_TERMS && stride[0] * stride[1] * run <= MOST_TERMS;
   const blocks = (axis: 0 | 1, extent: number, step: number) => {
     const first = Math.floor(padding[axis] / step);

@@ -10,6 +10,7 @@ import { sizeOf } from "../../../tensor/shape.ts";
 import { onCores } from "../cores.ts";
 import { ELEMENT } from "../shader.ts";
 import { type PlanValue, simplify, type View } from "../values.ts";
+import { timesOf } from "./multiples.ts";
 import type { DispatchKernel, KernelContext, KernelsOf } from "./types.ts";
 
 /** How a reduction starts and goes on; `T` is the type it is computed in. */
@@ -80,9 +81,10 @@ function emitStages(context: KernelContext<ReduceAttributes>, rule: Rule, stage:
     Math.floor(elements / LEAST_ELEMENTS),
     cores ? 256 : Infinity,
   );
-  const wanted = first || (!cores && elements > FEW)
+  const guess = first || (!cores && elements > FEW)
     ? Math.max(1, useful, elements > LONG ? Math.ceil(Math.sqrt(elements)) : 1)
     : 1;
+  const wanted = guess === 1 ? 1 : Math.ceil(guess * timesOf(context, "partials"));
   // Neighbouring lanes read neighbours: of one result, or of results beside each other where those are closer.
   const step = (view: View) => Math.abs(simplify(view).strides.at(-1) ?? Infinity);
   const beside = step(stage.outer) < step(stage.inner);
