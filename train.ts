@@ -11,7 +11,7 @@ import { planningDevice } from "./backends/planner.ts";
 import { drawPlan } from "./debug/plan_drawing.ts";
 import { planLines } from "./debug/plan_table.ts";
 import { formatSummary, summarise } from "./nn/mod.ts";
-import { command, type Flags, settingsOf, typedFlags } from "./train/command.ts";
+import { checkSummary, command, type Flags, settingsOf, typedFlags } from "./train/command.ts";
 import {
   type Checkpoint,
   type Job,
@@ -42,7 +42,7 @@ import { openRecords } from "./train/records.ts";
 async function main(args: readonly string[]): Promise<void> {
   const parsed = command().parse(args, { from: "user" });
   const flags = parsed.opts<Flags>();
-  if (flags.summary) return printSummary(flags);
+  if (flags.summary) return printSummary(parsed);
   if (flags.plan !== undefined) return await printPlan(flags);
   const interrupt = await listenForInterrupt();
   try {
@@ -178,13 +178,15 @@ async function printPlan(flags: Flags): Promise<void> {
     throw new UsageError("--plan goes by guesses, and knows nothing of what was measured: leave --tune out");
   }
   if (flags.json && flags.plan === "svg") throw new UsageError("--plan=svg and --json: use one of them");
-  const { full, mirror, checkGradients, checkpoint, resume } = flags;
+  const { full, mirror, checkGradients, checkpoint, resume, report, tensorboard } = flags;
   const others = {
     "--full": full,
     "--mirror": mirror,
     "--check-gradients": checkGradients,
     "--checkpoint": checkpoint,
     "--resume": resume,
+    "--report": report,
+    "--tensorboard": tensorboard,
   };
   const job = preparePlan(settingsOf(flags), others);
   const { device: where, planner } = await planningDevice(flags.gpu);
@@ -201,7 +203,9 @@ async function printPlan(flags: Flags): Promise<void> {
   }
 }
 
-function printSummary(flags: Flags): void {
+function printSummary(parsed: Command): void {
+  checkSummary(parsed);
+  const flags = parsed.opts<Flags>();
   const summary = summarise(tableOf(settingsOf(flags)));
   const text = flags.json ? JSON.stringify({ event: "summary", ...summary }) : formatSummary(summary);
   process.stdout.write(text + "\n");

@@ -125,12 +125,24 @@ export async function prepareJob(settings: JobSettings, from?: Checkpoint): Prom
   if (recipe.patience !== undefined && recipe.schedule !== "plateau") {
     throw new UsageError("--patience is what --schedule=plateau has: use both");
   }
+  // A run that goes on has what it always had.
+  if (!from) checkDropout(table, recipe);
   if (settings.augment === "crop+pca" && table.input[0] !== 3) {
     throw new UsageError(`--augment=crop+pca: ${table.name} takes grey images, use --augment=crop`);
   }
   const load = await imagesOf(settings, table, recipe.batch);
   if (checkpoint && !from) await makeFolderFor(checkpoint.folder);
   return { settings, recipe, load, from };
+}
+
+/**
+ * Throws unless there are layers for the dropout that was asked for.
+ *
+ * @throws {UsageError} for a network without.
+ */
+export function checkDropout({ name, rows }: ModelTable, { dropout = 0 }: JobSettings["recipe"]): void {
+  if (dropout === 0 || rows.some(({ layer }) => layer === "dropout")) return;
+  throw new UsageError(`--dropout=${dropout}: ${name} has no dropout, leave the flag out`);
 }
 
 /**

@@ -10,7 +10,7 @@ import { recordProvenance } from "../debug/record.ts";
 import { type AugmentName, ImageInput, type ImageInputOptions } from "../data/mod.ts";
 import { build, type ModelTable } from "../nn/mod.ts";
 import { type Device, randomKey } from "../tensor/mod.ts";
-import { checkPrecision, type JobSettings, tableOf } from "./job.ts";
+import { checkDropout, checkPrecision, type JobSettings, tableOf } from "./job.ts";
 import { type Recipe, recipes } from "./recipes.ts";
 import { SGD } from "./sgd.ts";
 import { TrainingStep, type TrainPrecision } from "./step.ts";
@@ -52,6 +52,7 @@ export function preparePlan(
   if (flag) throw new UsageError(`--plan trains nothing: leave ${flag} out`);
   const given = Object.entries(recipe).filter(([, value]) => value !== undefined);
   const table = tableOf(settings);
+  checkDropout(table, recipe);
   if (augment === "crop+pca" && table.input[0] !== 3) {
     throw new UsageError(`--augment=crop+pca: ${table.name} takes grey images, use --augment=crop`);
   }
