@@ -10,7 +10,7 @@ import { Course } from "../train/pictures/course.ts";
 import { drawKernels, tilingOf } from "../train/pictures/kernels.ts";
 import { Observer } from "../train/pictures/look.ts";
 import { confusion, evenly, largest, nearest, variety } from "../train/pictures/numbers.ts";
-import { percent, shorten } from "../train/pictures/words.ts";
+import { fit, percent, shorten } from "../train/pictures/words.ts";
 import { drawBar } from "../train/progress_bar.ts";
 import { seed } from "./seeds.ts";
 
@@ -245,5 +245,12 @@ test("words: shares and names as people read them", () => {
     "100%",
     "100%",
   ]);
+  const bold = { size: 12, bold: true };
+  assert.deepEqual([fit("Ankle boot", 200, bold), fit("Ankle boot", 70, bold), fit("WWWWWW", 70, bold)], [
+    "Ankle boot",
+    "Ankle b…",
+    "WWWW…",
+  ]);
+  assert.deepEqual([fit("Ankle boot", 5, bold), fit("\u{1f45f}\u{1f45f}", 20, bold)], ["A…", "\u{1f45f}…"]);
   assert.deepEqual([shorten("Ankle boot", 20), shorten("Ankle boot", 8)], ["Ankle boot", "Ankle b…"]);
 });

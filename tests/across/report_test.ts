@@ -7,6 +7,11 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import type { Browser } from "playwright-core";
+import { ImageInput, synthetic } from "../../data/mod.ts";
+import { device, foldIn, nn, randomKey } from "../../mod.ts";
+import type { StartEvent, StepEvent } from "../../train/events.ts";
+import { Pictures } from "../../train/pictures/mod.ts";
+import { recipes } from "../../train/recipes.ts";
 import { openChromium } from "../browser/chromium.ts";
 import { root, run, RUNTIMES } from "./runtimes.ts";
 
@@ -59,6 +64,64 @@ async function open(width: number, colorScheme: "light" | "dark"): Promise<Found
   assert.deepEqual(said, []);
   return found;
 }
+
+const START: StartEvent = {
+  event: "start",
+  ...recipes.alexnet_mini,
+  batch: 8,
+  model: "linear",
+  parameters: 3925,
+  dataset: "synthetic",
+  trainImages: 40,
+  testImages: 20,
+  backend: "cpu",
+  device: "CPU",
+  seed: 1,
+  precision: "f32",
+  augment: "none",
+  evalCrops: 1,
+  stepsPerEpoch: 5,
+  steps: 1,
+};
+const STEP: StepEvent = {
+  event: "step",
+  step: 1,
+  epoch: 1,
+  loss: 1,
+  accuracy: 0.5,
+  lr: 0.1,
+  imagesPerSecond: 10,
+};
+
+test("report: long names of classes stay in their drawings", async () => {
+  const cpu = await device("cpu");
+  const shape = [1, 28, 28] as const;
+  const key = randomKey(1, { device: cpu });
+  const made = await synthetic({ key, shape, classes: 5, trainCount: 40, testCount: 20 });
+  const classNames = [
+    "black-and-tan coonhound",
+    "MMMMMMMMMMMMMMMMMMMMMMMMMMMMMMMM",
+    "WHIPPET WITH A WIDE, WHITE, WOOLLY COAT",
+    "國際單位制的基本單位與導出單位及其他單位",
+    "soft-coated wheaten terrier of the mountains",
+  ];
+  const flatten = new nn.Flatten();
+  const model = new nn.Sequential({ flatten, fc1: new nn.Linear(784, 5, { key: foldIn(key, 1) }) });
+  const input = new ImageInput({ images: shape, device: cpu });
+  const pictures = await Pictures.open({ folder });
+  const dataset = { ...made, classNames };
+  const report = pictures.watch({ device: cpu, model, dataset, input, precision: "f32" });
+  for (const event of [START, STEP]) await report(event);
+  await report({ event: "eval", epoch: 1, step: 1, accuracy: 0.5, loss: 1, crops: 1, images: 20 });
+  await report({ event: "done", interrupted: false, steps: 1, accuracy: 0.5, loss: 1, seconds: 1 });
+  input.dispose();
+  for (const width of [390, 820, 1240]) {
+    const { outside, excess, text, drawings } = await open(width, "light");
+    assert.deepEqual([outside, excess], [[], 0], `${width}`);
+    assert(drawings.some(({ label }) => label === "Most probable labels"));
+    assert.match(text, /MMM.*…/);
+  }
+});
 
 const TITLES = [
   "Loss",

@@ -176,6 +176,7 @@ test("report: a page of all of a run that goes on, each picture as SVG and PNG, 
     await mkdir(join(folder, "report"));
     // What a killed run has left.
     await writeFile(join(folder, "report/index.html.0123abcd.tmp"), "half a page");
+    await writeFile(join(folder, "report/notes.png"), "a user's own");
     const where = join(folder, "report");
     const board = join(folder, "board");
     const resume = [
@@ -190,11 +191,12 @@ test("report: a page of all of a run that goes on, each picture as SVG and PNG, 
     const drawn = ["confusion", "error", "guesses", "loss", "mistakes", "neighbours", "rate", "throughput"];
     const expected = [
       ...drawn.flatMap((name) => [`${name}.png`, `${name}.svg`]),
+      "notes.png",
       "index.html",
       "kernels.png",
     ];
     assert.deepEqual(names, expected.sort());
-    for (const name of names) {
+    for (const name of names.filter((name) => name !== "notes.png")) {
       const { format, width, height } = name === "index.html"
         ? { format: "html", width: 1, height: 1 }
         : await sharp(await readFile(join(where, name))).metadata();
@@ -262,9 +264,15 @@ test("report: after Ctrl-C the network is looked at once more, after SIGTERM the
 test("report: a run that ends with an error leaves the page of what there was", async () => {
   await inFolder(async (folder) => {
     const flags = [...SHORT, "--lr=1e30", `--report=${folder}`, `--tensorboard=${folder}/board`];
+    // What another run has left, which looked at a network.
+    for (const name of ["confusion.svg", "kernels.png"]) {
+      await writeFile(join(folder, name), "of another run");
+    }
     const { code, stderr } = await start("train.ts", flags, WRITE);
     assert.equal(code, 1);
     assert.match(stderr, /^error: the (test )?loss is not finite [^\n]*\n$/);
+    const names = (await readdir(folder)).filter((name) => /confusion|kernels/.test(name));
+    assert.deepEqual(names, []);
     assert.match(await readFile(join(folder, "index.html"), "utf8"), /stopped after \d of 12 steps/);
     assert((await written(join(folder, "board"))).length >= 2);
   });

@@ -26,6 +26,15 @@ export interface Drawn {
   readonly content: string | Uint8Array;
 }
 
+/** All drawings that there may be, by the names of their files. */
+export const DRAWINGS: readonly string[] = [
+  ..."loss error rate throughput guesses mistakes confusion neighbours".split(" ").flatMap((name) => [
+    `${name}.svg`,
+    `${name}.png`,
+  ]),
+  "kernels.png",
+];
+
 /** What is drawn. */
 export interface Drawings {
   readonly cards: Card[];

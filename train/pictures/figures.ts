@@ -8,7 +8,7 @@
 import { escape } from "../../debug/svg.ts";
 import { FONT } from "./charts.ts";
 import { light } from "./colours.ts";
-import { percent, shorten } from "./words.ts";
+import { fit, percent } from "./words.ts";
 
 /** An image that is ready to be shown. */
 export interface Tile {
@@ -30,12 +30,14 @@ export interface LikenessTile extends Tile {
 
 /** Room for a number beside the bars. */
 const NUMBER = 46;
-/** Room that a letter takes at 11 pixels: rather too much, since no program knows without the font. */
-const LETTER = 6.6;
+/** The size of letters, unless it is said. */
+const FONT_SIZE = 11;
 
 const svg = (width: number, height: number, label: string, parts: readonly string[]) =>
   `<svg role="img" aria-label="${label}" xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" ` +
-  `viewBox="0 0 ${width} ${height}" font-family="${FONT}" font-size="11">\n${parts.join("\n")}\n</svg>`;
+  `viewBox="0 0 ${width} ${height}" font-family="${FONT}" font-size="${FONT_SIZE}">\n${
+    parts.join("\n")
+  }\n</svg>`;
 
 const at = (value: number) => String(Number(value.toFixed(1)));
 
@@ -69,7 +71,7 @@ export function drawGuesses(guesses: readonly GuessTile[], width: number): strin
 }
 
 function drawGuess(guess: GuessTile, left: number, top: number, width: number): string {
-  const room = Math.floor((width - NUMBER - 8) / LETTER);
+  const room = width - NUMBER - 8;
   const bars = guess.top.map(({ name, probability, right }, i) => {
     const y = top + CARD.picture + 24 + i * CARD.row;
     const length = Math.max(1.5, probability * (width - NUMBER));
@@ -78,10 +80,16 @@ function drawGuess(guess: GuessTile, left: number, top: number, width: number): 
       CARD.row - 3
     }" rx="2" fill="${fill}" ` +
       `fill-opacity="${right ? 0.45 : 0.22}"/>` +
-      text(left + 5, y + 11, shorten(name, room), light.ink, right ? ' font-weight="600"' : "") +
+      text(
+        left + 5,
+        y + 11,
+        fit(name, room, { size: FONT_SIZE, bold: right }),
+        light.ink,
+        right ? ' font-weight="600"' : "",
+      ) +
       text(left + width - 2, y + 11, percent(probability), light.soft, ' text-anchor="end"');
   });
-  const name = shorten(guess.name, Math.floor(width / 7));
+  const name = fit(guess.name, width, { size: 12, bold: true });
   return [
     picture(guess, left, top, CARD.picture),
     text(left, top + CARD.picture + 16, name, light.ink, ' font-weight="600" font-size="12"'),
@@ -96,14 +104,16 @@ export function drawLikenesses(likenesses: readonly LikenessTile[], width: numbe
   // Beside the last one too there is a gap, for its name.
   const size = Math.min(96, (width - apart - columns * gap) / (columns + 1));
   const height = size + 28;
-  const letters = Math.floor((size + gap - 2) / (LETTER * font / 11));
+  const room = size + gap - 2;
   const parts = likenesses.flatMap((likeness, row) => {
     const top = row * height;
-    const tile = (each: Tile, left: number, fill: string, weight = "") =>
-      picture(each, left, top, size) +
-      text(left, top + size + 13, shorten(each.name, letters), fill, ` font-size="${font}"${weight}`);
+    const tile = (each: Tile, left: number, fill: string, bold = false) => {
+      const name = fit(each.name, room, { size: font, bold });
+      const more = ` font-size="${font}"${bold ? ' font-weight="600"' : ""}`;
+      return picture(each, left, top, size) + text(left, top + size + 13, name, fill, more);
+    };
     return [
-      tile(likeness, 0, light.ink, ' font-weight="600"'),
+      tile(likeness, 0, light.ink, true),
       ...likeness.nearest.map((each, i) =>
         tile(each, size + apart + i * (size + gap), each.right ? light.soft : light.test)
       ),

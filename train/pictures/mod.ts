@@ -4,10 +4,11 @@
  * @module
  */
 
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { writeWhole } from "../../data/whole_files.ts";
 import { isHurried, type Reporter, type Subject, type TrainEvent } from "../events.ts";
-import { drawAll } from "./drawings.ts";
+import { drawAll, DRAWINGS } from "./drawings.ts";
 import { openFolder } from "./folder.ts";
 import { Course } from "./course.ts";
 import { Images, loadSharp } from "./images.ts";
@@ -91,6 +92,11 @@ export class Pictures {
   async #draw(state: State): Promise<void> {
     const { cards, files } = await drawAll(this.#course, this.#look, this.#subject!.dataset, this.#images);
     for (const { name, content } of files) await writeWhole(join(this.#folder, name), content);
+    // Those of another run are none of this page's.
+    const names = new Set(files.map(({ name }) => name));
+    for (const name of DRAWINGS) {
+      if (!names.has(name)) await rm(join(this.#folder, name), { force: true });
+    }
     await writeWhole(join(this.#folder, PAGE), makePage(this.#course, state, cards, this.#look?.step));
   }
 

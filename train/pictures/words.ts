@@ -10,6 +10,40 @@ export function namesOf(classes: number, names?: readonly string[]): string[] {
   return Array.from({ length: classes }, (_, i) => names?.[i]?.split(",")[0] ?? `class ${i}`);
 }
 
+/** How wide letters are in fonts of screens, in shares of the font's size: rather too much, since no program knows without it. */
+const WIDTHS: readonly (readonly [RegExp, number])[] = [
+  [/[ijltfrI.,:;'|!()[\]/ -]/, 0.42],
+  [/[mwMW@%…]/, 1.02],
+  [/[A-Z&]/, 0.8],
+  [/[\u0020-\u024f]/, 0.62],
+];
+
+/** So much wider is what is bold. */
+const BOLD = 1.08;
+
+/** A name that takes no more than so many pixels, in letters of this size. */
+export function fit(name: string, room: number, { size, bold = false }: Lettering): string {
+  const scale = size * (bold ? BOLD : 1);
+  const letters = [...name];
+  const widths = letters.map((letter) => scale * widthOf(letter));
+  const all = widths.reduce((sum, width) => sum + width, 0);
+  if (all <= room) return name;
+  let left = room - scale * widthOf("…");
+  const end = widths.findIndex((width) => (left -= width) < 0);
+  return `${letters.slice(0, Math.max(1, end)).join("").trimEnd()}…`;
+}
+
+/** How large letters are, in pixels, and whether they are bold. */
+export interface Lettering {
+  readonly size: number;
+  readonly bold?: boolean;
+}
+
+/** Of other scripts some letters are as wide as they are high. */
+function widthOf(letter: string): number {
+  return WIDTHS.find(([letters]) => letters.test(letter))?.[1] ?? 1.05;
+}
+
 /** A name that takes no more than `limit` letters. */
 export function shorten(name: string, limit: number): string {
   return name.length <= limit ? name : `${name.slice(0, Math.max(1, limit - 1)).trimEnd()}…`;
