@@ -86,7 +86,9 @@ function finish(
   const published = variedTable(name, variation, path);
   // The last layer says how many classes there are.
   const scores = weights.get(`${published.rows.at(-1)!.name}.weight`);
-  const table = forClasses(published, scores?.shape[0] ?? published.classes);
+  const classes = scores?.shape[0] ?? published.classes;
+  if (classes === 0) throw new DataError(`${path}: has no class: its last layer has no outputs`);
+  const table = forClasses(published, classes);
   checkWeights(table, weights, path);
   const model = { path, name, variation, table, weights };
   return {

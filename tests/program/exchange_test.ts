@@ -220,6 +220,10 @@ test("exchange: files that are no models are refused in one line", async () => {
   const without = (name: string) => new Map([...tensors].filter(([key]) => key !== name));
   const turned = new Map(tensors).set("fc6.bias", { ...tensors.get("fc6.bias")!, shape: [16, 16] });
   const theirs = new Map([["features.0.weight", tensors.get("conv1.weight")!]]);
+  const withoutClasses = new Map(tensors);
+  for (const [name, shape] of [["fc8.weight", [0, 256]], ["fc8.bias", [0]]] as const) {
+    withoutClasses.set(name, { dtype: "F32", shape, data: new Uint8Array(0) });
+  }
   const cases: [ReadonlyMap<string, StoredTensor>, Record<string, string>, RegExp][] = [
     [tensors, {}, /does not say which network it is/],
     [tensors, { model: "vgg" }, /is of vgg, and there are alexnet, /],
@@ -232,6 +236,7 @@ test("exchange: files that are no models are refused in one line", async () => {
     [tensors, { ...notes, network: `{"towers":1,"lrn":false}` }, /conv1\.weight is \[32/],
     [tensors, { ...notes, preprocessing: `{"resize":32,"mean":[0.5],"std":[0]}` }, /its preprocessing is/],
     [tensors, { model: "lenet5", network: `{"towers":1}` }, /lenet5 has no towers/],
+    [withoutClasses, notes, /has no class: its last layer has no outputs/],
     [theirs, {}, /features\.0\.bias of torchvision's alexnet is missing/],
     [
       new Map([["features.99.weight", tensors.get("conv1.weight")!]]),
