@@ -13,10 +13,12 @@ const HELP = `deno run -A scripts/kill_training.ts [options] [-- FLAGS]
   --runs=30          how many runs are killed
   --kills=3          how often each of them
   --seed=1           chooses the moments
-  FLAGS              of train.ts, instead of lenet5 on few images`;
+  FLAGS              of train.ts, instead of alexnet_mini with dropout and random parts on few images`;
 
 const FLAGS = [
-  "--model=lenet5",
+  "--model=alexnet_mini",
+  "--dropout=0.5",
+  "--augment=crop",
   "--dataset=synthetic",
   "--batch=8",
   "--limit=80",
