@@ -14,8 +14,10 @@ function median(values: readonly number[]): number {
 }
 
 /** How a contender fared in a race. */
-export const outcomeOf = ({ outcomes }: Race, key: string): Outcome | undefined =>
-  outcomes.find(({ contender }) => contender === key);
+export const outcomeOf = (
+  { outcomes }: Race,
+  key: string,
+): Outcome | undefined => outcomes.find(({ contender }) => contender === key);
 
 /** The median of the milliseconds; null for who was not timed. */
 export function timeOf(race: Race, key: string): number | null {
@@ -54,21 +56,31 @@ export function timeTable(races: readonly Race[], contenders: Names): string {
     const [ms, ratio] = [timeOf(race, key), ratioOf(race, key)];
     const time = ms === null ? outcomeOf(race, key)?.failure?.kind ?? "" : number(ms);
     const second = key === OURS ? ms && race.flops / ms / 1e6 : ratio;
-    return [time, second === null ? "" : key === OURS ? number(second) : `${second.toFixed(2)}x`];
+    return [
+      time,
+      second === null ? "" : key === OURS ? number(second) : `${second.toFixed(2)}x`,
+    ];
   };
   return markdown([
     [
       "workload",
-      ...contenders.flatMap(({ key, name }) => [`${name} ms`, key === OURS ? "GFLOP/s" : "to ours"]),
+      ...contenders.flatMap((
+        { key, name },
+      ) => [`${name} ms`, key === OURS ? "GFLOP/s" : "to ours"]),
     ],
-    ...races.map((race) => [race.workload, ...contenders.flatMap(({ key }) => cells(race, key))]),
+    ...races.map((
+      race,
+    ) => [race.workload, ...contenders.flatMap(({ key }) => cells(race, key))]),
   ]);
 }
 
 /** The first run, with everything that has to be compiled, and the peak of resident memory. */
 export function costTable(races: readonly Race[], contenders: Names): string {
-  const cell = (value: number | null | undefined, unit: number, digits: number) =>
-    typeof value === "number" ? (value / unit).toFixed(digits) : "";
+  const cell = (
+    value: number | null | undefined,
+    unit: number,
+    digits: number,
+  ) => typeof value === "number" ? (value / unit).toFixed(digits) : "";
   return markdown([
     [
       "workload",
@@ -85,15 +97,31 @@ export function costTable(races: readonly Race[], contenders: Names): string {
 
 /** What a reader must not overlook: who failed or disagreed, and where we are slower than `rivals`. */
 export function remarks(races: readonly Race[], rivals: Names): string[] {
-  return races.flatMap((race) => [
-    ...race.outcomes.flatMap(({ contender, failure }) =>
+  const failures = races.flatMap((race) =>
+    race.outcomes.flatMap(({ contender, failure }) =>
       failure === null ? [] : [`${race.workload}: ${contender} ${failure.kind}: ${failure.why}`]
-    ),
-    ...rivals.flatMap(({ key, name }) => {
-      const ratio = ratioOf(race, key);
-      return ratio === null || ratio >= 1 ? [] : [
-        `${race.workload}: ${name} is faster, ${ratio.toFixed(2)} of our time`,
-      ];
-    }),
-  ]);
+    )
+  );
+  return [
+    ...failures,
+    ...rivals.flatMap((rival) => fasterThanUs(races, rival)),
+  ];
+}
+
+function fasterThanUs(
+  races: readonly Race[],
+  { key, name }: Names[number],
+): string[] {
+  const faster = races.map((race) => ({ race, ratio: ratioOf(race, key) ?? 1 }))
+    .filter(({ ratio }) => ratio < 1);
+  if (faster.length === 0) return [];
+  const everywhere = races.length > 1 && faster.length === races.length;
+  const where = everywhere ? "all rows" : faster.map(({ race }) => race.workload).join("; ");
+  const shares = faster.map(({ ratio }) => ratio);
+  const [least, most] = [Math.min(...shares), Math.max(...shares)].map((
+    share,
+  ) => share.toFixed(2));
+  return [
+    `${name} is faster in ${where}: it takes ${least === most ? most : `${least} to ${most}`} of our time`,
+  ];
 }
