@@ -10,7 +10,7 @@ const REACH = Math.max(...SPANS.map(({ weight }) => weight));
 /** What `{ key }` is worth against `{ key: name }`. */
 const SHORTHAND = 30;
 /** How often all variables are gone through, and how many names are tried for each. */
-const [ROUNDS, TRIALS] = [4, 8];
+const [ROUNDS, TRIALS] = [8, 8];
 
 /** What stands for a variable in the text. */
 export const placeholder = (i: number): string => `$$${i}$`;

@@ -2,6 +2,7 @@
 // and the comments and the indentation of shaders. And a backend that is imported on demand is imported at once: in one file
 // nothing is spared by waiting, and a bundler has to wrap every module that is to run later.
 
+import { byFrequency } from "./internals.ts";
 import { type Names, SHADERS, shortened, textsOf } from "./names.ts";
 import { type Edit, edited, type Node, nodesOf, parsed } from "./syntax.ts";
 
@@ -43,14 +44,11 @@ const shaders: Rule = ([program], source) =>
 /** The minifier gives a private name one short name in all classes: where all call theirs the same, there are few. */
 const privates: Rule = (nodes) => {
   const found = nodes.filter(({ type }) => type === "PrivateName");
-  const nameOf = (node: Node) => String((node.id as Node).name);
-  const counts = new Map<string, number>();
-  for (const node of found) counts.set(nameOf(node), (counts.get(nameOf(node)) ?? 0) + 1);
-  const order = [...counts].sort(([, a], [, b]) => b - a).map(([name]) => name);
+  const order = byFrequency(found);
   return found.map((node) => ({
     start: node.start,
     end: node.end,
-    text: `#private${order.indexOf(nameOf(node))}`,
+    text: `#private${order.indexOf(String((node.id as Node).name))}`,
   }));
 };
 
@@ -78,7 +76,7 @@ const PLACES: readonly (readonly [RegExp, Rule])[] = [
 /** How many backends a file imports on demand. */
 const BACKENDS: Readonly<Record<string, number>> = { "backends/mod.ts": 2, "backends/webgpu/mod.ts": 1 };
 
-const NO_NAMES: Names = { properties: new Map(), words: new Map() };
+const NO_NAMES: Names = { properties: new Map(), words: new Map(), tags: new Map() };
 
 /** The source of a file, made compact. `file` is its path in the repository, with slashes. */
 export function compact(file: string, source: string, names: Names = NO_NAMES): string {

@@ -1,16 +1,19 @@
 // Short names for what only the library's own files call by name: properties of the backends' objects, and what their
 // shaders declare. A parameter of a shader is both, a key of `params` and `p.key` in the text; so all files and all texts
-// get the same names. What anybody else might call by its name keeps it: what a type outside of the backends declares, what
-// JavaScript, WebGPU or the platform calls so, what is in quotes somewhere, and what a text puts together from pieces.
+// get the same names. What anybody else might call by its name keeps it: what a type outside of the backends declares, unless
+// its comment says `@internal`, what JavaScript, WebGPU or the platform calls so, what is in quotes somewhere, and what a text
+// puts together from pieces. What is private in the backends, whose classes extend none, becomes a property like the others.
 
 import { readFileSync } from "node:fs";
 import { posix } from "node:path";
-import { type Edit, type Node, nodesOf, parsed } from "./syntax.ts";
+import { privatesOf, tagsOf } from "./internals.ts";
+import { type Edit, MEMBER, type Node, nodesOf, parsed, placeOf, propertyOf, TYPE } from "./syntax.ts";
 
-/** The short names: of properties, and of words in the texts of shaders. */
+/** The short names: of properties, of words in the texts of shaders, and of kinds. */
 export interface Names {
   readonly properties: ReadonlyMap<string, string>;
   readonly words: ReadonlyMap<string, string>;
+  readonly tags: ReadonlyMap<string, string>;
 }
 
 const BACKENDS = /^backends\/(cpu|webgpu)\//;
@@ -18,21 +21,6 @@ const BACKENDS = /^backends\/(cpu|webgpu)\//;
 export const SHADERS: RegExp = /^backends\/webgpu\/(kernels\/|(access|fused|shader)\.ts$)/;
 /** Files that speak to the platform, in its words. */
 const PLATFORM = /^(backends\/webgpu\/(adapter|dawn|tune_store)|tensor\/user_cache)\.ts$/;
-
-/** What is no code, though what is in it may be. */
-const TYPE = /^TS(?!\w+Expression)/;
-const MEMBER = /^(TSPropertySignature|TSMethodSignature|ClassProperty|ClassMethod)$/;
-const KEYED = /^(ObjectProperty|ObjectMethod|ClassProperty|ClassMethod)$/;
-
-/** The identifier by which a node calls a property. */
-function propertyOf(node: Node): Node | null {
-  const key = KEYED.test(node.type) || node.type.startsWith("TS")
-    ? node.key
-    : /^(Optional)?MemberExpression$/.test(node.type)
-    ? node.property
-    : null;
-  return key && !node.computed && (key as Node).type === "Identifier" ? key as Node : null;
-}
 
 /** A word of a text. */
 interface Word {
@@ -97,6 +85,9 @@ class Census {
   readonly keys: Set<string> = new Set();
   /** What is in quotes, and what words that are put together begin and end with. */
   readonly quoted: Set<string> = new Set();
+  /** Of what is in quotes, the tags of the backends, and all that is no such. */
+  readonly tags: Set<string> = new Set();
+  readonly otherQuotes: Set<string> = new Set();
   readonly beginnings: Set<string> = new Set();
   readonly endings: Set<string> = new Set();
   /** Of the texts: all words, those after `p.`, what they declare, and the functions among that. */
@@ -109,13 +100,20 @@ class Census {
     const tree = parsed(source);
     for (const node of nodesOf(tree)) {
       const key = propertyOf(node);
-      if (key && MEMBER.test(node.type)) (BACKENDS.test(file) ? this.internal : this.public).add(key.name!);
+      if (key && MEMBER.test(node.type)) {
+        const comments = node.leadingComments as readonly { readonly value: string }[] | undefined;
+        const isInternal = BACKENDS.test(file) || comments?.some(({ value }) => value.includes("@internal"));
+        (isInternal ? this.internal : this.public).add(key.name!);
+      }
       if (key && !node.type.startsWith("TS")) this.keys.add(this.#count(key.name!));
       if (node.type === "Identifier" && PLATFORM.test(file)) this.public.add(node.name!);
     }
     // Those of types are gone when the code runs.
+    const tags = new Set(BACKENDS.test(file) ? tagsOf(tree) : []);
     for (const node of nodesOf(tree, ({ type }) => !TYPE.test(type))) {
-      if (node.type === "StringLiteral") this.quoted.add(String(node.value));
+      if (node.type !== "StringLiteral") continue;
+      this.quoted.add(String(node.value));
+      (tags.has(node) ? this.tags : this.otherQuotes).add(String(node.value));
     }
     if (SHADERS.test(file)) this.#addTexts(tree, source);
   }
@@ -187,7 +185,8 @@ export function chooseNames(root: string, entries: readonly string[]): Names {
     if (isProperty) takenKeys.add(short) && properties.set(name, short);
     if (isWord) takenWords.add(short) && words.set(name, short);
   }
-  return { properties, words };
+  const tags = [...census.tags].filter((tag) => !census.otherQuotes.has(tag)).sort();
+  return { properties, words, tags: new Map(tags.map((tag, i) => [tag, SHORT[i]!])) };
 }
 
 /** The sources of files and of all that they import, at once or on demand. */
@@ -255,6 +254,13 @@ export function shortened(file: string, tree: Node, source: string, names: Names
     if (node.shorthand) return [{ start: node.start, end: node.start, text: `${short}: ` }];
     return [{ start: key.start, end: key.end, text: short }];
   });
+  if (BACKENDS.test(file)) {
+    edits.push(...privatesOf(tree, names.properties, SHORT));
+    for (const tag of tagsOf(tree)) {
+      const short = names.tags.get(String(tag.value));
+      if (short) edits.push({ ...placeOf(tag), text: `"${short}"` });
+    }
+  }
   if (!SHADERS.test(file)) return edits;
   for (const { name, start, end, parameter, follows, goesOn } of wordsOf(tree, source)) {
     const short = (parameter ? names.properties : names.words).get(name);

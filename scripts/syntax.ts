@@ -46,3 +46,25 @@ export function edited(source: string, edits: readonly Edit[]): string {
     source,
   );
 }
+
+/** A node that is no code, though what is in it may be. */
+export const TYPE: RegExp = /^TS(?!\w+Expression)/;
+/** What declares a member. */
+export const MEMBER: RegExp = /^(TSPropertySignature|TSMethodSignature|ClassProperty|ClassMethod)$/;
+const KEYED = /^(ObjectProperty|ObjectMethod|ClassProperty|ClassMethod)$/;
+
+/** The identifier by which a node calls a property. */
+export function propertyOf(node: Node): Node | null {
+  const key = KEYED.test(node.type) || node.type.startsWith("TS")
+    ? node.key
+    : /^(Optional)?MemberExpression$/.test(node.type)
+    ? node.property
+    : null;
+  return key && !node.computed && (key as Node).type === "Identifier" ? key as Node : null;
+}
+
+/** Where a node is. */
+export const placeOf = ({ start, end }: Node): { readonly start: number; readonly end: number } => ({
+  start,
+  end,
+});

@@ -188,17 +188,17 @@ export class Device {
     return this.backend.supports(dtype);
   }
 
-  /** Queues the update of a state for the next evaluation. */
+  /** @internal Queues the update of a state for the next evaluation. */
   queueUpdate(state: State, value: Tensor): void {
     this.#pending.set(state, value);
   }
 
-  /** Forgets the queued update of a state. */
+  /** @internal Forgets the queued update of a state. */
   cancelUpdate(state: State): void {
     this.#pending.delete(state);
   }
 
-  /** Carries out what is queued if it reads `leaf`, whose content is about to go. */
+  /** @internal Carries out what is queued if it reads `leaf`, whose content is about to go. */
   flushReaders(leaf: Tensor): void {
     if (this.#pending.size > 0 && collectLeaves([...this.#pending.values()]).includes(leaf)) this.flush();
   }

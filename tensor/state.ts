@@ -56,25 +56,25 @@ export abstract class State extends Tensor {
     this.#current = this.#leaf();
   }
 
-  /** The tensor that stands for the content as it is now: a queued update, or else the memory. */
+  /** @internal The tensor that stands for the content as it is now: a queued update, or else the memory. */
   override snapshot(): Tensor {
     return this.#current;
   }
 
-  /** Called when an update was queued: from now on the content is `value`. */
+  /** @internal Called when an update was queued: from now on the content is `value`. */
   protected supersede(value: Tensor): void {
     this.#replaced = this.#current.value === null ? new WeakRef(this.#current) : null;
     this.#current = value;
     this.#contents.set(value, this.#contentCount++);
   }
 
-  /** The content before the queued one, where that was never computed and somebody still has it. */
+  /** @internal The content before the queued one, where that was never computed and somebody still has it. */
   replacedContent(): Tensor | undefined {
     const replaced = this.#replaced?.deref();
     return replaced?.value === null ? replaced : undefined;
   }
 
-  /** Called when the memory was overwritten with `value` (null: from the host). Old snapshots are stale from now on. */
+  /** @internal Called when the memory was overwritten with `value` (null: from the host). Old snapshots are stale from now on. */
   updated(value: Tensor | null): void {
     this.#bound?.deref()?.leaveState(this);
     this.#bound = null;
@@ -89,22 +89,22 @@ export abstract class State extends Tensor {
     if (value === null || this.#current === value) this.#current = this.#leaf();
   }
 
-  /** Forgets a queued update. */
+  /** @internal Forgets a queued update. */
   revert(): void {
     this.#current = this.#leaf();
   }
 
-  /** The number of the content that the tensor stands or stood for, in the order of assignment; -1 for none. */
+  /** @internal The number of the content that the tensor stands or stood for, in the order of assignment; -1 for none. */
   contentNumber(tensor: Tensor): number {
     return this.#contents.get(tensor) ?? -1;
   }
 
-  /** The evaluation that was to overwrite the memory failed: what is in it now is anybody's guess. */
+  /** @internal The evaluation that was to overwrite the memory failed: what is in it now is anybody's guess. */
   fail(error: Error): void {
     this.#failure = error;
   }
 
-  /** Throws when an update failed on the way, until the next one succeeds. */
+  /** @internal Throws when an update failed on the way, until the next one succeeds. */
   checkContent(): void {
     if (this.#failure === null) return;
     throw new Error(`${this.name} has no content, because its update failed: ${this.#failure.message}`);
@@ -162,7 +162,7 @@ export class Parameter extends State {
     this.assign(initial);
   }
 
-  /** Called when the memory was overwritten. */
+  /** @internal Called when the memory was overwritten. */
   override updated(value: Tensor | null): void {
     super.updated(value);
     this.#queued = 0;

@@ -45,7 +45,7 @@ export class Tensor {
   value: Value | null = null;
   /** The numbers as they were read, where `value` is a state's memory: that goes on to be overwritten. */
   #copy: HostArray | null = null;
-  /** Settles when an evaluation that was submitted has set `value`, or also `read` it. */
+  /** @internal Settles when an evaluation that was submitted has set `value`, or also `read` it. */
   arriving: { readonly settled: Promise<void>; readonly read: boolean } | null = null;
   /** The tensor on another device that this one is a copy of. */
   readonly origin: Tensor | null;
@@ -64,23 +64,23 @@ export class Tensor {
     return sizeOf(this.shape);
   }
 
-  /** The immutable tensor that stands for the present content: itself, unless it is a parameter or an input slot. */
+  /** @internal The immutable tensor that stands for the present content: itself, unless it is a parameter or an input slot. */
   snapshot(): Tensor {
     return this;
   }
 
-  /** Sets where the numbers are, and releases what held them before. */
+  /** @internal Sets where the numbers are, and releases what held them before. */
   setValue(value: Value): void {
     if (this.value?.kind === "resident") this.value.storage.release();
     this.value = value;
   }
 
-  /** The numbers on the host, null where they were not read yet. */
+  /** @internal The numbers on the host, null where they were not read yet. */
   get hostData(): HostArray | null {
     return this.value?.kind === "host" ? this.value.data : this.#copy;
   }
 
-  /** Takes numbers that were read. */
+  /** @internal Takes numbers that were read. */
   receive(data: HostArray): void {
     if (this.value?.kind === "state") this.#copy = data;
     else this.setValue({ kind: "host", data });
@@ -88,13 +88,13 @@ export class Tensor {
     if (this.value?.kind === "host" && this.node?.op.gradient === null) this.node = null;
   }
 
-  /** Called when the state's memory goes on to other content: the tensor is its description again. */
+  /** @internal Called when the state's memory goes on to other content: the tensor is its description again. */
   leaveState(state: State): void {
     if (this.value?.kind !== "state" || this.value.state !== state) return;
     this.value = this.#copy ? { kind: "host", data: this.#copy } : null;
   }
 
-  /** Fetches the numbers of a copy from its device of origin. */
+  /** @internal Fetches the numbers of a copy from its device of origin. */
   async fetchOrigin(): Promise<void> {
     if (this.origin === null) throw new TypeError("the tensor's memory was released by dispose()");
     const data = await this.origin.data();

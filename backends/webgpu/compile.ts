@@ -113,11 +113,11 @@ function emitGroup(group: Group, scalars: PlanValue, limits: Limits, dispatches:
 }
 
 /** What the dispatches of some steps are called. */
-function namesOf(steps: readonly Step[]): { readonly label: string; readonly layer: string } {
+function namesOf(steps: readonly Step[]): { readonly label: string; readonly layers: readonly string[] } {
   const outputs = steps.map((step) => step.kind === "dispatch" ? step.outputs[0]! : step.output);
   return {
     label: [...new Set(steps.map(({ label }) => label))].join("+"),
-    layer: [...new Set(outputs.flatMap(({ layer }) => layer ?? []))].join(" "),
+    layers: outputs.flatMap(({ layers = [] }) => layers),
   };
 }
 

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Provenance, Tensor } from "../../tensor/mod.ts";
 import { livesOf } from "./assign.ts";
 import type { Compiled, Limits } from "./compile.ts";
 import { type Binding, type Dispatch, gridOf, shaderText } from "./shader.ts";
@@ -92,23 +93,34 @@ export function describePlan(compiled: Compiled, limits: Limits): PlanDescriptio
   };
 }
 
+/** The layer of the op behind a tensor, if that is known; with a prime where the op differentiates one. */
+export function layersOf({ node }: Tensor): readonly string[] {
+  const made = node?.made;
+  if (!made?.layer) return [];
+  for (let each: Provenance | null | undefined = made; each; each = each.of?.made) {
+    if (each.role === "gradient") return [`${made.layer}'`];
+  }
+  return [made.layer];
+}
+
 /** Forward there is one array a layer, as a rule; others are told apart by their op, or by what the kernel calls them. */
 function nameOf(value: PlanValue, maker: Dispatch | undefined): string {
-  const { label, layer, scratch } = value;
+  const { label, layers = [], scratch } = value;
   const written = maker?.bindings.filter(({ access }) => access !== "read") ?? [];
   const at = written.findIndex((binding) => binding.value === value);
-  if (!layer) return label;
-  if (scratch || at > 0) return `${layer.split(" ")[0]} ${written[at]?.name ?? label}`;
+  const [layer] = layers;
+  if (layer === undefined) return label;
+  if (scratch || at > 0) return `${layer} ${written[at]?.name ?? label}`;
   return layer.endsWith("'") ? `${layer} ${label}` : layer;
 }
 
 function describeDispatch(dispatch: Dispatch, bytesLive: number, { maxGroups }: Limits): DispatchDescription {
-  const { label: ops, layer = "", flops = 0, bindings } = dispatch;
+  const { label: ops, layers, flops = 0, bindings } = dispatch;
   const written = bindings.filter(({ access }) => access !== "read");
   const [x, y] = gridOf(dispatch, maxGroups);
   return {
     ops,
-    layer,
+    layer: [...new Set(layers)].join(" "),
     part: !written.every(({ value }) => value.scratch)
       ? null
       : written[0]?.name === "packed"

@@ -11,7 +11,6 @@ import { postorder, unevaluatedOperands } from "../../tensor/graph.ts";
 import type { HostArray } from "../../tensor/dtype.ts";
 import type { Tensor } from "../../tensor/tensor.ts";
 import { sizeOf } from "../../tensor/shape.ts";
-import type { Provenance } from "../../tensor/provenance.ts";
 import type { DispatchKernel, ElementwiseKernel, IndexedKernel, Kernel } from "./kernels/types.ts";
 import { kernels } from "./kernels/mod.ts";
 import { bufferOfStorage } from "./memory.ts";
@@ -146,8 +145,12 @@ export function structureOf(request: EvaluationRequest, stateId: (buffer: GPUBuf
   return { key: `${words.join(";")}|${outputs}|${updates}`, order, leaves, states };
 }
 
-/** Lowers a numbered graph to steps. */
-export function lower(request: EvaluationRequest, { order, leaves }: Structure): Program {
+/** Lowers a numbered graph to steps. What describes plans has `layersOf` a tensor, by which their values are named. */
+export function lower(
+  request: EvaluationRequest,
+  { order, leaves }: Structure,
+  layersOf?: (tensor: Tensor) => readonly string[],
+): Program {
   const views = new Map<Tensor, View>();
   const steps: Step[] = [];
   const lowered = new Set<GraphNode>();
@@ -158,7 +161,7 @@ export function lower(request: EvaluationRequest, { order, leaves }: Structure):
     dtype: tensor.dtype,
     length: sizeOf(tensor.shape),
     label,
-    layer: layerOf(tensor.node?.made),
+    layers: layersOf?.(tensor),
     home: { kind: "workspace" },
   });
 
@@ -257,13 +260,4 @@ export function lower(request: EvaluationRequest, { order, leaves }: Structure):
       value: exported(value, true),
     })),
   };
-}
-
-/** The layer of an op; with a prime where it differentiates one. */
-function layerOf(made: Provenance | null | undefined): string | undefined {
-  if (!made?.layer) return undefined;
-  for (let each: Provenance | null | undefined = made; each; each = each.of?.made) {
-    if (each.role === "gradient") return `${made.layer}'`;
-  }
-  return made.layer;
 }

@@ -17,7 +17,7 @@ import { hostArray } from "../../tensor/dtype.ts";
 import { sizeOf } from "../../tensor/shape.ts";
 import type { State } from "../../tensor/state.ts";
 import { compile, type Limits } from "./compile.ts";
-import { describePlan, type PlanDescription } from "./describe_plan.ts";
+import { describePlan, layersOf, type PlanDescription } from "./describe_plan.ts";
 import { lower, type Structure, structureOf } from "./lower.ts";
 import { BufferStorage } from "./memory.ts";
 import { type WebGpuBackend, webgpuDevice } from "./mod.ts";
@@ -61,7 +61,7 @@ export class PlanningBackend implements Backend {
   /** Plans. */
   evaluate(request: EvaluationRequest): Promise<(HostArray | BufferStorage)[]> {
     const structure = structureOf(request, (buffer) => this.#idOf(buffer));
-    const compiled = compile(lower(request, structure), this.#limits);
+    const compiled = compile(lower(request, structure, layersOf), this.#limits);
     this.last = {
       ...describePlan(compiled, this.#limits),
       states: statesOf(request, structure).map((state) => ({ state, bytes: bytesOf(state) })),

@@ -43,8 +43,8 @@ export interface Binding {
 export interface Dispatch {
   /** The ops it computes, for messages. */
   readonly label: string;
-  /** Their layers, where layers are recorded. */
-  readonly layer?: string;
+  /** Their layers, some more than once, where somebody asked for them. */
+  readonly layers?: readonly string[];
   /** Multiplications and additions, of products and of element-wise ops. */
   flops?: number;
   readonly bindings: readonly Binding[];

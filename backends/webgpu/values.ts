@@ -21,8 +21,8 @@ export interface PlanValue {
   readonly length: number;
   /** The op that makes it, for messages. */
   readonly label: string;
-  /** The layer that it belongs to, where layers are recorded; behind a gradient's stands a prime. */
-  readonly layer?: string | undefined;
+  /** The layers that it belongs to, where somebody asked for them; behind a gradient's stands a prime. */
+  readonly layers?: readonly string[] | undefined;
   /** Whether a kernel asked for it, so that it is no op's result. */
   readonly scratch?: boolean;
   home: Home;
