@@ -1,6 +1,7 @@
 /**
- * The products whose lanes share what they load: for GPUs, and where somebody measures. Loaded on demand by devices that
- * take them, since software drivers, and pages on them, never do. With them comes what only those need who name a variant.
+ * The kernels whose lanes share what they load or compute: for GPUs, and products where somebody measures. Loaded on demand
+ * by devices that take them, since software drivers, and pages on them, never do. With them comes what only those need who
+ * name a variant.
  *
  * @module
  */
@@ -8,4 +9,7 @@
 export { sharedForward, sharedInputGradient, sharedWeightGradient } from "./conv2d_shared.ts";
 export { checkForced } from "./forced.ts";
 export { sharedProduct } from "./gemm_shared.ts";
+export { sharedMaxPool } from "./pool2d_shared.ts";
+export { sharedReduction } from "./reduction_shared.ts";
+export { sharedCrossEntropy, sharedCrossEntropyGradient } from "./softmax_shared.ts";
 export { missing, VARIANTS } from "./variants.ts";

@@ -35,6 +35,16 @@ function overWindow(
 
 function emitMaxPool(context: KernelContext<PoolGeometry>): void {
   const { window, stride, padding } = context.attributes;
+  const padded = padding.some((side) => side > 0);
+  const visit = (v: string, u: string) => `
+      ${padded ? `if (top + ${v} < p.height && left + ${u} < p.width) {` : "{"}
+        let value = f32(x(at + ${v} * p.lineStride + ${u} * p.pixelStride));
+        let better = place < 0 || value > best;
+        best = select(best, value, better);
+        place = select(place, i32(${v} * ${window[1]}u + ${u}), better);
+      }`;
+  const visits = overWindow(window, visit);
+  if (context.gpu?.sharedMaxPool(context, visits)) return;
   const view = context.inputs[0]!;
   const [, channels, height, width] = view.shape as unknown as Four;
   const [batch, , rows, columns] = context.shapes[0] as unknown as Four;
@@ -44,14 +54,6 @@ function emitMaxPool(context: KernelContext<PoolGeometry>): void {
   const length = batch * channels * rows * columns;
   // Bytes are stored four at a time.
   const neighbours = asBytes ? 4 : 1;
-  const padded = padding.some((side) => side > 0);
-  const visit = (v: string, u: string) => `
-      ${padded ? `if (top + ${v} < p.height && left + ${u} < p.width) {` : "{"}
-        let value = f32(x(at + ${v} * p.lineStride + ${u} * p.pixelStride));
-        let better = place < 0 || value > best;
-        best = select(best, value, better);
-        place = select(place, i32(${v} * ${window[1]}u + ${u}), better);
-      }`;
   context.dispatch({
     bindings: [
       { name: "x", value: view.value, element, access: "read" },
@@ -91,7 +93,7 @@ function emitMaxPool(context: KernelContext<PoolGeometry>): void {
     let at = image + top * p.lineStride + left * p.pixelStride;
     var best = 0.0;
     var place = -1;
-    ${overWindow(window, visit)}
+    ${visits}
     set_y(i * p.neighbours + n, ${element}(best));
     ${asBytes ? "places |= u32(place) << (8u * n);" : "set_index(i, place);"}
     column += 1u;

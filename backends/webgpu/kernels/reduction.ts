@@ -1,23 +1,23 @@
 /**
- * Reductions in stages: partial results, then those of the partial results, in their order. No atomics: the same bits
- * every time.
+ * Reductions in two stages: partial results, then those of the partial results, in their order. No atomics: the same bits
+ * every time. A GPU's lanes share theirs (`reduction_shared.ts`); here each is on its own.
  *
  * @module
  */
 
 import type { ReduceAttributes } from "../../../tensor/ops/reduction.ts";
 import { sizeOf } from "../../../tensor/shape.ts";
-import { onCores } from "../cores.ts";
 import { ELEMENT } from "../shader.ts";
-import { type PlanValue, simplify, type View } from "../values.ts";
+import type { PlanValue, View } from "../values.ts";
 import { timesOf } from "./multiples.ts";
 import type { DispatchKernel, KernelContext, KernelsOf } from "./types.ts";
+import { indexFunction, liesBeside, walkOver } from "./walk.ts";
 
 /** How a reduction starts and goes on; `T` is the type it is computed in. */
-interface Rule {
+export interface Rule {
   readonly start: (T: string) => string;
   readonly combine: (T: string) => string;
-  /** Whether the result is the place of the winner, not its value. */
+  /** Whether the result is the place of the winner, not its value; undefined where nothing wins. */
   readonly index?: boolean;
 }
 
@@ -45,11 +45,11 @@ const LEAST_ELEMENTS = 32;
  * Mesa before 23 leaves a loop after 65,535 turns.
  */
 const LONG = 1024;
-/** A processor's core adds up so many partials sooner than it starts another dispatch, a GPU only few. */
-const FEW = 64;
+/** The most partials of a result: a core adds up so many sooner than it starts another dispatch. */
+const MOST_PARTIALS = 256;
 
 /** What is left to reduce. */
-interface Stage {
+export interface Stage {
   readonly value: PlanValue;
   readonly offset: number;
   /** The axes of the results, and those that are reduced. */
@@ -66,33 +66,35 @@ function emitReduction(context: KernelContext<ReduceAttributes>, rule: Rule): vo
     const kept = [...shape.keys()].filter((axis) => context.attributes.axes.includes(axis) === reduced);
     return { ...input, shape: kept.map((axis) => shape[axis]!), strides: kept.map((axis) => strides[axis]!) };
   };
-  emitStages(context, rule, { value, offset, outer: part(false), inner: part(true) });
+  const stage = { value, offset, outer: part(false), inner: part(true) };
+  if (!context.gpu?.sharedReduction(context, rule, stage)) emitStages(context, rule, stage);
 }
 
 /** Emits a stage, and those that reduce its partial results. */
 function emitStages(context: KernelContext<ReduceAttributes>, rule: Rule, stage: Stage): void {
-  const { parallelism } = context;
-  const cores = onCores(parallelism);
   const outputs = context.outputs[0]!.length;
   const elements = sizeOf(stage.inner.shape);
-  const first = stage.value === context.inputs[0]!.value;
   const useful = Math.min(
-    Math.ceil(parallelism / Math.max(1, outputs)),
+    Math.ceil(context.parallelism / Math.max(1, outputs)),
     Math.floor(elements / LEAST_ELEMENTS),
-    cores ? 256 : Infinity,
+    MOST_PARTIALS,
   );
-  const guess = first || (!cores && elements > FEW)
+  const guess = stage.value === context.inputs[0]!.value
     ? Math.max(1, useful, elements > LONG ? Math.ceil(Math.sqrt(elements)) : 1)
     : 1;
   const wanted = guess === 1 ? 1 : Math.ceil(guess * timesOf(context, "partials"));
-  // Neighbouring lanes read neighbours: of one result, or of results beside each other where those are closer.
-  const step = (view: View) => Math.abs(simplify(view).strides.at(-1) ?? Infinity);
-  const beside = step(stage.outer) < step(stage.inner);
-  // A lane of a core is alone with its cache lines, and has a part of its own.
-  const chunked = cores || beside;
   const chunk = Math.max(1, Math.ceil(elements / wanted));
-  const partials = chunked ? Math.max(1, Math.ceil(elements / chunk)) : wanted;
-  const spread = { outputs, elements, partials, chunk, beside, chunked };
+  const partials = Math.max(1, Math.ceil(elements / chunk));
+  // Where a part starts, how far it goes, and from one element of it to the next.
+  const spread = {
+    elements,
+    outputs,
+    partials,
+    offset: stage.offset,
+    start: chunk,
+    span: chunk,
+    step: 1,
+  };
   if (partials === 1) {
     emitStage(context, rule, stage, spread, context.outputs[0]!);
     return;
@@ -110,34 +112,20 @@ function emitStages(context: KernelContext<ReduceAttributes>, rule: Rule, stage:
   });
 }
 
-/** How a stage's elements are spread over lanes. */
-interface Spread {
-  readonly outputs: number;
-  readonly elements: number;
-  readonly partials: number;
-  /** Elements of a partial result. */
-  readonly chunk: number;
-  /** Whether neighbouring lanes work for neighbouring results, or for parts of one. */
-  readonly beside: boolean;
-  /** Whether a part's elements are neighbours, or one from each row of as many as there are parts. */
-  readonly chunked: boolean;
-}
-
 function emitStage(
   context: KernelContext<ReduceAttributes>,
   rule: Rule,
   stage: Stage,
-  { outputs, elements, partials, chunk, beside, chunked }: Spread,
+  params: Record<"outputs" | "partials", number> & Record<string, number>,
   target: PlanValue,
   places?: PlanValue,
 ): void {
-  const { value, offset } = stage;
+  const { value } = stage;
+  const beside = liesBeside(stage.outer, stage.inner);
   const element = ELEMENT[value.dtype];
   const type = element === "f16" ? "f32" : element;
-  const [start, span, step] = chunked ? [chunk, chunk, 1] : [1, elements, partials];
-  const params: Record<string, number> = { elements, outputs, partials, offset, start, span, step };
   const outer = indexFunction("outer_at", stage.outer, params);
-  const walk = walkOver(stage.inner, step, params);
+  const walk = walkOver(stage.inner, 1, params);
   const from = stage.places;
   const result = rule.index && target === context.outputs[0] ? "place" : "result";
   context.dispatch({
@@ -167,64 +155,8 @@ function emitStage(
   }
   set_y(part * p.outputs + output, ${ELEMENT[target.dtype]}(${result}));
   ${places ? "set_places(part * p.outputs + output, place);" : ""}`,
-    invocations: outputs * partials,
+    invocations: params.outputs * params.partials,
   });
-}
-
-/**
- * Code that walks `element` over a view from number `n` on, so many numbers a step: a division an element would cost more
- * than the element. The step is added axis by axis, and what leaves an axis is carried to the one outside of it.
- */
-function walkOver(
-  view: View,
-  step: number,
-  params: Record<string, number>,
-): { readonly start: string; readonly step: string } {
-  const { shape, strides } = simplify(view);
-  const start = ["var rest = n;"];
-  const lines = ["var carry = 0u;"];
-  let rest = step;
-  for (let axis = shape.length - 1; axis > 0; axis--) {
-    const [extent, stride, move] = ["extent", "stride", "move"].map((name) => `${name}${axis}`);
-    params[extent!] = shape[axis]!;
-    params[stride!] = strides[axis]!;
-    params[move!] = rest % shape[axis]!;
-    rest = Math.floor(rest / shape[axis]!);
-    start.push(
-      `var c${axis} = rest % p.${extent};`,
-      `rest /= p.${extent};`,
-      `element += c${axis} * p.${stride};`,
-    );
-    lines.push(
-      `let was${axis} = c${axis};`,
-      `c${axis} += p.${move} + carry;`,
-      `carry = select(0u, 1u, c${axis} >= p.${extent});`,
-      `c${axis} -= carry * p.${extent};`,
-      `element += (c${axis} - was${axis}) * p.${stride};`,
-    );
-  }
-  params.stride0 = strides[0] ?? 0;
-  params.move0 = rest;
-  start.push("element += rest * p.stride0;");
-  lines.push("element += (p.move0 + carry) * p.stride0;");
-  return { start: start.join("\n  "), step: lines.join("\n    ") };
-}
-
-/** Declares the function from a row-major number to the place in memory, the offset left out. */
-function indexFunction(name: string, view: View, params: Record<string, number>): string {
-  const { shape, strides } = simplify(view);
-  const lines = ["  var rest = n;", "  var at = 0u;"];
-  for (let axis = shape.length - 1; axis >= 0; axis--) {
-    params[`${name}_stride${axis}`] = strides[axis]!;
-    if (axis > 0) {
-      params[`${name}_extent${axis}`] = shape[axis]!;
-      lines.push(
-        `  at += rest % p.${name}_extent${axis} * p.${name}_stride${axis};`,
-        `  rest /= p.${name}_extent${axis};`,
-      );
-    } else lines.push(`  at += rest * p.${name}_stride0;`);
-  }
-  return `fn ${name}(n: u32) -> u32 {\n${lines.join("\n")}\n  return at;\n}`;
 }
 
 const kernel = (rule: Rule): DispatchKernel<ReduceAttributes> => ({
