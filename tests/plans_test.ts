@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Compiled, Limits } from "../backends/webgpu/compile.ts";
+import type { Dispatch } from "../backends/webgpu/shader.ts";
 import { type WebGpuBackend, webgpuDevice } from "../backends/webgpu/mod.ts";
 import { byteLength, type PlanValue } from "../backends/webgpu/values.ts";
 import {
@@ -198,13 +199,34 @@ test("plans: a product is cut into tiles for the adapter, and into splits while 
   assert.deepEqual(product(32, 4096, 32, 65536, {}), [32 * 64, 32 * 32]);
 });
 
-test("plans: for a GPU nothing is packed, and images are copied only to put zeros around them", () => {
+test("plans: for a GPU nothing is packed, and no zeros are put around images", () => {
   const gpu = { parallelism: 65536 };
   const count = (y: Tensor) => planOf([y], [], gpu).dispatches.length;
   assert.equal(count(leaf(30, 40).transpose().matmul(leaf(50, 30).transpose())), 1);
   const [x, weight] = [leaf(2, 3, 9, 9), leaf(4, 3, 3, 3)];
-  assert.deepEqual([conv2d(x, weight), conv2d(x, weight, { padding: 1 })].map(count), [1, 2]);
+  const padded = { padding: 1, stride: 2 };
+  assert.deepEqual([conv2d(x, weight), conv2d(x, weight, padded)].map(count), [1, 1]);
   assert.equal(count(conv2dWeightGradient(x, leaf(2, 4, 7, 7), { shape: weight.shape })), 1);
+  assert.equal(count(conv2dWeightGradient(x, leaf(2, 4, 5, 5), { ...padded, shape: weight.shape })), 1);
+  // A product for each remainder by the stride.
+  assert.equal(count(conv2dInputGradient(leaf(2, 4, 5, 5), weight, { ...padded, shape: x.shape })), 4);
+  // Lines and pixels are counted in half a word: of larger images each lane copies its own.
+  const long = (width: number) => count(conv2d(leaf(1, 1, 1, width), leaf(1, 1, 1, 3), { padding: [0, 1] }));
+  assert.deepEqual([long(32_000), long(33_000)], [1, 3]);
+});
+
+test("plans: for a GPU what is the same all along a row of a product is loaded once a row", () => {
+  const gpu = { parallelism: 65536 };
+  const last = (y: Tensor) => planOf([y], [], gpu).dispatches.at(-1)!;
+  const y = conv2d(leaf(2, 3, 9, 9), leaf(4, 3, 3, 3), { groups: 1 });
+  const row0 = (dispatch: Dispatch) => /f32>?\(row0\)/.test(dispatch.functions!);
+  assert.ok(row0(last(y.add(leaf(1, 4, 1, 1)))));
+  assert.ok(row0(last(leaf(6, 8).matmul(leaf(8, 5)).add(leaf(6, 1)))));
+  // Along the columns, along parts of a row, and where there are more of them.
+  for (const other of [leaf(2, 4, 7, 7), leaf(4, 1, 7), leaf(2, 1, 1, 1), leaf(7)]) {
+    assert.ok(!row0(last(y.add(other))), `${other.shape}`);
+  }
+  assert.ok(!row0(last(leaf(6, 8).matmul(leaf(8, 5)).add(leaf(5)))));
 });
 
 test("plans: a long reduction is cut while the adapter is not busy", () => {
@@ -214,7 +236,10 @@ test("plans: a long reduction is cut while the adapter is not busy", () => {
   assert.deepEqual(sum(1 << 16, 256), [256, 1]);
   // The root of 2000, and what is left over.
   assert.deepEqual(sum(2000, 1), [45, 1]);
-  assert.ok(sum(1 << 16, 65536).length <= 3);
+  // For a GPU each of sixteen workgroups has a part, and one has theirs; what one is enough for is not cut.
+  assert.deepEqual(sum(1 << 16, 65536), [16 * 256, 256]);
+  assert.deepEqual(sum(1 << 26, 65536), [65536, 256]);
+  assert.deepEqual(sum(8000, 65536), [256]);
   // Fifty results keep 256 invocations busy with six parts each.
   const rows = planOf([leaf(50, 1000).sum({ axis: 1 })]).dispatches;
   assert.deepEqual(rows.map(({ invocations }) => invocations), [300, 50]);

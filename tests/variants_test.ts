@@ -10,6 +10,7 @@ import {
   missing,
   pick,
   REGISTERS,
+  usefulSplits,
   type Variant,
   VARIANTS,
 } from "../backends/webgpu/kernels/variants.ts";
@@ -240,11 +241,27 @@ test("variants: registers for cores, and for a GPU tiles that fill it", () => {
   assert.deepEqual(choose(4096, 4096, 4096).tile, [128, 128]);
   assert.equal(choose(8, 4096, 9216).tile[0], 16);
   assert.deepEqual(choose(20, 30, 50).tile, [32, 32]);
+  // AlexNet's channels, of a group where there are two: no tile hangs over by more than an eighth.
+  for (const rows of [48, 96, 128, 192, 256, 384]) {
+    const { tile: [height], blocks } = choose(rows, 128 * 27 * 27, 1200);
+    assert.ok(Math.ceil(rows / height) * height <= rows * 9 / 8 && !blocks, `${rows}: ${height}`);
+  }
   assert.equal(choose(4096, 4096, 4096, 65536, REGISTERS), REGISTERS);
   assert.equal(choose(64, 64, 64, 256, VARIANTS.at(-1)), VARIANTS.at(-1));
   // An adapter without anything beyond the defaults has tiles too, and none that it cannot run.
   const least = candidates({ subgroup: 0, workgroupBytes: 16384, workgroupLanes: 256 });
   assert.ok(least.length >= 5 && least.every(({ shares }) => shares !== "subgroup"));
+});
+
+test("variants: a sum is split until a GPU is full, and not for more", () => {
+  const [tile] = VARIANTS.filter(({ name }) => name === "128x128 by 8x8");
+  const splits = (rows: number, columns: number, depth: number) =>
+    usefulSplits({ groups: 1, rows, columns, depth }, tile!, 65536);
+  assert.deepEqual([splits(128, 4096, 9216), splits(4096, 4096, 128)], [8, 1]);
+  // Five tiles of 256 lanes fit 51 times; what is left of 128 k is no split.
+  assert.deepEqual([splits(128, 640, 1 << 20), splits(128, 640, 1300)], [51, 10]);
+  // Full for the most part: another half would come behind it.
+  assert.equal(splits(1280, 2048, 4096), 1);
 });
 
 test("variants: a name that is none, of any family", async () => {

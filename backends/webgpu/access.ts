@@ -7,6 +7,7 @@
 
 import type { DType } from "../../tensor/mod.ts";
 import type { Group } from "./fuse.ts";
+import type { Known } from "./kernels/types.ts";
 import { type Binding, ELEMENT, type Element } from "./shader.ts";
 import { isWhole, type PlanValue, simplify, type View, viewKey } from "./values.ts";
 
@@ -31,6 +32,7 @@ export interface Code {
   /** What does not depend on the element. */
   readonly constants: { readonly name: string; readonly type: string; readonly value: string }[];
   readonly lines: string[];
+  readonly known?: Known | undefined;
 }
 
 /** The WGSL type of that many. */
@@ -73,7 +75,8 @@ export class Loader {
         return;
       }
       const inPlace = isWhole(view) ? inPlaceOf(value, this.#group, this.#stores) : null;
-      code.lines.push(`  let ${name} = ${writeLoad(view, `in_${name}`, width, code, inPlace)};`);
+      const text = code.known?.(view) ?? writeLoad(view, `in_${name}`, width, code, inPlace);
+      code.lines.push(`  let ${name} = ${text};`);
     });
   }
 

@@ -187,8 +187,8 @@ function emitStep(
       emitGroup(copyGroup(view, copy), scalars, limits, dispatches);
       return copy;
     },
-    sink(width = 1) {
-      stored = sinkOf(step.outputs[0]!, group, scalars, width);
+    sink(width, known) {
+      stored = sinkOf(step.outputs[0]!, group, scalars, width ?? 1, known);
       return stored.sink;
     },
     dispatch(dispatch) {

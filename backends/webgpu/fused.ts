@@ -11,7 +11,7 @@ import { onCores } from "./cores.ts";
 import type { Group } from "./fuse.ts";
 import { elementwiseLibrary } from "./kernels/elementwise.ts";
 import { randomLibrary } from "./kernels/random.ts";
-import type { IndexedKernel, Sink } from "./kernels/types.ts";
+import type { IndexedKernel, Known, Sink } from "./kernels/types.ts";
 import type { ElementwiseStep } from "./lower.ts";
 import type { Dispatch } from "./shader.ts";
 import { BYTES, type PlanValue } from "./values.ts";
@@ -75,8 +75,9 @@ export function sinkOf(
   group: Group | null,
   scalars: PlanValue,
   width: Width,
+  known?: Known,
 ): { readonly sink: Sink; readonly start: string } {
-  const code: Code = { bindings: [], params: {}, functions: [], constants: [], lines: [] };
+  const code: Code = { bindings: [], params: {}, functions: [], constants: [], lines: [], known };
   if (group) writeGroup(group, scalars, width, code, output);
   else writeStore(output, "head", "out0", width, code);
   const signature = width === 1 ? "store(e: u32, head: f32)" : "store_four(i: u32, head: vec4<f32>)";

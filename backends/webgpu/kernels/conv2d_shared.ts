@@ -1,77 +1,38 @@
 /**
- * The three passes of conv2d as address recipes for the product of `gemm_shared.ts`. Tensors are read where they lie;
- * only images whose windows reach over the edge are copied first, with zeros around them.
+ * The three passes of conv2d as address recipes for the product of `gemm_shared.ts`. Tensors are read where they lie, and
+ * nothing is copied: where windows reach over the edge of images, whoever loads looks whether it is there.
  *
  * @module
  */
 
 import type { ConvGeometry, ConvGradientAttributes } from "../../../tensor/ops/conv2d.ts";
-import { elementOf } from "../shader.ts";
-import type { View } from "../values.ts";
-import { borderOf, phases, reachOf } from "./conv_windows.ts";
+import { borderOf, type Phase, phases, reachOf } from "./conv_windows.ts";
 import { emitProduct, extentsOf } from "./gemm_shared.ts";
+import type { Edges, Pair } from "./operand.ts";
+import { fitsPacked } from "./operand_loading.ts";
 import type { PackSpace } from "./pack.ts";
 import type { Four } from "./shapes.ts";
 import { pick } from "./variants.ts";
 import type { KernelContext } from "./types.ts";
 
-/** Images with zeros around them; as they are where no window reaches over the edge. */
-function bordered(context: KernelContext<ConvGeometry>, x: View, { y, x: across }: {
-  readonly y: Pick<PackSpace, "before" | "count">;
-  readonly x: Pick<PackSpace, "before" | "count">;
-}): View {
-  const [batch, channels, height, width] = x.shape as unknown as Four;
-  const inside = (space: Pick<PackSpace, "before" | "count">, extent: number) =>
-    space.before === 0 && space.count <= extent;
-  if (inside(y, height) && inside(across, width)) return x;
-  const shape = [batch, channels, y.count, across.count];
-  const length = shape.reduce((a, b) => a * b, 1);
-  const element = elementOf(x.value);
-  const value = context.temporary(x.value.dtype, length);
-  context.dispatch({
-    bindings: [
-      { name: "source", value: x.value, element, access: "read" },
-      { name: "copy", value, element: `vec4<${element}>`, access: "write" },
-    ],
-    params: {
-      length,
-      channels,
-      height,
-      width,
-      rows: y.count,
-      columns: across.count,
-      above: y.before,
-      left: across.before,
-      start: x.offset,
-      zStride: x.strides[0]!,
-      cStride: x.strides[1]!,
-      yStride: x.strides[2]!,
-      xStride: x.strides[3]!,
-    },
-    body: `
-  // Four neighbours, which share the divisions.
-  var column = 4u * i % p.columns;
-  var row = 4u * i / p.columns;
-  var plane = row / p.rows;
-  row %= p.rows;
-  var four = vec4<${element}>();
-  for (var n = 0u; n < 4u; n++) {
-    // Unsigned: above and left of the image wraps round to beyond it.
-    let line = row - p.above;
-    let pixel = column - p.left;
-    if (line < p.height && pixel < p.width && 4u * i + n < p.length) {
-      four[n] = source(p.start + plane / p.channels * p.zStride + plane % p.channels * p.cStride +
-        line * p.yStride + pixel * p.xStride);
-    }
-    column += 1u;
-    if (column == p.columns) { column = 0u; row += 1u; }
-    if (row == p.rows) { row = 0u; plane += 1u; }
-  }
-  set_copy(i, four);`,
-    invocations: Math.ceil(length / 4),
-  });
-  const strides = [channels * y.count * across.count, y.count * across.count, across.count, 1];
-  return { value, shape, strides, offset: 0 };
+/** A line or pixel, by the steps that lead to it, and how many of them windows reach. */
+interface Reach extends Pick<PackSpace, "before" | "count" | "extent"> {
+  readonly free: number;
+  readonly k: number;
+}
+
+/** Where the images end that windows reach over; undefined where none does, null where they are too large to say. */
+function edgesOf(y: Reach, x: Reach): Edges | undefined | null {
+  const pair = (of: (reach: Reach) => number): Pair => [of(y), of(x)];
+  if ([y, x].every(({ before, count, extent }) => before === 0 && count <= extent)) return undefined;
+  const [extent, before] = [pair((each) => each.extent), pair((each) => each.before)];
+  if (!fitsPacked(extent, before, pair(({ count }) => count))) return null;
+  return {
+    extent,
+    first: [-before[0], -before[1]],
+    free: pair(({ free }) => free),
+    k: pair(({ k }) => k),
+  };
 }
 
 /** Rows: output channels. Columns: (image, y, x). k: (channel, window y, window x). False: left to the other family. */
@@ -86,8 +47,12 @@ export function sharedForward(context: KernelContext<ConvGeometry>): boolean {
   const variant = pick(context, extentsOf({ groups, rows, columns, k }));
   if (variant.shares === "lane") return false;
   const space = reachOf(input, [height, width], [windowY, windowX], context.attributes);
-  const x = bordered(context, input, space);
-  const [n, c, y, z] = x.strides as unknown as Four;
+  const edges = edgesOf(
+    { ...space.y, free: stride[0], k: dilation[0] },
+    { ...space.x, free: stride[1], k: dilation[1] },
+  );
+  if (edges === null) return false;
+  const [n, c, y, z] = input.strides as unknown as Four;
   const [wo, wi, wy, wx] = weight.strides as unknown as Four;
   const area = height * width;
   emitProduct(context, {
@@ -97,11 +62,12 @@ export function sharedForward(context: KernelContext<ConvGeometry>): boolean {
     k,
     a: { value: weight.value, start: weight.offset, group: rows * wo, free: [0, 0, wo], k: [wi, wy, wx] },
     b: {
-      value: x.value,
-      start: x.offset,
+      value: input.value,
+      start: input.offset - space.y.before * y - space.x.before * z,
       group: depth * c,
       free: [n, stride[0] * y, stride[1] * z],
       k: [c, dilation[0] * y, dilation[1] * z],
+      edges,
     },
     out: { start: 0, group: rows * area, row: area, column: [outChannels * area, width, 1] },
   }, variant);
@@ -111,7 +77,7 @@ export function sharedForward(context: KernelContext<ConvGeometry>): boolean {
 /** Rows: input channels. Columns: (image, y, x) of a phase. k: (output channel, window y, window x), taps reversed. */
 export function sharedInputGradient(context: KernelContext<ConvGradientAttributes>): boolean {
   const { stride, padding, dilation, groups } = context.attributes;
-  const [slope, weight] = [context.inputs[0]!, context.inputs[1]!];
+  const [dy, weight] = [context.inputs[0]!, context.inputs[1]!];
   const [batch, channels, height, width] = context.shapes[0] as unknown as Four;
   const [outChannels, rows, windowY, windowX] = weight.shape as unknown as Four;
   const depth = outChannels / groups;
@@ -122,8 +88,13 @@ export function sharedInputGradient(context: KernelContext<ConvGradientAttribute
   const k = [depth, Math.ceil(windowY / stride[0]), Math.ceil(windowX / stride[1])] as const;
   const variant = pick(context, extentsOf({ groups, rows, columns, k }));
   if (variant.shares === "lane") return false;
-  const [borderY, borderX] = [borderOf(phasesY), borderOf(phasesX)];
-  const dy = bordered(context, slope, { y: borderY, x: borderX });
+  const border = (list: readonly Phase[], axis: 2 | 3) => ({ ...borderOf(list), extent: dy.shape[axis]! });
+  // Of all phases together: they share pipelines.
+  const edges = edgesOf(
+    { ...border(phasesY, 2), free: 1, k: 1 },
+    { ...border(phasesX, 3), free: 1, k: 1 },
+  );
+  if (edges === null) return false;
   const [n, o, y, x] = dy.strides as unknown as Four;
   const [wo, wi, wy, wx] = weight.strides as unknown as Four;
   const area = height * width;
@@ -145,10 +116,11 @@ export function sharedInputGradient(context: KernelContext<ConvGradientAttribute
         },
         b: {
           value: dy.value,
-          start: dy.offset + (borderY.before + py.start) * y + (borderX.before + px.start) * x,
+          start: dy.offset + py.start * y + px.start * x,
           group: depth * o,
           free: [n, y, x],
           k: [o, py.delta * y, px.delta * x],
+          edges: edges && { ...edges, first: [py.start, px.start], k: [py.delta, px.delta] },
         },
         out: {
           start: py.phase * width + px.phase,
@@ -175,8 +147,12 @@ export function sharedWeightGradient(context: KernelContext<ConvGradientAttribut
   const variant = pick(context, extentsOf({ groups, rows, columns, k }));
   if (variant.shares === "lane") return false;
   const space = reachOf(input, [height, width], [windowY, windowX], context.attributes);
-  const x = bordered(context, input, space);
-  const [xn, xc, xy, xx] = x.strides as unknown as Four;
+  const edges = edgesOf(
+    { ...space.y, free: dilation[0], k: stride[0] },
+    { ...space.x, free: dilation[1], k: stride[1] },
+  );
+  if (edges === null) return false;
+  const [xn, xc, xy, xx] = input.strides as unknown as Four;
   const [yn, yc, yy, yx] = dy.strides as unknown as Four;
   emitProduct(context, {
     groups,
@@ -185,11 +161,12 @@ export function sharedWeightGradient(context: KernelContext<ConvGradientAttribut
     k,
     a: { value: dy.value, start: dy.offset, group: rows * yc, free: [0, 0, yc], k: [yn, yy, yx] },
     b: {
-      value: x.value,
-      start: x.offset,
+      value: input.value,
+      start: input.offset - space.y.before * xy - space.x.before * xx,
       group: depth * xc,
       free: [xc, dilation[0] * xy, dilation[1] * xx],
       k: [xn, stride[0] * xy, stride[1] * xx],
+      edges,
     },
     out: { start: 0, group: rows * depth * area, row: depth * area, column: [area, windowX, 1] },
     ...(context.outputs[1] ? { rowSums: context.outputs[1] } : {}),

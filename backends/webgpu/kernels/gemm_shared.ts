@@ -7,14 +7,17 @@
  * over operands that are views (`operand.ts`): a convolution is an address recipe, and no operand is packed.
  *
  * Sizes are run-time parameters; a pipeline depends on the variant (`variants.ts`) and on how the operands lie. The sum is
- * in blocks of 32 k, and in splits that are added up in their order: the same bits every time.
+ * in splits that are added up in their order, with some variants in blocks of 32 k: the same bits every time.
  *
  * @module
  */
 
+import { onCores } from "../cores.ts";
 import { type Layout, productShader } from "./gemm_shared_shader.ts";
 import { timesOf } from "./multiples.ts";
-import { byFour, mergeK, nests, type Operand, operandParams, sideOf, volume } from "./operand.ts";
+import { byFour, mergeK, nests, type Operand, sideOf, volume } from "./operand.ts";
+import { operandParams } from "./operand_loading.ts";
+import { RowLoads } from "./row_loads.ts";
 import type { Axes } from "./shapes.ts";
 import { BLOCK, targetsOf } from "./splits.ts";
 import type { PlanValue } from "../values.ts";
@@ -75,14 +78,20 @@ export function emitProduct(emitter: Emitter, product: Product, variant: Variant
   const wanted = Math.max(Math.ceil(useful), Math.ceil(depth / MOST_K));
   const kPerSplit = Math.max(1, Math.ceil(depth / (product.part ? 1 : wanted) / BLOCK)) * BLOCK;
   const splits = Math.max(1, Math.ceil(depth / kPerSplit));
-  const targets = targetsOf(emitter, splits, layout.storeWidth, product.rowSums);
+  const known = new RowLoads(product, layout.storeWidth);
+  // Splits are added up without regard to rows.
+  const storing = splits > 1
+    ? emitter
+    : { ...emitter, sink: (width?: 1 | 4) => emitter.sink(width, known.load) };
+  const targets = targetsOf(storing, splits, layout.storeWidth, product.rowSums);
   const rowTiles = Math.ceil(rows / variant.tile[0]);
   const columnTiles = Math.ceil((extents.columns + (product.rowSums ? 1 : 0)) / variant.tile[1]);
   const lanes = lanesOf(variant);
   emitter.dispatch({
-    ...productShader(layout, targets),
+    ...productShader(layout, targets, known),
     params: {
       ...targets.sink.params,
+      ...known.params,
       sums_split: targets.sumsSplit,
       rows,
       columns: extents.columns,
@@ -116,7 +125,11 @@ export function emitProduct(emitter: Emitter, product: Product, variant: Variant
 
 function layoutOf(emitter: Emitter, product: Product, variant: Variant): Layout {
   const { rows, columns, out } = product;
-  const { counts: k, a, b } = mergeK(product.k, product.a, product.b);
+  // Edges are found by the digits of k. Where nothing is summed there is nothing to be found.
+  const whole = !product.b.edges || volume(product.k) === 0;
+  const { counts: k, a, b } = whole
+    ? mergeK(product.k, product.a, { ...product.b, edges: undefined })
+    : { ...product, counts: product.k };
   // Columns that lie in a row in the output are one axis there.
   const outColumns = nests(columns, out.column) ? [1, 1, volume(columns)] as const : columns;
   const four = out.column[2] === 1 && byFour([
@@ -145,5 +158,6 @@ function layoutOf(emitter: Emitter, product: Product, variant: Variant): Layout 
     // Where half of the lanes are enough for a side, each side has its own half.
     loadB: { lane: inSubgroup ? "lane" : `(${lanes - 1}u - lane)`, lanes, extent: variant.tile[1], kStep },
     storeWidth: four && sideB.adjacent ? 4 : 1,
+    cores: onCores(emitter.parallelism),
   };
 }

@@ -1,11 +1,7 @@
 /**
- * How a tile of an operand gets from storage to those who share it. An operand is a view: nothing is packed first. What
- * matters to a GPU is that neighbouring lanes read neighbouring addresses, so lanes run along the rows (or columns) of
- * the tile or along k, whichever is closer in memory, and read four elements at once where they lie so.
- *
- * What is shared is a vec4 of four rows (or columns) at one k. They are neighbours where they were read as one vec4.
- * Otherwise they are a quarter of the tile apart, so that neighbouring lanes still have neighbouring rows, both when they
- * load and when they store.
+ * The operands of products that lanes work on together. An operand is a view: nothing is packed first. What matters to a
+ * GPU is that neighbouring lanes read neighbouring addresses, so lanes run along the rows (or columns) of the tile or
+ * along k, whichever is closer in memory, and read four elements at once where they lie so.
  *
  * @module
  */
@@ -22,6 +18,24 @@ export interface Operand {
   /** The strides of the rows of A or the columns of B. */
   readonly free: Axes;
   readonly k: Axes;
+  /** Of images whose windows reach over the edge: what lies outside counts as zero. */
+  readonly edges?: Edges | undefined;
+}
+
+/** Lines, pixels. */
+export type Pair = readonly [number, number];
+
+/**
+ * Where an image ends. An element lies in line first + free_1 * free + k_1 * k and in that pixel, by the last two axes of
+ * either kind.
+ */
+export interface Edges {
+  /** How many lines and pixels there are. */
+  readonly extent: Pair;
+  /** Negative where windows begin outside. */
+  readonly first: Pair;
+  readonly free: Pair;
+  readonly k: Pair;
 }
 
 /** Which way lanes go through a tile, and whether each reads four neighbours. */
@@ -77,13 +91,14 @@ export function sideOf(
   kCounts: Axes,
   { never, neighbours }: { readonly never: readonly Order[]; readonly neighbours: boolean },
 ): Side {
-  const { start, group, free, k } = operand;
-  const linear = nests(kCounts, k);
+  const { start, group, free, k, edges } = operand;
+  // Of what may lie outside, each has to be asked.
+  const linear = !edges && nests(kCounts, k);
   const aligned = byFour([start, group]);
   // The shorter step, then the longer run.
   const [stepFree, stepK] = [Math.abs(free[2]), Math.abs(k[2])];
   const order = (["free4", "k4", "k", "free"] as const).find((each) => {
-    if (never.includes(each)) return false;
+    if (never.includes(each) || (edges && each.endsWith("4"))) return false;
     if (each === "free4") return aligned && free[2] === 1 && byFour([counts[2], free[0], free[1], ...k]);
     if (each === "k4") return aligned && linear && k[2] === 1 && byFour([volume(kCounts), ...free]);
     return each === "free" || stepK < stepFree || (stepK === stepFree && kCounts[2] > counts[2]);
@@ -103,191 +118,18 @@ export function bindingOf({ name, operand: { value }, order }: Side): Binding {
   return { name, value, element: order.endsWith("4") ? `vec4<${type}>` : type, access: "read" };
 }
 
-/** Who loads a tile. */
-export interface Loaders {
-  /** The variable that counts them, and how many there are. */
-  readonly lane: string;
-  readonly lanes: number;
-  /** Rows or columns of the tile, and how many k. */
-  readonly extent: number;
-  readonly kStep: number;
+/** Declares the functions from a row or column to its distance from the first, and what reads zeros beyond the edges. */
+export function sideFunctions({ name, operand: { edges } }: Side, counts: Axes): string {
+  const free = freeText(`${name}_free`, (axis) => `p.${name}_free${axis}`, counts);
+  if (!edges) return free;
+  return `${free}
+${freeText(`${name}_edge_free`, (axis) => axis === 0 ? "0u" : `p.${name}_edge_free${axis}`, counts)}
+// Line and pixel, each in half of a word, are inside where neither they nor what is left to the last is negative.
+fn ${name}_or_zero(at: u32, place: u32) -> f32 {
+  if (((place | (p.${name}_edge_last - place)) & 0x80008000u) != 0u) { return 0.0; }
+  return f32(${name}(at));
+}`;
 }
-
-/** The k between two loads of a lane. */
-function stepOf({ order }: Side, { lanes, extent, kStep }: Loaders): number {
-  return order.startsWith("k") ? kStep : Math.min(kStep, lanes / (extent / 4));
-}
-
-/** The run-time numbers of an operand. */
-export function operandParams(
-  side: Side,
-  kCounts: Axes,
-  loaders: Loaders,
-): Record<string, number> {
-  const { name, linear, operand: { start, group, free, k } } = side;
-  const step = stepOf(side, loaders);
-  const digits = [
-    Math.floor(step / kCounts[2] / kCounts[1]),
-    Math.floor(step / kCounts[2]) % kCounts[1],
-    step % kCounts[2],
-  ];
-  const at = digits.reduce((sum, digit, i) => sum + digit * k[i]!, 0);
-  const own: Record<string, number> = linear ? {} : {
-    k0: k[0],
-    k1: k[1],
-    // Counting in three digits: what a step adds, and what a carry takes back.
-    step1: digits[1]!,
-    step2: digits[2]!,
-    step: at,
-    carry1: k[0] - kCounts[1] * k[1],
-    carry2: k[1] - kCounts[2] * k[2],
-  };
-  const all: Record<string, number> = {
-    ...own,
-    k2: k[2],
-    start,
-    group,
-    free0: free[0],
-    free1: free[1],
-    free2: free[2],
-  };
-  return Object.fromEntries(Object.entries(all).map(([key, value]) => [`${name}_${key}`, value]));
-}
-
-/** The code that loads an operand's tile. */
-export interface Loading {
-  /** Before the loop over k. */
-  readonly before: string;
-  /** Loads the next tile into registers. */
-  readonly fetch: string;
-  /** Puts the registers into the memory of the workgroup, in the copy that begins at `a_stage` or `b_stage`. */
-  readonly keep: string;
-  /** The registers, each a vec4. */
-  readonly registers: readonly string[];
-  /** From a k to the next in the memory of the workgroup. */
-  readonly stride: number;
-}
-
-/**
- * Writes the code; `first` is the tile's first row or column, of which there are `count`. With `ones`, the elements of the
- * one behind the last are ones.
- */
-export function loading(
-  side: Side,
-  loaders: Loaders,
-  first: string,
-  count: string,
-  ones: boolean = false,
-): Loading {
-  const { name, order, linear, adjacent } = side;
-  const { lane, lanes, extent, kStep } = loaders;
-  const vectors = extent / 4;
-  const alongK = order.startsWith("k");
-  // Along k, a lane that reads four k of four rows turns them into four vec4s of rows.
-  const block = order === "k4" ? 4 : 1;
-  const total = vectors * kStep / block;
-  const loads = Math.ceil(total / lanes);
-  const turns = kStep / block;
-  const step = stepOf(side, loaders);
-  // A lane keeps its k and changes its rows, or the other way round. An odd stride keeps lanes along k off each other's banks.
-  const stride = alongK ? vectors + 1 : vectors;
-  const vector = (n: number) => alongK ? `${name}_v + ${n * lanes / turns}u` : `${name}_v`;
-  const slot = (n: number, s: number) =>
-    `${name}_stage + (${name}_own + ${alongK ? s : n * step}u) * ${stride}u + ${vector(n)}`;
-  const place = (n: number, c: number) =>
-    adjacent ? `4u * (${vector(n)}) + ${c}u` : `${vector(n)} + ${c * vectors}u`;
-
-  const before = [
-    alongK
-      ? `let ${name}_own = ${lane} % ${turns}u * ${block}u;\n  let ${name}_v = ${lane} / ${turns}u;`
-      : `let ${name}_own = ${lane} / ${vectors}u;\n  let ${name}_v = ${lane} % ${vectors}u;`,
-    `var ${name}_n = kFirst + ${name}_own;`,
-    // Lanes that find nothing to load.
-    total < lanes ? `let ${name}_end = select(0u, kEnd, ${lane} < ${total}u);` : `let ${name}_end = kEnd;`,
-  ];
-  if (!linear) {
-    before.push(
-      `var ${name}_digit2 = ${name}_n % p.k2;`,
-      `var ${name}_digit1 = ${name}_n / p.k2 % p.k1;`,
-      `var ${name}_at = ${name}_digit2 * p.${name}_k2 + ${name}_digit1 * p.${name}_k1 + ${name}_n / p.k2 / p.k1 * p.${name}_k0;`,
-    );
-  }
-  // Beyond the last row the last is read again; what comes of it is not stored.
-  const bases = order === "free4" ? 1 : 4;
-  for (const n of range(alongK ? loads : 1)) {
-    for (const c of range(bases)) {
-      before.push(
-        `let ${name}_base${n}_${c} = p.${name}_start + group * p.${name}_group + ` +
-          `${name}_free(min(${first} + ${place(n, c)}, ${count} - ${order === "free4" ? 4 : 1}u));`,
-      );
-    }
-  }
-
-  const isOne = (n: number, c: number) => `${first} + ${place(n, c)} == ${count}`;
-  if (ones) {
-    for (const n of range(alongK ? loads : 1)) {
-      before.push(`let ${name}_one${n} = vec4<bool>(${range(4).map((c) => isOne(n, c)).join(", ")});`);
-    }
-  }
-
-  const at = linear ? `${name}_n * p.${name}_k2` : `${name}_at`;
-  const element = (n: number, c: number) => {
-    const index = `${name}_base${alongK ? n : 0}_${c} + ${at}`;
-    return block === 4 || order === "free4"
-      ? `vec4<f32>(${name}((${index}) >> 2u))`
-      : `f32(${name}(${index}))`;
-  };
-  const registers: string[] = [];
-  const orOne = (text: string, condition: string) =>
-    ones ? `select(${text}, vec4<f32>(1.0), ${condition})` : text;
-  const load = (n: number) => {
-    if (block === 4) {
-      return range(4).map((c) => {
-        registers.push(`${name}${n}_${c}`);
-        return `${name}${n}_${c} = ${orOne(element(n, c), `${name}_one${n}.${"xyzw"[c]}`)};`;
-      }).join(" ");
-    }
-    registers.push(`${name}${n}`);
-    const four = order === "free4"
-      ? element(n, 0)
-      : `vec4<f32>(${range(4).map((c) => element(n, c)).join(", ")})`;
-    return `${name}${n} = ${orOne(four, `${name}_one${alongK ? n : 0}`)};`;
-  };
-  const advance = `${name}_n += ${step}u;` + (linear ? "" : `
-    ${name}_at += p.${name}_step; ${name}_digit2 += p.${name}_step2; ${name}_digit1 += p.${name}_step1;
-    if (${name}_digit2 >= p.k2) { ${name}_digit2 -= p.k2; ${name}_digit1 += 1u; ${name}_at += p.${name}_carry2; }
-    if (${name}_digit1 >= p.k1) { ${name}_digit1 -= p.k1; ${name}_at += p.${name}_carry1; }`);
-  const fetch: string[] = [];
-  // What is beyond the end of k counts as zero.
-  for (const group of alongK ? [range(loads)] : range(loads).map((n) => [n])) {
-    const from = registers.length;
-    const lines = group.map(load);
-    const clear = registers.slice(from).map((register) => `${register} = vec4<f32>();`).join(" ");
-    fetch.push(`${clear}\n    if (${name}_n < ${name}_end) { ${lines.join("\n      ")} }\n    ${advance}`);
-  }
-  const keep = range(loads).flatMap((n) =>
-    block === 4
-      ? range(4).map((s) =>
-        `${name}_tile[${slot(n, s)}] = vec4<f32>(${
-          range(4).map((c) => `${name}${n}_${c}.${"xyzw"[s]}`).join(", ")
-        });`
-      )
-      : [`${name}_tile[${slot(n, 0)}] = ${name}${n};`]
-  );
-  return {
-    before: [...before, ...registers.map((register) => `var ${register}: vec4<f32>;`)].join("\n  "),
-    fetch: fetch.join("\n    "),
-    keep: total < lanes ? `if (${lane} < ${total}u) { ${keep.join(" ")} }` : keep.join("\n    "),
-    registers,
-    stride,
-  };
-}
-
-/** Declares the function from a row or column to its distance from the first. */
-export function freeFunction({ name }: Side, counts: Axes): string {
-  return freeText(`${name}_free`, (axis) => `p.${name}_free${axis}`, counts);
-}
-
 /** Declares a function from a row or column to the sum of its steps along the axes. */
 export function freeText(name: string, stride: (axis: number) => string, counts: Axes): string {
   if (counts[0] * counts[1] === 1) return `fn ${name}(f: u32) -> u32 { return f * ${stride(2)}; }`;

@@ -69,6 +69,9 @@ export interface Sink {
   readonly functions: string;
 }
 
+/** What a view has at the element that is stored, where whoever stores it knows that better; else undefined. */
+export type Known = (view: View) => string | undefined;
+
 /** One of several ways to compute the same: data, and a name by which it is remembered and can be asked for. */
 export interface Candidate {
   readonly name: string;
@@ -95,7 +98,7 @@ export interface Emitter {
   /** The view's elements in order in memory; copied if need be. */
   contiguous(view: View): PlanValue;
   /** Where to store output 0, for kernels that are declared with `fuses`; default one element at a time. */
-  sink(width?: 1 | 4): Sink;
+  sink(width?: 1 | 4, known?: Known): Sink;
   /** Adds a dispatch. */
   dispatch(dispatch: Omit<Dispatch, "label">): void;
 }

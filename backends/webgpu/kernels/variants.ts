@@ -23,22 +23,34 @@ export interface Variant {
   readonly kStep: number;
   /** Copies of the loaded tiles: with two of them, one is filled while the other is used, and one barrier is enough. */
   readonly stages: 1 | 2;
+  /**
+   * Whether the sums of 32 k are added up apart from the total: less rounding in a long sum, for twice the registers, which
+   * only small parts have to spare. Others are exact enough too: the bound on rounding is that of a plain sum.
+   */
+  readonly blocks: boolean;
 }
 
 const by = (extents: readonly number[]) => extents.join("x");
+
+/** So large a part leaves registers for the sums of blocks. */
+const SMALL_PART = 16;
 
 const shared = (
   tile: Variant["tile"],
   part: Variant["part"],
   kStep: number,
   stages: 1 | 2,
+  blocks: boolean = part[0] * part[1] <= SMALL_PART,
 ): Variant => ({
-  name: `${by(tile)} by ${by(part)}${stages === 2 ? " twice" : ""}`,
+  name: `${by(tile)} by ${by(part)}${stages === 2 ? " twice" : ""}${
+    blocks && part[0] * part[1] > SMALL_PART ? " in blocks" : ""
+  }`,
   shares: "workgroup",
   tile,
   part,
   kStep,
   stages,
+  blocks,
 });
 
 const broadcast = (rows: number): Variant => ({
@@ -48,6 +60,7 @@ const broadcast = (rows: number): Variant => ({
   part: [rows, 4],
   kStep: 0,
   stages: 1,
+  blocks: false,
 });
 
 /** What gemm.ts, matmul.ts and conv2d.ts do by themselves. */
@@ -58,15 +71,20 @@ export const REGISTERS: Variant = {
   part: [0, 0],
   kStep: 1,
   stages: 1,
+  blocks: true,
 };
 
-/** All variants. */
+/** All variants. Of 96, 48 and 192 rows, as AlexNet's convolutions have them, tiles of 64 and 128 would waste a third. */
 export const VARIANTS: readonly Variant[] = [
   REGISTERS,
   shared([128, 128], [8, 8], 16, 1),
+  shared([128, 128], [8, 8], 16, 1, true),
   shared([128, 128], [8, 8], 8, 2),
   shared([128, 64], [8, 8], 16, 1),
   shared([128, 64], [8, 4], 16, 1),
+  shared([96, 128], [12, 8], 8, 1),
+  shared([96, 64], [12, 8], 8, 1),
+  shared([48, 256], [12, 8], 8, 1),
   shared([64, 128], [4, 8], 16, 1),
   shared([64, 64], [8, 8], 8, 2),
   shared([64, 64], [4, 8], 16, 1),
@@ -120,30 +138,55 @@ export interface Extents {
 /** The fewest k that are worth a split of their own. */
 const LEAST_K = 128;
 
-/** How many times a tile's sum may be split, so that the adapter is busy. */
-export function usefulSplits(
-  { groups, rows, columns, depth }: Extents,
-  variant: Variant,
-  lanes: number,
-): number {
-  const [m, n] = variant.tile;
-  const own = groups * Math.ceil(rows / m) * Math.ceil(columns / n) * lanesOf(variant);
-  return Math.max(1, Math.min(Math.ceil(lanes / Math.max(1, own)), Math.floor(depth / LEAST_K)));
+/**
+ * What things cost a GPU, in multiply-adds: a number read from the memory of the workgroup, or from the cache; one written
+ * to memory and read again; for each of its lanes, another dispatch.
+ */
+const [SHARED, CACHED, FAR, DISPATCH] = [4, 12, 56, 1000];
+/** Of larger parts than 8 by 8 fewer find room in the registers. */
+const CROWDED = 1.1;
+/** At the end the last lanes are waited for: as long as a part of the time that a GPU takes that is filled once. */
+const TAIL = 0.25;
+
+/** A guess at the time a GPU takes when sums are split so many times. */
+function cost(extents: Extents, variant: Variant, parallelism: number, splits: number): number {
+  const { groups, rows, columns, depth } = extents;
+  const { tile: [m, n], part: [tall, wide] } = variant;
+  const numbers = SHARED * (1 / tall + 1 / wide) + CACHED * (1 / m + 1 / n);
+  const crowded = tall * wide > 64 ? CROWDED : 1;
+  // Rows and columns that hang over the edge take as long as others.
+  const lanes = ownLanes(extents, variant) * splits + TAIL * parallelism;
+  return lanes * tall * wide * (1 + numbers) * crowded * Math.ceil(depth / splits) +
+    (splits > 1 ? FAR * groups * rows * columns * splits + DISPATCH * parallelism : 0);
 }
 
-/** How dear it is to read a number from the memory of the workgroup, and from the cache of the GPU, in multiply-adds. */
-const [SHARED, CACHED] = [1, 12];
-/** A GPU that has few of its lanes at work is slowed down less than that: those have the memory for themselves. */
-const MOST_IDLE = 8;
+function ownLanes({ groups, rows, columns }: Extents, variant: Variant): number {
+  const [m, n] = variant.tile;
+  return Math.max(1, groups * Math.ceil(rows / m) * Math.ceil(columns / n)) * lanesOf(variant);
+}
 
-/** A guess at the time a GPU takes. */
-function cost(extents: Extents, variant: Variant, parallelism: number): number {
-  const { tile: [m, n], part: [tall, wide] } = variant;
-  // Rows and columns that hang over the edge take as long as others.
-  const tiles = extents.groups * Math.ceil(extents.rows / m) * Math.ceil(extents.columns / n);
-  const lanes = tiles * lanesOf(variant) * usefulSplits(extents, variant, parallelism);
-  const idle = Math.min(Math.ceil(lanes / parallelism) * parallelism / lanes, MOST_IDLE);
-  return tiles * m * n * (1 + SHARED * (1 / tall + 1 / wide) + CACHED * (1 / m + 1 / n)) * idle;
+/** How many times a tile's sum is best split, and what it costs then. */
+function bestSplits(
+  extents: Extents,
+  variant: Variant,
+  parallelism: number,
+): { readonly splits: number; readonly time: number } {
+  // More than what fills the GPU once would have to wait for the rest.
+  const most = Math.min(
+    Math.floor(parallelism / ownLanes(extents, variant)),
+    Math.floor(extents.depth / LEAST_K),
+  );
+  let best = { splits: 1, time: cost(extents, variant, parallelism, 1) };
+  for (let splits = 2; splits <= most; splits++) {
+    const time = cost(extents, variant, parallelism, splits);
+    if (time < best.time) best = { splits, time };
+  }
+  return best;
+}
+
+/** How many times a tile's sum is split, so that the adapter is busy. */
+export function usefulSplits(extents: Extents, variant: Variant, parallelism: number): number {
+  return bestSplits(extents, variant, parallelism).splits;
 }
 
 /** What cores choose from, besides registers: the least that lanes can share. */
@@ -158,8 +201,9 @@ export function pick(
   if (onCores(parallelism)) {
     return choose("product", able.filter(({ tile }) => tile[0] <= SMALLEST), REGISTERS);
   }
+  const time = (variant: Variant) => bestSplits(extents, variant, parallelism).time;
   const guess = able.filter(({ shares }) => shares === "workgroup").reduce((best, each) =>
-    cost(extents, each, parallelism) < cost(extents, best, parallelism) ? each : best
+    time(each) < time(best) ? each : best
   );
   return choose("product", able, guess);
 }
