@@ -64,7 +64,7 @@ export const PRODUCTS: ReadonlySet<string> = new Set(Object.keys({ ...matmulKern
 
 /** Other ops whose kernels have a choice: of how finely they are cut. */
 export const CUT: ReadonlySet<string> = new Set(
-  Object.keys({ ...normalizeKernels, ...pool2dKernels, ...reductionKernels }),
+  Object.keys({ ...normalizeKernels, ...pool2dKernels, ...reductionKernels, add: null, cast: null }),
 );
 
 /** `parallelism` of what is a GPU and no software driver. */

@@ -4,12 +4,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { openGpu } from "../backends/webgpu/adapter.ts";
 import { FAMILIES } from "../backends/webgpu/kernels/forced.ts";
+import { kernels } from "../backends/webgpu/kernels/mod.ts";
 import type { DispatchStep } from "../backends/webgpu/lower.ts";
 import type { WebGpuBackend } from "../backends/webgpu/mod.ts";
 import { reference } from "../backends/webgpu/reference.ts";
 import { type Dispatch, paramWords, shaderText } from "../backends/webgpu/shader.ts";
 import { moreThan, SAMPLE } from "../backends/webgpu/stopwatch.ts";
-import { agree } from "../backends/webgpu/trial.ts";
+import { agree } from "../backends/webgpu/agree.ts";
 import { KERNELS } from "../backends/webgpu/tune_store.ts";
 import type { PlanValue } from "../backends/webgpu/values.ts";
 import {
@@ -249,7 +250,9 @@ test("tune: what candidates are held to is the op's definition, of a few results
     };
     const { leaves, outputs } = made(gpu);
     let asked: DispatchStep | null = null;
-    planOf(outputs, [], { choose: ({ step }) => (step.op.name === name && (asked = step), undefined) });
+    planOf(outputs, [], {
+      choose: ({ item }) => (item.kind === "dispatch" && item.op.name === name && (asked = item), undefined),
+    });
     assert.ok(asked, name);
     const step: DispatchStep = asked;
     const seedOf = ({ length }: PlanValue) => leaves.findIndex(({ size }) => size === length);
@@ -283,11 +286,44 @@ test("tune: real kernels are tuned, with results as without", async () => {
   assert.match((await readKept(identity))!, /"tile: [^"]*matmul[^"]*40[^"]*": "/);
 });
 
+/** Enough of them that how they are cut is worth a choice. */
+async function elementwise(tune: "off" | "on"): Promise<unknown> {
+  const gpu = await device("webgpu", { tune });
+  const x = tensor(Float32Array.from({ length: 1 << 18 }, (_, i) => i % 97 / 97), { device: gpu });
+  const y = await x.mul(0.5).exp().add(x.flip({ axis: 0 })).data();
+  gpu.destroy();
+  return y;
+}
+
+test("tune: element-wise kernels are cut by measurement, and give the same bits", async () => {
+  await writeKept(identity, "");
+  assert.deepEqual(await elementwise("on"), await elementwise("off"));
+  const kept = (await readKept(identity))!;
+  assert.match(kept, /"run: 1,0.5,2,4: mul\+exp\+add [^"]* -> f32\[up to 262144\]": "/);
+  assert.match(kept, /"workgroup: 1,0.5,2,4: mul\+exp\+add /);
+});
+
+test("tune: element-wise kernels that give other bits than the guess are out", async () => {
+  await writeKept(identity, "");
+  const table = kernels as { exp: unknown };
+  const original = kernels.exp;
+  // By the run: whatever is fast, only the guess is itself.
+  table.exp = { kind: "elementwise", expression: ([x]: readonly string[]) => `(${x} + f32(p.run))` };
+  try {
+    assert.deepEqual(await elementwise("on"), await elementwise("off"));
+    assert.match((await readKept(identity))!, /"run: [^"]*": "1"/);
+  } finally {
+    table.exp = original;
+  }
+});
+
 /** Something of each family's to choose. */
 const CHOOSING: Readonly<Record<string, (on: Device) => Tensor>> = {
   "product": (on) => leaf(on, 300, 200).matmul(leaf(on, 200, 300)),
   "tile": (on) => leaf(on, 64, 32).transpose().matmul(leaf(on, 64, 4)),
   "tile along k": (on) => leaf(on, 32, 64).matmul(leaf(on, 64, 4)),
+  "workgroup": (on) => leaf(on, 1024, 256).exp(),
+  "run": (on) => leaf(on, 1024, 256).exp(),
   "partials": (on) => leaf(on, 1, 4096).sum(),
   "splits": (on) => leaf(on, 32, 16384).matmul(leaf(on, 16384, 64)),
   "lanes": (on) => leaf(on, 64, 32).matmul(leaf(on, 32, 64)),
@@ -314,7 +350,7 @@ function planWith(on: Device, family: string, wanted: string): readonly Dispatch
   return planOf([CHOOSING[family]!(on)], [], {
     choose,
     copyBelow: 0,
-    ...(family === "product" ? LARGE : {}),
+    ...(family === "product" || family === "workgroup" ? LARGE : {}),
   }).dispatches;
 }
 

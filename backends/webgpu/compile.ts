@@ -10,7 +10,7 @@ import { assign, type Assignment } from "./assign.ts";
 import { groupDispatches, sinkOf } from "./fused.ts";
 import { type Group, type Item, schedule, viewsOf } from "./fuse.ts";
 import type { Abilities } from "./kernels/variants.ts";
-import type { Candidate, GpuKernels, KernelContext } from "./kernels/types.ts";
+import type { Candidate, Emitter, GpuKernels, KernelContext } from "./kernels/types.ts";
 import type { DispatchStep, Program, Step } from "./lower.ts";
 import { recompute } from "./recompute.ts";
 import { type Dispatch, windowCount } from "./shader.ts";
@@ -42,8 +42,8 @@ export interface Question {
   readonly family: string;
   readonly candidates: readonly Candidate[];
   readonly guess: Candidate;
-  /** The op that asks. */
-  readonly step: DispatchStep;
+  /** The op that asks, or the element-wise ops of a kernel. */
+  readonly item: Item;
 }
 
 /** A plan without its memory. */
@@ -107,9 +107,17 @@ function readsElementwise(item: Item, buffer: GPUBuffer): boolean {
 
 function emitGroup(group: Group, scalars: PlanValue, limits: Limits, dispatches: Dispatch[]): void {
   const names = namesOf(group.steps);
-  for (const dispatch of groupDispatches(group, scalars, limits)) {
+  for (const dispatch of groupDispatches(group, scalars, { ...limits, choose: chooser(group, limits) })) {
     dispatches.push({ ...names, ...dispatch });
   }
+}
+
+/** Answers what the kernel of an item asks. */
+function chooser(item: Item, limits: Limits): Emitter["choose"] {
+  return (family, candidates, guess) => {
+    const chosen = limits.choose?.({ family, candidates, guess, item });
+    return candidates.find(({ name }) => name === chosen) ?? guess;
+  };
 }
 
 /** What the dispatches of some steps are called. */
@@ -170,10 +178,7 @@ function emitStep(
     copyBelow: limits.copyBelow,
     abilities: limits.abilities,
     gpu: limits.gpu,
-    choose(family, candidates, guess) {
-      const chosen = limits.choose?.({ family, candidates, guess, step });
-      return candidates.find(({ name }) => name === chosen) ?? guess;
-    },
+    choose: chooser(step, limits),
     temporary: (dtype: DType, length: number) => ({
       ...names,
       dtype,

@@ -7,11 +7,13 @@
 
 import type { DType } from "../../tensor/mod.ts";
 import { type Code, COMPUTED, Loader, vector, type Width, writeStore } from "./access.ts";
+import type { Limits } from "./compile.ts";
 import { onCores } from "./cores.ts";
 import type { Group } from "./fuse.ts";
 import { elementwiseLibrary } from "./kernels/elementwise.ts";
 import { randomLibrary } from "./kernels/random.ts";
-import type { IndexedKernel, Known, Sink } from "./kernels/types.ts";
+import { timesOf } from "./kernels/multiples.ts";
+import type { Emitter, IndexedKernel, Known, Sink } from "./kernels/types.ts";
 import type { ElementwiseStep } from "./lower.ts";
 import type { Dispatch } from "./shader.ts";
 import { BYTES, type PlanValue } from "./values.ts";
@@ -28,14 +30,16 @@ function runOf(vectors: number, parallelism: number): number {
 export function groupDispatches(
   group: Group,
   scalars: PlanValue,
-  { windowBytes, parallelism }: { readonly windowBytes: number; readonly parallelism: number },
+  limits: Omit<Limits, "choose"> & Pick<Emitter, "choose">,
 ): Omit<Dispatch, "label">[] {
   const code: Code = { bindings: [], params: {}, functions: [], constants: [], lines: [] };
   writeGroup(group, scalars, 4, code, null);
   const whole = code.bindings.filter((binding) => binding.part);
   // Pieces of the same number of elements in every array, the widest of which fills a window.
   const widest = Math.max(...whole.map(({ value }) => BYTES[value.dtype]));
-  const piece = windowBytes / widest;
+  const piece = limits.windowBytes / widest;
+  const workgroupSize = Math.min(limits.abilities.workgroupLanes, 128 * timesOf(limits, "workgroup"));
+  const longer = timesOf(limits, "run");
   const dispatches: Omit<Dispatch, "label">[] = [];
   for (let base = 0; base < group.length; base += piece) {
     const elements = Math.min(piece, group.length - base);
@@ -46,7 +50,7 @@ export function groupDispatches(
       return { ...binding, part: { byteOffset: base * bytes, byteLength } };
     });
     const vectors = Math.ceil(elements / 4);
-    const run = runOf(vectors, parallelism);
+    const run = Math.ceil(runOf(vectors, limits.parallelism) * longer);
     dispatches.push({
       flops: group.steps.length * elements,
       bindings,
@@ -60,7 +64,7 @@ export function groupDispatches(
   ${code.lines.join("\n  ")}
   }`,
       invocations: Math.ceil(vectors / run),
-      workgroupSize: 128,
+      workgroupSize,
     });
   }
   return dispatches;

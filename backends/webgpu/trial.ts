@@ -6,16 +6,17 @@
  */
 
 import { hostArray } from "../../tensor/dtype.ts";
-import type { DType, HostArray } from "../../tensor/mod.ts";
+import { agree, type Output, same } from "./agree.ts";
 import type { Question } from "./compile.ts";
 import type { Gear } from "./gear.ts";
-import type { DispatchStep, Program } from "./lower.ts";
+import type { Item } from "./fuse.ts";
+import type { Program } from "./lower.ts";
 import type { Plan } from "./plan.ts";
 import { reference } from "./reference.ts";
 import { paramWords, shaderText } from "./shader.ts";
 import { moreThan, Stopwatch } from "./stopwatch.ts";
 import { decode, encode } from "./transfer.ts";
-import { byteLength, type Home, type PlanValue } from "./values.ts";
+import { byteLength, type Home, type PlanValue, type View } from "./values.ts";
 
 /** How often the best are measured, in turns. */
 const ROUNDS = 3;
@@ -31,49 +32,70 @@ interface Contender {
   readonly outputs: readonly PlanValue[];
 }
 
-/** A program of one op; its operands have the homes that they are given. */
-export function alone(step: DispatchStep, home: (operand: PlanValue) => Home): Program {
-  const operands = new Map<PlanValue, PlanValue>();
-  const inputs = step.inputs.map((view) => {
-    const value = operands.get(view.value) ?? { ...view.value, home: home(view.value) };
-    operands.set(view.value, value);
-    return { ...view, value };
-  });
-  const outputs = step.outputs.map((value): PlanValue => ({ ...value, home: { kind: "workspace" } }));
-  const updates: Program["updates"] = [];
-  return {
-    steps: [{ ...step, inputs, outputs }],
-    outputs: outputs.map((value) => ({ value, read: true })),
-    updates,
+/** Words for the constants of element-wise kernels: two real numbers, and one for whatever is none. */
+const SCALARS = new Uint32Array(new Float32Array([1, 2, 0, 0]).buffer);
+SCALARS[2] = 1;
+
+/** A program of one kernel; its operands have the homes that they are given, but for constants. */
+export function alone(item: Item, home: (operand: PlanValue) => Home): Program {
+  const values = new Map<PlanValue, PlanValue>();
+  const put = (value: PlanValue, home: Home) => {
+    const own: PlanValue = { ...value, home };
+    values.set(value, own);
+    return own;
   };
+  const made = (value: PlanValue) => put(value, { kind: "workspace" });
+  const read = (view: View): View => {
+    const { value } = view;
+    const { home: where } = value;
+    const homeOf = (): Home =>
+      where.kind === "scalar" ? { ...where, index: isReal(value) ? where.index % 2 : 2 } : home(value);
+    return { ...view, value: values.get(value) ?? put(value, homeOf()) };
+  };
+  const [steps, results] = item.kind === "dispatch"
+    ? [[{ ...item, inputs: item.inputs.map(read), outputs: item.outputs.map(made) }], item.outputs]
+    : [
+      item.steps.map((step) => ({ ...step, inputs: step.inputs.map(read), output: made(step.output) })),
+      item.stores,
+    ];
+  const outputs = results.map((value) => ({ value: values.get(value)!, read: true }));
+  return { steps, outputs, updates: [] };
+}
+
+function labelOf(item: Item): string {
+  return (item.kind === "dispatch" ? item : item.steps.at(-1)!).label;
 }
 
 /**
  * The name of the candidate that is fastest and right: it agrees with the CPU where that computes the op, and everywhere
- * else with the first that does so. The guess has to prove itself like the others. Null where the device fails, also in
+ * else with the first that does so. The guess has to prove itself like the others. Of element-wise ops each result is the
+ * same arithmetic in all ways, so they have to agree with the guess, bit for bit. Null where the device fails, also in
  * computing the guess: then the evaluation is going to fail too, and say at what.
  *
  * @throws {Error} when results come out, and none is right.
  */
 export async function fastest(question: Question, gear: Gear): Promise<string | null> {
-  const { step, guess, candidates } = question;
+  const { item, guess, candidates } = question;
   const trial = new Trial(question, gear);
   try {
     const names = new Set([guess, ...candidates].map(({ name }) => name));
     // Perhaps one wants more than this adapter has.
     const entered = await Promise.all([...names].map((name) => trial.enter(name).catch(() => null)));
-    const sampled = await reference(step, (value, i) => trial.numberOf(value, i), gear.definition);
+    const sampled = item.kind === "group"
+      ? []
+      : await reference(item, (value, i) => trial.numberOf(value, i), gear.definition);
     const right: Contender[] = [];
     const wrong = new Set<string>();
     let wanted: Output[] | null = null;
     for (const each of entered) {
       const found = each && await trial.results(each).catch(() => null);
       if (!found) continue;
-      const parts = found.map(({ dtype, data }, k) => ({
-        dtype,
-        data: Float64Array.from(sampled[k]!.places, (place) => data[place]!),
+      const parts = sampled.map(({ places }, k) => ({
+        dtype: found[k]!.dtype,
+        data: Float64Array.from(places, (place) => found[k]!.data[place]!),
       }));
-      if (agree(parts, sampled) && agree(found, wanted ?? found)) {
+      const asFirst = item.kind === "group" ? same : agree;
+      if (agree(parts, sampled) && asFirst(found, wanted ?? found)) {
         wanted ??= found;
         right.push(each);
       } else wrong.add(each.name);
@@ -81,47 +103,13 @@ export async function fastest(question: Question, gear: Gear): Promise<string | 
     if (right.length > 0) return await trial.race(right).catch(() => null);
     if (!wrong.has(guess.name)) return null;
     throw new Error(
-      `${step.label}: webgpu computes it wrongly on this adapter in every way there is (${
+      `${labelOf(item)}: webgpu computes it wrongly on this adapter in every way there is (${
         [...wrong].join(", ")
       })`,
     );
   } finally {
     trial.end();
   }
-}
-
-/** What results may differ by that are no whole numbers: some roundings of the largest. */
-const ROUNDINGS: Readonly<Partial<Record<DType, number>>> = { f32: 2 ** -14, f16: 2 ** -10 };
-/** Below this an f32 has every whole number. */
-const WHOLE = 2 ** 24;
-
-/**
- * Whether results are the same. Operands are small whole numbers, so that sums of products are exact in any order, and an
- * f16 is that sum rounded once: they have to agree bit for bit. Results that are no whole numbers were rounded on the way.
- */
-export function agree(found: readonly Output[], wanted: readonly { readonly data: Numbers }[]): boolean {
-  return wanted.every(({ data }, k) => {
-    const { dtype, data: other } = found[k]!;
-    let [scale, whole] = [0, true];
-    for (const x of data) {
-      // Of what overflowed there is no remainder.
-      whole &&= !(x % 1);
-      if (Math.abs(x) < Infinity) scale = Math.max(scale, Math.abs(x));
-    }
-    const bound = whole && scale < WHOLE ? 0 : scale * (ROUNDINGS[dtype] ?? 0);
-    for (let i = 0; i < data.length; i++) {
-      if (data[i] !== other[i] && !(Math.abs(data[i]! - other[i]!) <= bound)) return false;
-    }
-    return true;
-  });
-}
-
-type Numbers = HostArray | Float64Array;
-
-/** The numbers of one output. */
-export interface Output {
-  readonly dtype: DType;
-  readonly data: Numbers;
 }
 
 /** The memory of one trial, and what runs in it. */
@@ -142,12 +130,12 @@ class Trial {
 
   /** Builds a candidate; null where another is the same. */
   async enter(name: string): Promise<Contender | null> {
-    const { family, step } = this.#question;
-    const { limits, pipelines, failures, compile, Plan } = this.#gear;
+    const { family, item } = this.#question;
+    const { device, limits, pipelines, failures, compile, Plan } = this.#gear;
     const { result: program, settled: filled } = failures.collect(() =>
       failures.watch(
-        step.label,
-        () => alone(step, (value) => ({ kind: "state", buffer: this.#operand(value) })),
+        labelOf(item),
+        () => alone(item, (value) => ({ kind: "state", buffer: this.#operand(value) })),
       )
     );
     const compiled = compile(program, {
@@ -163,6 +151,7 @@ class Trial {
     const prepared = { compiled, pipelines: await pipelines.for(compiled.dispatches) };
     const { result: plan, settled } = failures.collect(() => new Plan(prepared, [], this.#gear));
     this.#plans.push(plan);
+    device.queue.writeBuffer(plan.locate(compiled.scalars).buffer, 0, SCALARS);
     await settled;
     return { name, plan, outputs: program.outputs.map(({ value }) => value) };
   }
@@ -190,7 +179,7 @@ class Trial {
     const staging: GPUBuffer[] = [];
     try {
       const { settled } = failures.collect(() =>
-        failures.watch(this.#question.step.label, () => {
+        failures.watch(labelOf(this.#question.item), () => {
           const encoder = device.createCommandEncoder();
           plan.clear(encoder);
           const pass = encoder.beginComputePass();
@@ -259,13 +248,17 @@ class Trial {
 const BLOCK = 4 * 16381;
 
 /** -2 to 2, for what is no float 0 and 1. */
-function numbersFor({ dtype }: PlanValue, seed: number): Float32Array {
-  const real = dtype === "f32" || dtype === "f16";
+function numbersFor(value: PlanValue, seed: number): Float32Array {
+  const real = isReal(value);
   let random = seed + 1;
   return Float32Array.from({ length: BLOCK }, () => {
     random = Math.imul(random, 1664525) + 1013904223;
     return real ? (random >>> 16) % 5 - 2 : random >>> 31;
   });
+}
+
+function isReal({ dtype }: PlanValue): boolean {
+  return dtype === "f32" || dtype === "f16";
 }
 
 /** Fills an operand with a block of numbers, again and again. */

@@ -9,9 +9,11 @@
 
 import type { Question } from "./compile.ts";
 import type { Gear } from "./gear.ts";
+import { externalViews, type Group } from "./fuse.ts";
 import { type DispatchStep, type Program, textOf } from "./lower.ts";
 import { Pipelines } from "./pipelines.ts";
 import { alone, fastest } from "./trial.ts";
+import { isWhole } from "./values.ts";
 import { type TuneStore, tuneStore, type Winners } from "./tune_store.ts";
 
 /**
@@ -50,7 +52,7 @@ export class Tuner {
     const open = new Map<string, Question>();
     const choose = (question: Question) => {
       const known = limits.choose?.(question);
-      if (known === undefined && question.candidates.length > 1) open.set(keyOf(question), question);
+      if (known === undefined && isWorthwhile(question)) open.set(keyOf(question), question);
       return known;
     };
     compile(program(), { ...limits, choose });
@@ -61,24 +63,35 @@ export class Tuner {
   async answer(questions: readonly Question[], gear: Gear): Promise<void> {
     // What loses goes with these; questions have many in common, since sizes are parameters.
     const pipelines = new Pipelines(gear.device, gear.failures, gear.limits.windowBytes);
-    // One at a time: what an op asks, and of what candidates, depends on the winners so far.
-    for (const open = [...questions]; open.length > 0;) {
-      const { step } = open.pop()!;
-      const [question] = this.open(() => alone(step, () => ({ kind: "workspace" })), gear);
-      if (question === undefined) continue;
+    // One at a time: what a kernel asks, and of what candidates, depends on the winners so far.
+    for (const items = questions.map(({ item }) => item); items.length > 0;) {
+      const [question] = this.open(() => alone(items.at(-1)!, () => ({ kind: "workspace" })), gear);
+      if (question === undefined) {
+        items.pop();
+        continue;
+      }
       const key = keyOf(question);
       const winner = await fastest(question, { ...gear, pipelines });
       this.#winners.set(key, winner ?? question.guess.name);
       // At once: whoever interrupts a long measuring keeps what is known.
       if (winner !== null) await this.#store.add({ [key]: winner });
-      open.push(question);
     }
   }
 }
 
-/** What the answer may depend on: the candidates, the op, and how its operands lie. */
-function keyOf({ family, candidates, step }: Question): string {
-  return `${family}: ${candidates.map(({ name }) => name)}: ${classOf(step)}`;
+/** Element-wise kernels of fewer elements take no longer than it takes to start them. */
+const LEAST_ELEMENTS = 1 << 16;
+/** Those of more are alike: no cache holds what they read. */
+const MOST_ELEMENTS = 1 << 22;
+
+function isWorthwhile({ candidates, item }: Question): boolean {
+  return candidates.length > 1 && (item.kind === "dispatch" || item.length >= LEAST_ELEMENTS);
+}
+
+/** What the answer may depend on: the candidates, the ops, and how their operands lie. */
+function keyOf({ family, candidates, item }: Question): string {
+  const kind = item.kind === "dispatch" ? classOf(item) : classOfGroup(item);
+  return `${family}: ${candidates.map(({ name }) => name)}: ${kind}`;
 }
 
 function classOf({ label, attributes, inputs, shapes }: DispatchStep): string {
@@ -86,4 +99,12 @@ function classOf({ label, attributes, inputs, shapes }: DispatchStep): string {
     `${value.dtype}[${shape}]/${strides}${offset ? `+${offset}` : ""}`
   );
   return `${label}${textOf(attributes)} ${operands.join(" ")} -> ${shapes.map((shape) => `[${shape}]`)}`;
+}
+
+/** There are many of those in a network, and how they are best cut hardly depends on shapes: by the power of two. */
+function classOfGroup({ steps, stores, length }: Group): string {
+  const operands = externalViews(steps).map((view) => view.value.dtype + (isWhole(view) ? "" : "[...]"));
+  const elements = 2 ** Math.ceil(Math.log2(Math.min(length, MOST_ELEMENTS)));
+  const labels = steps.map(({ label }) => label).join("+");
+  return `${labels} ${operands.join(" ")} -> ${stores.map(({ dtype }) => dtype)}[up to ${elements}]`;
 }

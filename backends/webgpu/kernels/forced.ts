@@ -14,11 +14,13 @@ export const FAMILIES: Readonly<Record<string, readonly Candidate[]>> = {
   "product": VARIANTS,
   "tile": TILES,
   "tile along k": TILES_ALONG_K,
-  // The parts of a reduction, of the long sums of a product, and the workgroups of the product of `gemm.ts`.
+  // The parts of a reduction, of the long sums of a product, and the workgroups of that of `gemm.ts` and of element-wise ops.
   "partials": MULTIPLES,
   "splits": MULTIPLES,
   "lanes": MULTIPLES,
-  // What a lane does one after the other.
+  "workgroup": MULTIPLES,
+  // What a lane does one after the other: vectors of an element-wise kernel, maps of the LRN, blocks of pooling's gradient.
+  "run": MULTIPLES,
   "maps": MULTIPLES,
   "blocks": MULTIPLES,
 };
