@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { Location } from "./plan.ts";
+import type { Plan } from "./plan.ts";
 import type { Binding, Dispatch } from "./shader.ts";
 import { byteLength, type PlanValue } from "./values.ts";
 
@@ -17,12 +17,6 @@ const POISON_BYTES = 1 << 16;
 const POISON_WORD = 0x7fc37fa9;
 
 const poison = (bytes: number) => new Uint32Array(bytes / 4).fill(POISON_WORD);
-
-/** A dispatch and how it is put into a pass. */
-export interface Guarded {
-  readonly dispatch: Dispatch;
-  readonly encode: (pass: GPUComputePassEncoder) => void;
-}
 
 /** Guards the plans of one device. Handed in by tests, so that a page does not load it. */
 export class Guard {
@@ -42,35 +36,35 @@ export class Guard {
     this.#device.queue.writeBuffer(buffer, bytes, poison(BAND));
   }
 
-  /** Encodes dispatches, each in a pass of its own. The function that comes back looks at the bands, after the submit. */
+  /** Encodes the dispatches of a plan, each in a pass of its own. The function that comes back looks at the bands, after the submit. */
   encode(
     encoder: GPUCommandEncoder,
-    dispatches: readonly Guarded[],
-    locate: (value: PlanValue) => Location,
+    dispatches: readonly Dispatch[],
+    plan: Pick<Plan, "encode" | "locate">,
   ): () => Promise<void> {
     const written = new Set<PlanValue>();
-    const outputs = dispatches.flatMap(({ dispatch }) => writesOf(dispatch));
+    const outputs = dispatches.flatMap(writesOf);
     const bands = this.#device.createBuffer({
       label: "guard bands",
       size: Math.max(1, outputs.length) * BAND,
       usage: 0x01 | 0x08, // MAP_READ | COPY_DST
     });
     const labels: string[] = [];
-    for (const { dispatch, encode } of dispatches) {
+    for (const [i, dispatch] of dispatches.entries()) {
       const own = writesOf(dispatch);
       for (const { value, access } of own) {
         const end = byteLength(value);
         const from = written.has(value) || access === "update" ? end : 0;
-        const { buffer, offset } = locate(value);
+        const { buffer, offset } = plan.locate(value);
         this.#fill(encoder, buffer, offset + from, offset + end + BAND);
         written.add(value);
       }
       const pass = encoder.beginComputePass();
-      encode(pass);
+      plan.encode(pass, i);
       pass.end();
       for (const { name, value } of own) {
         const at = labels.push(`${dispatch.label}: ${name}`) - 1;
-        const { buffer, offset } = locate(value);
+        const { buffer, offset } = plan.locate(value);
         encoder.copyBufferToBuffer(buffer, offset + byteLength(value), bands, at * BAND, BAND);
       }
     }

@@ -31,15 +31,41 @@ export class BufferStorage implements Storage {
   }
 }
 
+/** Who has buffers that come back. */
+class Owners {
+  readonly #registry: FinalizationRegistry<GPUBuffer>;
+  readonly #giveBack: (buffer: GPUBuffer) => void;
+
+  /** `giveBack` is called once for each buffer: when it is released, or when its owner is forgotten. */
+  constructor(giveBack: (buffer: GPUBuffer) => void) {
+    this.#giveBack = giveBack;
+    this.#registry = new FinalizationRegistry(giveBack);
+  }
+
+  /** Makes the owner of a buffer. */
+  own(buffer: GPUBuffer): BufferStorage {
+    const storage = new BufferStorage(buffer, () => {
+      this.forget(storage);
+      this.#giveBack(buffer);
+    });
+    this.#registry.register(storage, buffer, storage);
+    return storage;
+  }
+
+  /** From now on the buffer is somebody else's. */
+  forget(storage: BufferStorage): void {
+    this.#registry.unregister(storage);
+  }
+}
+
 /** The buffers of one device. */
 export class Memory {
   readonly #device: GPUDevice;
-  readonly #turns: Turns;
   readonly #free: Map<string, GPUBuffer[]> = new Map();
   #freeBytes = 0;
   readonly #workspace: { readonly buffer: GPUBuffer; users: number }[] = [];
-  readonly #owners: FinalizationRegistry<GPUBuffer>;
-  readonly #states: FinalizationRegistry<GPUBuffer>;
+  readonly #owners: Owners;
+  readonly #states: Owners;
   /** How many buffers exist, and their bytes. */
   readonly live: { buffers: number; bytes: number } = { buffers: 0, bytes: 0 };
   /** Called before a buffer is made, for tests that count. */
@@ -51,9 +77,13 @@ export class Memory {
   /** What waits in `turns` may still use what is given back. */
   constructor(device: GPUDevice, turns: Turns) {
     this.#device = device;
-    this.#turns = turns;
-    this.#owners = new FinalizationRegistry((buffer) => this.#returnStorage(buffer));
-    this.#states = new FinalizationRegistry((buffer) => this.#destroyState(buffer));
+    this.#owners = new Owners((buffer) => turns.do(() => this.#recycle(buffer, "storage")));
+    this.#states = new Owners((buffer) =>
+      turns.do(() => {
+        this.onStateGone?.(buffer);
+        this.destroy(buffer);
+      })
+    );
   }
 
   /** A buffer of a plan's own. */
@@ -78,43 +108,20 @@ export class Memory {
 
   /** Memory that comes back when it is released, or when its owner is forgotten. */
   storage(label: string, bytes: number): BufferStorage {
-    const buffer = this.#take(label, bytes, "storage", STORAGE);
-    const storage = new BufferStorage(buffer, (each) => {
-      this.#owners.unregister(storage);
-      this.#returnStorage(each);
-    });
-    this.#owners.register(storage, buffer, storage);
-    return storage;
+    return this.#owners.own(this.#take(label, bytes, "storage", STORAGE));
   }
 
   /** Destroys the memory of a storage instead of keeping it for the next who asks. */
   discard(storage: BufferStorage): void {
     if (storage.buffer === null) return;
-    this.#owners.unregister(storage);
+    this.#owners.forget(storage);
     this.destroy(storage.buffer);
     storage.buffer = null;
   }
 
   /** Memory of a state: its own buffer, zeroed, destroyed when it is released or forgotten. */
   state(label: string, bytes: number): BufferStorage {
-    const buffer = this.create(label, bytes);
-    const storage = new BufferStorage(buffer, (each) => {
-      this.#states.unregister(storage);
-      this.#destroyState(each);
-    });
-    this.#states.register(storage, buffer, storage);
-    return storage;
-  }
-
-  #returnStorage(buffer: GPUBuffer): void {
-    this.#turns.do(() => this.#recycle(buffer, "storage"));
-  }
-
-  #destroyState(buffer: GPUBuffer): void {
-    this.#turns.do(() => {
-      this.onStateGone?.(buffer);
-      this.destroy(buffer);
-    });
+    return this.#states.own(this.create(label, bytes));
   }
 
   /** Makes sure that `count` staging buffers of this size are there, small ones only. */

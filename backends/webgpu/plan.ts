@@ -163,9 +163,13 @@ export class Plan {
     return { kept, staging, checked };
   }
 
-  /** Puts the dispatches into a pass. */
-  encode(pass: GPUComputePassEncoder): void {
-    for (const bound of this.#bound) encodeOne(pass, bound);
+  /** Puts the dispatches, or one of them, into a pass. */
+  encode(pass: GPUComputePassEncoder, only?: number): void {
+    for (const { pipeline, bindGroup, grid } of only === undefined ? this.#bound : [this.#bound[only]!]) {
+      pass.setPipeline(pipeline);
+      pass.setBindGroup(0, bindGroup);
+      pass.dispatchWorkgroups(...grid);
+    }
   }
 
   /** Empties the memory that is shared with other plans. */
@@ -176,13 +180,7 @@ export class Plan {
   /** Encodes the dispatches: in one pass, unless they are guarded. */
   #encode(encoder: GPUCommandEncoder): (() => Promise<void>) | null {
     const { guard } = this.#gear;
-    if (guard) {
-      const guarded = this.#compiled.dispatches.map((dispatch, i) => ({
-        dispatch,
-        encode: (pass: GPUComputePassEncoder) => encodeOne(pass, this.#bound[i]!),
-      }));
-      return guard.encode(encoder, guarded, (value) => this.locate(value));
-    }
+    if (guard) return guard.encode(encoder, this.#compiled.dispatches, this);
     const pass = encoder.beginComputePass();
     this.encode(pass);
     pass.end();
@@ -192,8 +190,7 @@ export class Plan {
   /** Waits for the numbers of a run that was submitted; `settled` rejects when the device found fault with it. */
   async results(run: Run, settled: Promise<void>): Promise<(HostArray | Storage)[]> {
     try {
-      const results = this.#results(run.kept, run.staging, settled);
-      const [found] = await Promise.all([results, run.checked?.()]);
+      const [found] = await Promise.all([this.#results(run, settled), run.checked?.()]);
       return found;
     } catch (error) {
       // A buffer that could not be made must not come back through the pool.
@@ -202,11 +199,7 @@ export class Plan {
     }
   }
 
-  async #results(
-    kept: readonly (BufferStorage | null)[],
-    staging: GPUBuffer | null,
-    settled: Promise<void>,
-  ): Promise<(HostArray | Storage)[]> {
+  async #results({ kept, staging }: Run, settled: Promise<void>): Promise<(HostArray | Storage)[]> {
     const { memory, failures, mappingBlocks } = this.#gear;
     if (staging === null) {
       await settled;
@@ -290,12 +283,6 @@ export class Plan {
       size: w < count - 1 ? windowBytes : bytes - w * windowBytes + band,
     }));
   }
-}
-
-function encodeOne(pass: GPUComputePassEncoder, { pipeline, bindGroup, grid }: Bound): void {
-  pass.setPipeline(pipeline);
-  pass.setBindGroup(0, bindGroup);
-  pass.dispatchWorkgroups(grid[0], grid[1]);
 }
 
 function bindGroup(

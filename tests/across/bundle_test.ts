@@ -21,13 +21,13 @@ import "../kept.ts";
 import { root, run } from "./runtimes.ts";
 
 /** What there is, and a little; the aim is 45,000. */
-const MOST_BYTES = 46_250;
+const MOST_BYTES = 46_200;
 
 const files = await bundle();
 const [{ code }, ...onDemand] = files;
 
 /** `fermi.js` has all exports of mod.ts; the files beside it come when a GPU that is no processor, tuning or Dawn asks for them. */
-test("bundle: fermi.js, with both backends, takes less than 46.25 kB gzipped, and what comes on demand is told", () => {
+test("bundle: fermi.js, with both backends, takes less than 46.2 kB gzipped, and what comes on demand is told", () => {
   const sizeOf = (text: string) => gzipSync(text, { level: 9 }).length;
   const bytes = sizeOf(code);
   const others = onDemand.map(({ name, code }) => ({ name, bytes: sizeOf(code) }));
