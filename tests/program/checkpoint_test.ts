@@ -2,16 +2,11 @@
 
 import fc from "fast-check";
 import assert from "node:assert/strict";
-import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, truncate, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { cp, mkdir, readdir, readFile, rename, rm, truncate, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { after, test } from "node:test";
+import { test } from "node:test";
 import { DataError, encodeSafetensors, parseSafetensors } from "../../data/mod.ts";
-import { type Device, device } from "../../mod.ts";
 import {
-  type CheckpointOptions,
-  type GivenSettings,
-  type JobSettings,
   openCheckpoint,
   prepareJob,
   readHistory,
@@ -22,68 +17,18 @@ import {
   type TrainEvent,
   UsageError,
 } from "../../train/mod.ts";
-import { encodeManifest } from "../../train/manifest.ts";
-
-const cpu: Device = await device("cpu");
-const places: string[] = [];
-after(() => Promise.all(places.map((place) => rm(place, { recursive: true }))));
-
-async function newFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), "fermi-checkpoint-"));
-  places.push(folder);
-  return folder;
-}
-
-const SETTINGS: JobSettings = {
-  model: "lenet5",
-  dataset: "synthetic",
-  seed: 1,
-  limit: 16,
-  steps: 8,
-  recipe: { batch: 4 },
-};
-
-async function run(
-  checkpoint: CheckpointOptions,
-  from?: string,
-  settings: JobSettings = SETTINGS,
-): Promise<TrainEvent[]> {
-  const events: TrainEvent[] = [];
-  const opened = from === undefined ? undefined : await openCheckpoint(from);
-  const all = opened ? resumedSettings({ checkpoint }, opened) : { ...settings, checkpoint };
-  await runJob(await prepareJob(all, opened), cpu, (event) => void events.push(event));
-  return events;
-}
-
-const stepsIn = async (folder: string) =>
-  (await readdir(folder)).filter((name) => name.startsWith("step-")).map((name) => Number(name.slice(5)))
-    .sort((a, b) => a - b);
-
-/** One run, of which each test damages a copy: checkpoints after steps 2, 4, 6 and 8. */
-const made = await newFolder();
-const happened = await run({ folder: made, every: 2, keep: 4 });
-
-async function copyOfRun(): Promise<string> {
-  const folder = await newFolder();
-  await cp(made, folder, { recursive: true });
-  return folder;
-}
-
-async function assertRefused(folder: string, message: RegExp): Promise<void> {
-  await assert.rejects(openCheckpoint(folder), (error: unknown) => {
-    assert(error instanceof DataError, `${error}`);
-    assert.match(error.message, message);
-    assert.doesNotMatch(error.message, /\n/);
-    return true;
-  });
-}
-
-/** Changes a manifest so that its own checksum is right. */
-async function forge(path: string, change: (manifest: Record<string, never>) => unknown): Promise<void> {
-  const file = join(path, "checkpoint.json");
-  const { sha256: _, ...manifest } = JSON.parse(await readFile(file, "utf8"));
-  await writeFile(file, await encodeManifest(change(manifest) as never));
-}
+import {
+  assertRefused,
+  copyOfRun,
+  cpu,
+  forge,
+  happened,
+  made,
+  newFolder,
+  run,
+  SETTINGS,
+  stepsIn,
+} from "./checkpoint_run.ts";
 
 test("checkpoints: what a folder has, and what the files say", async () => {
   assert.deepEqual((await readdir(made)).sort(), ["history.jsonl", "step-2", "step-4", "step-6", "step-8"]);
@@ -361,113 +306,4 @@ test("checkpoints: a run begins where there are none, and where it can write", a
     run({ folder: join(file, "inside") }),
     /DataError: .* cannot be (made|read) \(ENOTDIR\)/,
   );
-});
-
-test("resume: a run whose schedule does not go by its length can be made longer, or shorter", async () => {
-  const [longer, once] = [await newFolder(), await newFolder()];
-  const plateau: JobSettings = { ...SETTINGS, recipe: { batch: 4, schedule: "plateau", patience: 1 } };
-  await run({ folder: longer, keep: 9 }, undefined, { ...plateau, steps: 6 });
-  // More steps than it had, then fewer than that.
-  for (const [more, steps] of [[{ recipe: { epochs: 4 } }, 16], [{ steps: 12 }, 12]] as const) {
-    const opened = await openCheckpoint(join(longer, "step-6"));
-    const job = await prepareJob(resumedSettings(more, opened), opened);
-    const { steps: made } = await runJob(job, cpu, () => {});
-    assert.equal(made, steps);
-  }
-  await run({ folder: once, keep: 9 }, undefined, { ...plateau, steps: 12 });
-  const [extended, whole] = [await openCheckpoint(longer), await openCheckpoint(once)];
-  assert.deepEqual(extended.model.tensors, whole.model.tensors);
-  assert.deepEqual(extended.state, whole.state);
-  assert.deepEqual(extended.manifest.position.schedule, whole.manifest.position.schedule);
-  assert.deepEqual(extended.manifest.run, whole.manifest.run);
-  const short: GivenSettings = { recipe: { epochs: 2 } };
-  assert.throws(() => resumedSettings(short, extended), {
-    name: "UsageError",
-    message:
-      `--epochs=2 asks for 8 steps in all, but ${extended.path} has made 12: go on from an earlier checkpoint`,
-  });
-  // The same length in other words is the same run.
-  const same = resumedSettings({ recipe: { epochs: 3 } }, extended);
-  assert.deepEqual([same.steps, same.recipe.epochs], [12, undefined]);
-});
-
-test("resume: what a run has anyway may be said, and what contradicts it may not", async () => {
-  const checkpoint = await openCheckpoint(made);
-  const { manifest, ...rest } = checkpoint;
-  const { run } = manifest;
-  const of = (settings: Partial<JobSettings>) => ({
-    ...rest,
-    manifest: { ...manifest, run: { ...run, settings: { ...run.settings, ...settings } } },
-  });
-  const plateau = of({ recipe: { ...run.settings.recipe, schedule: "plateau" } });
-  const mini = of({ model: "alexnet_mini" });
-  const bare = of({ model: "alexnet_mini", network: { lrn: false, pool: "plain" } });
-  const same: [ReturnType<typeof of>, GivenSettings][] = [
-    [of({}), { augment: "none", evalCrops: 1 }],
-    [plateau, { recipe: { patience: 3 } }],
-    [mini, { network: { towers: 2, activation: "relu", pool: "overlapping" } }],
-    [bare, { network: { pool: "plain", towers: 2 } }],
-  ];
-  for (const [run, given] of same) {
-    const { network, augment, recipe } = resumedSettings(given, run);
-    const { settings } = run.manifest.run;
-    assert.deepEqual([network, augment, recipe], [settings.network, settings.augment, settings.recipe]);
-  }
-  const others: [ReturnType<typeof of>, GivenSettings, RegExp][] = [
-    [of({}), { evalCrops: 10 }, /^--eval-crops=10 contradicts .*, which has 1: leave it out$/],
-    [plateau, { recipe: { patience: 2 } }, /^--patience=2 contradicts .*, which has 3: leave it out$/],
-    [of({}), { recipe: { patience: 3 } }, /^--patience=3 contradicts .*, which was made without this flag/],
-    [mini, { network: { towers: 1 } }, /^--towers=1 contradicts .*, which was made without this flag/],
-    [bare, { network: { pool: "overlapping" } }, /^--pool=overlapping contradicts .*, which has plain/],
-    [of({}), { network: { lrn: false } }, /^--no-lrn contradicts .*, which was made without this flag/],
-  ];
-  for (const [run, given, message] of others) {
-    assert.throws(() => resumedSettings(given, run), (error: unknown) => {
-      assert(error instanceof UsageError);
-      assert.match(error.message, message);
-      return true;
-    });
-  }
-});
-
-test("resume: settings are the checkpoint's, and what differs is refused", async () => {
-  const checkpoint = await openCheckpoint(made);
-  const resumed = (given: GivenSettings) => resumedSettings(given, checkpoint);
-  const { settings } = checkpoint.manifest.run;
-  const same = resumed({ model: "lenet5", seed: 1, steps: 8, recipe: { lr: 0.05, init: undefined } });
-  assert.deepEqual(same, {
-    ...settings,
-    traceNaN: undefined,
-    checkpoint: { folder: made, every: 2, keep: 4 },
-  });
-  assert.deepEqual(resumed({ checkpoint: { folder: made, keep: 1 } }).checkpoint, {
-    folder: made,
-    every: 2,
-    keep: 1,
-  });
-  const cases: [GivenSettings, string][] = [
-    [{ model: "alexnet_mini" }, "--model=alexnet_mini contradicts PATH, which has lenet5: leave it out"],
-    [{ evalEvery: 5 }, "--eval-every=5 contradicts PATH, which was made without this flag: leave it out"],
-    [{ recipe: { weightDecay: 0 } }, "--weight-decay=0 contradicts PATH, which has 0.0005: leave it out"],
-    [
-      { recipe: { epochs: 5 } },
-      "--epochs=5 asks for 20 steps in all, but the linear schedule of PATH goes down over the 8 steps that its run was " +
-      "made for: leave it out",
-    ],
-    [
-      { network: { lrn: false } },
-      "--no-lrn contradicts PATH, which was made without this flag: leave it out",
-    ],
-    [
-      { augment: "crop" },
-      "--augment=crop contradicts PATH, which has none: leave it out",
-    ],
-  ];
-  for (const [given, message] of cases) {
-    assert.throws(() => resumed(given), (error: unknown) => {
-      assert(error instanceof UsageError);
-      assert.equal(error.message.replace(checkpoint.path, "PATH"), message);
-      return true;
-    });
-  }
 });
