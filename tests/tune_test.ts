@@ -6,7 +6,8 @@ import { openGpu } from "../backends/webgpu/adapter.ts";
 import { FAMILIES } from "../backends/webgpu/kernels/forced.ts";
 import { kernels } from "../backends/webgpu/kernels/mod.ts";
 import type { DispatchStep } from "../backends/webgpu/lower.ts";
-import type { WebGpuBackend } from "../backends/webgpu/mod.ts";
+import { type WebGpuBackend, webgpuDevice } from "../backends/webgpu/mod.ts";
+import type { WebGpuOptions } from "../backends/webgpu/options.ts";
 import { reference } from "../backends/webgpu/reference.ts";
 import { type Dispatch, paramWords, shaderText } from "../backends/webgpu/shader.ts";
 import { moreThan, SAMPLE } from "../backends/webgpu/stopwatch.ts";
@@ -272,8 +273,8 @@ test("tune: what candidates are held to is the op's definition, of a few results
 
 test("tune: real kernels are tuned, with results as without", async () => {
   await writeKept(identity, "");
-  const product = async (tune: "off" | "on") => {
-    const gpu = await device("webgpu", { tune });
+  const product = async (tune: "off" | "on", variants: WebGpuOptions["variants"] = {}) => {
+    const gpu = await webgpuDevice("auto", { tune, variants });
     const x = tensor(Float32Array.from({ length: 1600 }, (_, i) => i % 7 - 3), {
       shape: [40, 40],
       device: gpu,
@@ -283,6 +284,9 @@ test("tune: real kernels are tuned, with results as without", async () => {
     return y;
   };
   assert.deepEqual(await product("on"), await product("off"));
+  assert.match((await readKept(identity))!, /"product: [^"]*matmul[^"]*40[^"]*": "/);
+  // Tiles are asked about where lanes work alone, whoever is faster here.
+  assert.deepEqual(await product("on", { product: "registers" }), await product("off"));
   assert.match((await readKept(identity))!, /"tile: [^"]*matmul[^"]*40[^"]*": "/);
 });
 
