@@ -5,6 +5,7 @@
  * @module
  */
 
+import { growth } from "../backends/webgpu/stopwatch.ts";
 import { MicroBench, type MicroKernel } from "./micro.ts";
 
 /** The two ceilings, and what reached them. */
@@ -126,7 +127,7 @@ async function rateOf(
     const growUntil = async (what: keyof typeof count, wanted: number) => {
       let ms = await run();
       while (ms < wanted) {
-        count[what] = Math.ceil(count[what] * Math.min(16, Math.max(1.2, 1.2 * wanted / ms)));
+        count[what] = Math.ceil(count[what] * growth(ms, wanted));
         ms = await run();
       }
       return ms;

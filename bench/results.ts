@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { Tune } from "../backends/webgpu/tune.ts";
 import type { Ceilings } from "./ceilings.ts";
 import type { ClockLine } from "./clock.ts";
 import type { Machine } from "./machine.ts";
@@ -61,7 +62,7 @@ export interface Result {
     readonly quick: boolean;
     readonly large: boolean;
     /** How kernels were chosen. */
-    readonly tune: "off" | "cached" | "on";
+    readonly tune: Tune;
     readonly only: string | null;
   };
   readonly ceilings: Ceilings | null;

@@ -5,6 +5,7 @@
  */
 
 import type { WebGpuBackend } from "../backends/webgpu/mod.ts";
+import type { Tune } from "../backends/webgpu/tune.ts";
 import { type Device, device } from "../mod.ts";
 import { type CeilingEffort, type Ceilings, measureCeilings } from "./ceilings.ts";
 import { clock, type ClockLine } from "./clock.ts";
@@ -28,7 +29,7 @@ export interface Options {
   /** Which WebGPU, if any. */
   readonly gpu: "auto" | "dawn" | "off";
   /** Whether kernels are chosen by guesses, by what is kept, or by measuring. */
-  readonly tune: "off" | "cached" | "on";
+  readonly tune: Tune;
 }
 
 /** Is told how far the run has come. */

@@ -39,6 +39,14 @@ export interface Binding {
   readonly part?: { readonly byteOffset: number; readonly byteLength: number };
 }
 
+/** An array that is read, and one that is written, by their elements one by one. */
+export function readOf(name: string, value: PlanValue, element: Element = ELEMENT[value.dtype]): Binding {
+  return { name, value, element, access: "read" };
+}
+export function writeOf(name: string, value: PlanValue, element: Element = ELEMENT[value.dtype]): Binding {
+  return { name, value, element, access: "write" };
+}
+
 /** One dispatch, described. */
 export interface Dispatch {
   /** The ops it computes, for messages. */

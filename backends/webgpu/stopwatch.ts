@@ -14,8 +14,6 @@ import type { Plan } from "./plan.ts";
 export const SAMPLE = 40;
 /** Of what is as short as a dispatch can be this many last so long, or nearly. */
 const MOST_REPEATS = 1 << 14;
-/** Repeats grow by this much at most, since a run may be far slower than the next. */
-const MOST_GROWTH = 16;
 /** A device's clock that is wrong is wrong by more than what recording commands, and other processes, take of a sample. */
 const PLAUSIBLE = 1 / 4;
 /** After so many long samples in which it was not plausible a clock is wrong. */
@@ -105,10 +103,14 @@ export class Stopwatch {
   }
 }
 
+/** By how much a sample that lasted `ms` is to grow, so as to last `wanted`; not by much more, since a run may be far slower than the next. */
+export function growth(ms: number, wanted: number): number {
+  return Math.min(16, Math.max(1.2, 1.2 * wanted / ms));
+}
+
 /** How often a run of `ms` that was repeated so often is to be repeated: more often, unless its sample is long enough. */
 export function moreThan(repeats: number, ms: number): number {
   const sample = repeats * ms;
   if (sample >= SAMPLE) return repeats;
-  const growth = Math.min(MOST_GROWTH, Math.max(1.2, 1.2 * SAMPLE / sample));
-  return Math.min(MOST_REPEATS, Math.ceil(repeats * growth));
+  return Math.min(MOST_REPEATS, Math.ceil(repeats * growth(sample, SAMPLE)));
 }

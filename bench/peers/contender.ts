@@ -9,6 +9,7 @@ import { existsSync } from "node:fs";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import type { Tune } from "../../backends/webgpu/tune.ts";
 import type { Answers, Command, Failure } from "./protocol.ts";
 
 /** Somebody who races. */
@@ -21,9 +22,6 @@ export interface Contender {
   /** Rounds what it multiplies: it is held to wider bounds, and nobody to it. */
   readonly rough?: boolean;
 }
-
-/** Whether our kernels are chosen by guesses, by what is kept, or by measuring. */
-export type Tune = "off" | "cached" | "on";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 

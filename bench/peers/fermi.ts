@@ -36,7 +36,7 @@ import {
   sampledRows,
   velocityName,
 } from "./numbers.ts";
-import type { Tune } from "./contender.ts";
+import type { Tune } from "../../backends/webgpu/tune.ts";
 import type { ConvWorkload, StepWorkload, Workload } from "./workloads.ts";
 
 /** Fills a parameter's memory from the host, as `InputSlot.write` does; what it was to start from is never computed. */

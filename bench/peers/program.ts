@@ -7,7 +7,8 @@
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { describeMachine } from "../machine.ts";
-import { type Contender, OURS, RIVALS, TORCH, type Tune } from "./contender.ts";
+import type { Tune } from "../../backends/webgpu/tune.ts";
+import { type Contender, OURS, RIVALS, TORCH } from "./contender.ts";
 import { type Effort, type Race, race } from "./race.ts";
 import { type RaceRecord, summary } from "./record.ts";
 import { costTable, remarks, timeTable } from "./table.ts";

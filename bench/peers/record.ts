@@ -4,7 +4,8 @@
  * @module
  */
 
-import { OURS, type Tune } from "./contender.ts";
+import type { Tune } from "../../backends/webgpu/tune.ts";
+import { OURS } from "./contender.ts";
 import type { Effort, Outcome, Race } from "./race.ts";
 import { markdown, number, outcomeOf, ratioOf, remarks, timeOf } from "./table.ts";
 

@@ -8,8 +8,7 @@
 
 import type { LocalResponseNormAttributes } from "../../../tensor/ops/normalize.ts";
 import { onCores } from "../cores.ts";
-import { elementOf } from "../shader.ts";
-import type { PlanValue } from "../values.ts";
+import { elementOf, readOf, writeOf } from "../shader.ts";
 import { timesOf } from "./multiples.ts";
 import type { DispatchKernel, KernelContext, KernelsOf } from "./types.ts";
 
@@ -110,9 +109,6 @@ const store = (m: number, lines: string) => `
       ${lines}
     }`;
 
-const read = (binding: string, value: PlanValue) =>
-  ({ name: binding, value, element: elementOf(value), access: "read" }) as const;
-
 function emitForward(context: Context): void {
   const { alpha, beta, k } = context.attributes;
   const x = context.contiguous(context.inputs[0]!);
@@ -122,7 +118,7 @@ function emitForward(context: Context): void {
   const load = (map: number) => declare(map, ["x"], `${name("x", map)} = f32(images(at));`);
   const known = range(-long, short);
   context.dispatch({
-    bindings: [read("images", x), { name: "y", value: y, element, access: "write" }],
+    bindings: [readOf("images", x), writeOf("y", y)],
     params,
     floats: { alpha, beta, k },
     functions: power(beta),
@@ -155,7 +151,7 @@ function emitGradient(context: Context): void {
   const shares = range(-short, long);
   const reach = long + short;
   context.dispatch({
-    bindings: [read("dy", dy!), read("images", x!), ...sink.bindings],
+    bindings: [readOf("dy", dy!), readOf("images", x!), ...sink.bindings],
     params: { ...params, ...sink.params },
     floats: { alpha, beta, k, factor: 2 * alpha * beta },
     functions: `${power(beta)}\n${sink.functions}`,

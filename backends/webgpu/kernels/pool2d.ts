@@ -6,7 +6,7 @@
 
 import type { PoolGeometry, PoolGradientAttributes } from "../../../tensor/ops/pool2d.ts";
 import { onCores } from "../cores.ts";
-import { elementOf } from "../shader.ts";
+import { type Binding, elementOf, readOf, writeOf } from "../shader.ts";
 import { timesOf } from "./multiples.ts";
 import { range } from "./shapes.ts";
 import type { DispatchKernel, IndexedContext, IndexedKernel, KernelContext, KernelsOf } from "./types.ts";
@@ -33,6 +33,18 @@ function overWindow(
     }`;
 }
 
+/** What every kernel of max-pooling is made of. */
+export interface MaxPool {
+  /**
+   * Code that leaves the largest element of the window at `top`, `left`, whose first stands at `at`, in `best`, and which one
+   * it is in `place`.
+   */
+  readonly visits: string;
+  readonly element: "f32" | "f16";
+  readonly bindings: readonly Binding[];
+  readonly params: Readonly<Record<string, number>>;
+}
+
 function emitMaxPool(context: KernelContext<PoolGeometry>): void {
   const { window, stride, padding } = context.attributes;
   const padded = padding.some((side) => side > 0);
@@ -44,25 +56,15 @@ function emitMaxPool(context: KernelContext<PoolGeometry>): void {
         place = select(place, i32(${v} * ${window[1]}u + ${u}), better);
       }`;
   const visits = overWindow(window, visit);
-  if (context.gpu?.sharedMaxPool(context, visits)) return;
   const view = context.inputs[0]!;
   const [, channels, height, width] = view.shape as unknown as Four;
-  const [batch, , rows, columns] = context.shapes[0] as unknown as Four;
+  const [, , rows, columns] = context.shapes[0] as unknown as Four;
   const [y, index] = context.outputs;
-  const element = elementOf(view.value);
-  const asBytes = index!.dtype === "u8";
-  const length = batch * channels * rows * columns;
-  // Bytes are stored four at a time.
-  const neighbours = asBytes ? 4 : 1;
-  context.dispatch({
-    bindings: [
-      { name: "x", value: view.value, element, access: "read" },
-      { name: "y", value: y!, element, access: "write" },
-      { name: "index", value: index!, element: asBytes ? "u32" : "i32", access: "write" },
-    ],
+  const pool: MaxPool = {
+    visits,
+    element: elementOf(view.value),
+    bindings: [readOf("x", view.value), writeOf("y", y!), writeOf("index", index!)],
     params: {
-      length,
-      neighbours,
       channels,
       height,
       width,
@@ -76,6 +78,16 @@ function emitMaxPool(context: KernelContext<PoolGeometry>): void {
       pixelStride: view.strides[3]!,
       offset: view.offset,
     },
+  };
+  if (context.gpu?.sharedMaxPool(context, pool)) return;
+  const { element } = pool;
+  const asBytes = index!.dtype === "u8";
+  const { length } = y!;
+  // Bytes are stored four at a time.
+  const neighbours = asBytes ? 4 : 1;
+  context.dispatch({
+    bindings: pool.bindings,
+    params: { length, neighbours, ...pool.params },
     functions: `fn image_at(plane: u32) -> u32 {
   return p.offset + plane / p.channels * p.imageStride + plane % p.channels * p.channelStride;
 }`,
@@ -144,10 +156,8 @@ function emitGradient(context: Gradient, maximum: boolean): void {
   const planes = shape[0]! * shape[1]!;
   context.dispatch({
     bindings: [
-      { name: "dy", value: dy!, element: elementOf(dy!), access: "read" },
-      ...(maximum
-        ? [{ name: "index", value: index!, element: asBytes ? "u32" : "i32", access: "read" } as const]
-        : []),
+      readOf("dy", dy!),
+      ...maximum ? [readOf("index", index!)] : [],
       ...sink.bindings,
     ],
     params: {

@@ -7,45 +7,20 @@
 
 import type { PoolGeometry } from "../../../tensor/ops/pool2d.ts";
 import { onCores } from "../cores.ts";
-import { elementOf } from "../shader.ts";
-import type { Four } from "./shapes.ts";
+import type { MaxPool } from "./pool2d.ts";
+import { LANES } from "./shapes.ts";
 import type { KernelContext } from "./types.ts";
 
-/** Lanes of a workgroup. */
-const LANES = 256;
-
-/**
- * Emits the pooling; `visits` is code that leaves the largest element of the window at `top`, `left`, whose first stands at
- * `at`, in `best`, and which one it is in `place`. False: left to lanes on their own.
- */
-export function sharedMaxPool(context: KernelContext<PoolGeometry>, visits: string): boolean {
-  const { outputs: [y, index], attributes, inputs: [view], shapes, parallelism } = context;
+/** Emits the pooling. False: left to lanes on their own. */
+export function sharedMaxPool(
+  context: KernelContext<PoolGeometry>,
+  { visits, element, bindings, params }: MaxPool,
+): boolean {
+  const { outputs: [y, index], attributes: { stride }, parallelism } = context;
   if (onCores(parallelism) || index!.dtype !== "u8") return false;
-  const { stride, padding } = attributes;
-  const [, channels, height, width] = view!.shape as unknown as Four;
-  const [batch, , rows, columns] = shapes[0] as unknown as Four;
-  const element = elementOf(view!.value);
-  const length = batch * channels * rows * columns;
   context.dispatch({
-    bindings: [
-      { name: "x", value: view!.value, element, access: "read" },
-      { name: "y", value: y!, element, access: "write" },
-      { name: "index", value: index!, element: "u32", access: "write" },
-    ],
-    params: {
-      channels,
-      height,
-      width,
-      rows,
-      columns,
-      paddingTop: padding[0],
-      paddingLeft: padding[1],
-      imageStride: view!.strides[0]!,
-      channelStride: view!.strides[1]!,
-      lineStride: view!.strides[2]!,
-      pixelStride: view!.strides[3]!,
-      offset: view!.offset,
-    },
+    bindings,
+    params,
     functions:
       `var<workgroup> places: array<u32, ${LANES}>;\nconst BYTES = vec4<u32>(1u, 1u << 8u, 1u << 16u, 1u << 24u);`,
     body: `
@@ -68,7 +43,7 @@ export function sharedMaxPool(context: KernelContext<PoolGeometry>, visits: stri
     let first = 4u * lane;
     set_index(word, dot(vec4<u32>(places[first], places[first + 1u], places[first + 2u], places[first + 3u]), BYTES));
   }`,
-    invocations: length,
+    invocations: y!.length,
     workgroupSize: LANES,
     together: "workgroup",
   });

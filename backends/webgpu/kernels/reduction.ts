@@ -11,7 +11,7 @@ import { ELEMENT } from "../shader.ts";
 import type { PlanValue, View } from "../values.ts";
 import { timesOf } from "./multiples.ts";
 import type { DispatchKernel, KernelContext, KernelsOf } from "./types.ts";
-import { indexFunction, liesBeside, walkOver } from "./walk.ts";
+import { indexFunction, liesBeside, type Stage, stageBindings, walkOver } from "./walk.ts";
 
 /** How a reduction starts and goes on; `T` is the type it is computed in. */
 export interface Rule {
@@ -47,17 +47,6 @@ const LEAST_ELEMENTS = 32;
 const LONG = 1024;
 /** The most partials of a result: a core adds up so many sooner than it starts another dispatch. */
 const MOST_PARTIALS = 256;
-
-/** What is left to reduce. */
-export interface Stage {
-  readonly value: PlanValue;
-  readonly offset: number;
-  /** The axes of the results, and those that are reduced. */
-  readonly outer: View;
-  readonly inner: View;
-  /** Where partial winners stood, from the stage before. */
-  readonly places?: PlanValue;
-}
 
 function emitReduction(context: KernelContext<ReduceAttributes>, rule: Rule): void {
   const input = context.inputs[0]!;
@@ -129,12 +118,7 @@ function emitStage(
   const from = stage.places;
   const result = rule.index && target === context.outputs[0] ? "place" : "result";
   context.dispatch({
-    bindings: [
-      { name: "x", value, element, access: "read" },
-      { name: "y", value: target, element: ELEMENT[target.dtype], access: "write" },
-      ...(places ? [{ name: "places", value: places, element: "i32", access: "write" } as const] : []),
-      ...(from ? [{ name: "from_place", value: from, element: "i32", access: "read" } as const] : []),
-    ],
+    bindings: stageBindings(stage, target, places),
     params,
     functions: outer,
     body: `

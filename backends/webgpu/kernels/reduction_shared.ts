@@ -12,12 +12,11 @@ import { onCores } from "../cores.ts";
 import { ELEMENT } from "../shader.ts";
 import type { PlanValue } from "../values.ts";
 import { timesOf } from "./multiples.ts";
-import type { Rule, Stage } from "./reduction.ts";
+import type { Rule } from "./reduction.ts";
+import { LANES } from "./shapes.ts";
 import type { KernelContext } from "./types.ts";
-import { indexFunction, liesBeside, walkOver } from "./walk.ts";
+import { indexFunction, liesBeside, type Stage, stageBindings, walkOver } from "./walk.ts";
 
-/** Lanes of a workgroup: as many as every adapter has. */
-const LANES = 256;
 /** The fewest elements that are worth a lane, and of a part those that are worth it for each of its lanes. */
 const [LEAST_A_LANE, LEAST_A_PART] = [4, 16];
 /** So many results beside each other are read together. */
@@ -97,12 +96,7 @@ function emitTeams(
   const wins = rule.index !== undefined;
   const result = rule.index && target === context.outputs[0] ? "place" : "result";
   context.dispatch({
-    bindings: [
-      { name: "x", value, element, access: "read" },
-      { name: "y", value: target, element: ELEMENT[target.dtype], access: "write" },
-      ...(places ? [{ name: "places", value: places, element: "i32", access: "write" } as const] : []),
-      ...(from ? [{ name: "from_place", value: from, element: "i32", access: "read" } as const] : []),
-    ],
+    bindings: stageBindings(stage, target, places),
     params,
     functions: `${outer}
 var<workgroup> team_result: array<${type}, ${LANES}>;

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Binding, elementOf } from "../shader.ts";
+import { type Binding, readOf } from "../shader.ts";
 import { simplify, type View } from "../values.ts";
 import type { Product } from "./gemm_shared.ts";
 
@@ -38,7 +38,7 @@ export class RowLoads {
       shape.slice(axis + 1).reduce((a, b) => a * b, 1) !== this.#length || !/^f/.test(value.dtype)
     ) return undefined;
     const name = `row${this.bindings.length}`;
-    this.bindings.push({ name: `of_${name}`, value, element: elementOf(value), access: "read" });
+    this.bindings.push(readOf(`of_${name}`, value));
     this.params[`${name}_start`] = offset;
     this.params[`${name}_step`] = strides[axis]!;
     return `${this.#type}(${name})`;

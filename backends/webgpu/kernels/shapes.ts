@@ -1,5 +1,5 @@
 /**
- * Small words that the kernels of products share.
+ * Small words that kernels share.
  *
  * @module
  */
@@ -12,3 +12,6 @@ export type Axes = readonly [number, number, number];
 
 /** 0 to n - 1. */
 export const range = (n: number): number[] => [...Array(n).keys()];
+
+/** Lanes of a workgroup that puts together what they have: as many as every adapter has. */
+export const LANES = 256;

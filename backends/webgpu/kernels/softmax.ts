@@ -6,16 +6,10 @@
  */
 
 import type { NoAttributes } from "../../../tensor/mod.ts";
-import { type Element, elementOf } from "../shader.ts";
-import type { PlanValue } from "../values.ts";
+import { elementOf, readOf, writeOf } from "../shader.ts";
 import type { DispatchKernel, KernelContext, KernelsOf } from "./types.ts";
 
 type Context = KernelContext<NoAttributes>;
-
-const read = (name: string, value: PlanValue, element: Element = elementOf(value)) =>
-  ({ name, value, element, access: "read" }) as const;
-const write = (name: string, value: PlanValue) =>
-  ({ name, value, element: elementOf(value), access: "write" }) as const;
 
 /** Code that knows `largest`, `sum`, of the exponentials below it, and `label` of `row`. The largest begins not with -infinity,
  * from which there is no distance. */
@@ -32,8 +26,8 @@ function rowsOf(context: Context) {
   const [logits, labels] = context.inputs.map((view) => context.contiguous(view));
   const [batch, classes] = context.inputs[0]!.shape as readonly [number, number];
   return {
-    params: { batch, classes, parts: 1 },
-    bindings: [read("logits", logits!), read("labels", labels!, "i32")],
+    params: { batch, classes },
+    bindings: [readOf("logits", logits!), readOf("labels", labels!, "i32")],
   };
 }
 
@@ -43,7 +37,7 @@ function emitLoss(context: Context): void {
   const { batch } = params;
   const losses = context.temporary("f32", batch);
   context.dispatch({
-    bindings: [...bindings, write("losses", losses)],
+    bindings: [...bindings, writeOf("losses", losses)],
     params: { ...params, nan: 0x7fc00000 },
     body: `
   let row = i;${ROW}
@@ -56,7 +50,7 @@ function emitLoss(context: Context): void {
   });
   const output = context.outputs[0]!;
   context.dispatch({
-    bindings: [read("losses", losses), write("loss", output)],
+    bindings: [readOf("losses", losses), writeOf("loss", output)],
     params: { batch },
     body: `
   var sum = 0.0;
@@ -72,12 +66,12 @@ function emitGradient(context: Context): void {
   const output = context.outputs[0]!;
   const { params, bindings } = rowsOf(context);
   context.dispatch({
-    bindings: [...bindings, read("cotangent", cotangent), write("gradient", output)],
+    bindings: [...bindings, readOf("cotangent", cotangent), writeOf("gradient", output)],
     params,
     body: `
-  let row = i / p.parts;${ROW}
+  let row = i;${ROW}
   let factor = f32(cotangent(0u)) / f32(p.batch);
-  for (var c = i % p.parts; c < p.classes; c += p.parts) {
+  for (var c = 0u; c < p.classes; c++) {
     let at = row * p.classes + c;
     let probability = exp(f32(logits(at)) - largest) / sum;
     set_gradient(at, ${elementOf(output)}((probability - select(0.0, 1.0, i32(c) == label)) * factor));

@@ -7,19 +7,11 @@
 
 import type { NoAttributes } from "../../../tensor/mod.ts";
 import { onCores } from "../cores.ts";
-import { type Element, elementOf } from "../shader.ts";
-import type { PlanValue } from "../values.ts";
+import { elementOf, readOf, writeOf } from "../shader.ts";
+import { LANES } from "./shapes.ts";
 import type { KernelContext } from "./types.ts";
 
 type Context = KernelContext<NoAttributes>;
-
-/** Lanes of a workgroup. */
-const LANES = 256;
-
-const read = (name: string, value: PlanValue, element: Element = elementOf(value)) =>
-  ({ name, value, element, access: "read" }) as const;
-const write = (name: string, value: PlanValue) =>
-  ({ name, value, element: elementOf(value), access: "write" }) as const;
 
 /** Declares a function from what each lane has to what they have together. */
 const together = (name: string, combined: (a: string, b: string) => string) => `
@@ -61,7 +53,7 @@ function rowsOf(context: Context) {
   return {
     batch,
     params: { batch, classes },
-    bindings: [read("logits", logits!), read("labels", labels!, "i32")],
+    bindings: [readOf("logits", logits!), readOf("labels", labels!, "i32")],
     functions: MEMORY + LARGEST + SUM,
     invocations: batch * LANES,
     workgroupSize: LANES,
@@ -76,7 +68,7 @@ export function sharedCrossEntropy(context: Context): boolean {
   const losses = context.temporary("f32", batch);
   context.dispatch({
     ...rows,
-    bindings: [...rows.bindings, write("losses", losses)],
+    bindings: [...rows.bindings, writeOf("losses", losses)],
     params: { ...rows.params, nan: 0x7fc00000 },
     body: `${ROW}
   if (lane == 0u) {
@@ -89,7 +81,7 @@ export function sharedCrossEntropy(context: Context): boolean {
   });
   const output = context.outputs[0]!;
   context.dispatch({
-    bindings: [read("losses", losses), write("loss", output)],
+    bindings: [readOf("losses", losses), writeOf("loss", output)],
     params: { batch },
     functions: MEMORY + SUM,
     body: `
@@ -112,7 +104,7 @@ export function sharedCrossEntropyGradient(context: Context): boolean {
   const { batch: _, ...rows } = rowsOf(context);
   context.dispatch({
     ...rows,
-    bindings: [...rows.bindings, read("cotangent", cotangent), write("gradient", output)],
+    bindings: [...rows.bindings, readOf("cotangent", cotangent), writeOf("gradient", output)],
     body: `${ROW}
   let factor = f32(cotangent(0u)) / f32(p.batch);
   for (var c = lane; c < p.classes; c += ${LANES}u) {

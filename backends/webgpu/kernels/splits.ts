@@ -5,7 +5,7 @@
  * @module
  */
 
-import { elementOf } from "../shader.ts";
+import { elementOf, readOf } from "../shader.ts";
 import type { PlanValue } from "../values.ts";
 import type { Emitter, Sink } from "./types.ts";
 
@@ -53,7 +53,7 @@ export function targetsOf(
 /** Adds up the splits, in their order: the same bits every time. */
 function emitSum(emitter: Emitter, partial: PlanValue, splits: number, length: number, sink: Sink): void {
   emitter.dispatch({
-    bindings: [{ name: "partial", value: partial, element: "f32", access: "read" }, ...sink.bindings],
+    bindings: [readOf("partial", partial), ...sink.bindings],
     params: { ...sink.params, length, splits },
     functions: sink.functions,
     body: `

@@ -1,10 +1,36 @@
 /**
- * How reductions find the elements of views.
+ * How reductions find the elements of views: what a stage of one reads and writes, and in which order.
  *
  * @module
  */
 
-import { simplify, type View } from "../values.ts";
+import { type Binding, readOf, writeOf } from "../shader.ts";
+import { type PlanValue, simplify, type View } from "../values.ts";
+
+/** What is left to reduce. */
+export interface Stage {
+  readonly value: PlanValue;
+  readonly offset: number;
+  /** The axes of the results, and those that are reduced. */
+  readonly outer: View;
+  readonly inner: View;
+  /** Where partial winners stood, from the stage before. */
+  readonly places?: PlanValue;
+}
+
+/** The arrays of a stage, which puts its results into `target`, and the places of winners into `places` where others ask for them. */
+export function stageBindings(
+  { value, places: from }: Stage,
+  target: PlanValue,
+  places: PlanValue | undefined,
+): Binding[] {
+  return [
+    readOf("x", value),
+    writeOf("y", target),
+    ...places ? [writeOf("places", places)] : [],
+    ...from ? [readOf("from_place", from)] : [],
+  ];
+}
 
 /** Whether results are closer together in memory than what one is made of: then neighbouring lanes have those beside each other. */
 export function liesBeside(outer: View, inner: View): boolean {
