@@ -8,11 +8,12 @@ import { basename, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { minify, type MinifyOptions } from "terser";
 import { compact } from "./compact.ts";
-import { nameLocals, type Node } from "./mangle.ts";
+import { nameLocals } from "./mangle.ts";
 import { chooseNames } from "./names.ts";
 import { withPlainNamespaces } from "./namespaces.ts";
 import { neighbourly } from "./neighbours.ts";
 import { ordered } from "./order.ts";
+import { type Quoting, withTemplates } from "./quotes.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -103,6 +104,7 @@ async function minified(
     },
   });
   const asItIs = { ...module, compress: false, mangle: false } as const;
+  withTemplates(tree, (await treeOf("``", asItIs)).body[0]!.body);
   // A copy, since what was printed is of no use afterwards.
   const printed = async () => (await minify(tree.clone(true) as unknown as string, asItIs)).code!;
   await nameLocals(tree, printed);
@@ -116,10 +118,8 @@ async function minified(
 }
 
 /** The minifier's own tree, which its types do not know. */
-interface Tree extends Node {
-  /** A copy, with all that is in it. */
-  clone(deep: true): Tree;
-  readonly body: { readonly start: { readonly pos: number } }[];
+interface Tree extends Quoting {
+  readonly body: { readonly start: { readonly pos: number }; readonly body: Quoting }[];
 }
 
 async function treeOf(source: Parameters<typeof minify>[0], options: MinifyOptions): Promise<Tree> {

@@ -25,16 +25,16 @@ const sentences: Rule = (nodes) =>
   });
 
 /**
- * A shader's text between two insertions. Its first and its last line may go on there: they stay lines of their own. Spaces
- * round a sign mean nothing, but that `>` and `=`, or two `-`, would be one sign with none between: what is inserted may begin
- * or end with one.
+ * A shader's text between two insertions. Its first and its last line may go on there: they stay lines of their own, but for
+ * one that a sign has ended. Spaces round a sign mean nothing, but that `>` and `=`, or two `-`, would be one sign with none
+ * between: what is inserted may begin or end with one.
  */
 const shaders: Rule = ([program], source) =>
   textsOf(program!).map(({ start, end }) => {
     const bare = source.slice(start, end)
       .replaceAll(/ *\/\/[^\n]*(?=\n)/g, "")
-      .replaceAll(/(\n|\\n|^ )\s+/g, "$1")
-      .replaceAll(/(?<=[{};,(])\n(?!$)/g, "")
+      .replaceAll(/(\n|\\n|^(?= \s))\s+/g, "$1")
+      .replaceAll(/(?<=[{};,(])\n/g, "")
       .replaceAll(/ ?([-+*/%=!<>]=|&&|\|\||->|<<|>>|[+*/%<>&|,;:{}()?]) ?(?!=)/g, "$1")
       .replaceAll(/(?<=[\w)\]]) ?= ?(?!=)/g, "=")
       .replaceAll(/(?<=[\w)\]]) - (?=[\w(])/g, "-");

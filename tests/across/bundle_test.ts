@@ -10,6 +10,7 @@ import process from "node:process";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { gzipSync } from "node:zlib";
+import { minify } from "terser";
 import * as sources from "../../mod.ts";
 import { bundle, compacting } from "../../scripts/bundle.ts";
 import { alikeNames, placeholder } from "../../scripts/alike.ts";
@@ -17,17 +18,20 @@ import { compact } from "../../scripts/compact.ts";
 import { withPlainNamespaces } from "../../scripts/namespaces.ts";
 import { neighbourly } from "../../scripts/neighbours.ts";
 import { ordered } from "../../scripts/order.ts";
+import { type Quoting, withTemplates } from "../../scripts/quotes.ts";
 import "../kept.ts";
 import { root, run } from "./runtimes.ts";
 
 /** What there is, and a little; the aim is 45,000. */
-const MOST_BYTES = 46_200;
+const MOST_BYTES = 45_850;
+
+const AS_IT_IS = { module: true, ecma: 2020, compress: false, mangle: false } as const;
 
 const files = await bundle();
 const [{ code }, ...onDemand] = files;
 
 /** `fermi.js` has all exports of mod.ts; the files beside it come when a GPU that is no processor, tuning or Dawn asks for them. */
-test("bundle: fermi.js, with both backends, takes less than 46.2 kB gzipped, and what comes on demand is told", () => {
+test("bundle: fermi.js, with both backends, takes less than 45.85 kB gzipped, and what comes on demand is told", () => {
   const sizeOf = (text: string) => gzipSync(text, { level: 9 }).length;
   const bytes = sizeOf(code);
   const others = onDemand.map(({ name, code }) => ({ name, bytes: sizeOf(code) }));
@@ -201,7 +205,7 @@ test("bundle: all variants of the products compute the same in sources that were
 test("bundle: of a shader, comments and indentation go; of a declaration, its sentence", () => {
   const shader =
     "const a = `\n  let x = 1u - z; // one\n  // two ${n}\n}\n  let y: vec4<f32> = x - -x;\n`;\n";
-  const bare = "let a = `\nlet x=1u-z;//two ${n}\n}let y:vec4<f32> = x - -x;\n`;\n";
+  const bare = "let a = `\nlet x=1u-z;//two ${n}\n}let y:vec4<f32> = x - -x;`;\n";
   assert.equal(compact("backends/webgpu/kernels/a.ts", shader), bare);
   assert.equal(compact("backends/webgpu/plan.ts", shader), shader.replace("const", "let"));
   const declarations = 'let a = { name: "a", doc: "b" }; let c = elementwise("c", "d", e);\n';
@@ -249,6 +253,19 @@ test("bundle: variables in like places have one name, and no two that meet", () 
   assert.deepEqual(alikeNames(text, locals, ["e", "e", "r", "t"], new Set(["e"])), ["e", "e", "r", "t"]);
   const top = locals.map((each) => ({ ...each, definition: { ...definition, global: true } }));
   assert.deepEqual(alikeNames(text, top, ["e", "e", "r", "t"], new Set()), ["e", "e", "r", "t"]);
+});
+
+test("bundle: strings are templates, but where the language wants a string", async () => {
+  const source = 'import a from"./a.js";var b={"b-c":"`${d}\\n"+a};import("./e.js");export{b as"f g"};';
+  const treeOf = async (text: string) => {
+    const format = { ast: true, code: false } as object;
+    return (await minify(text, { ...AS_IT_IS, format }) as unknown as { ast: Quoting }).ast;
+  };
+  const tree = await treeOf(source);
+  const { body: [template] } = await treeOf("``") as unknown as { body: [{ body: Quoting }] };
+  withTemplates(tree, template.body);
+  const { code } = await minify(tree as unknown as string, AS_IT_IS);
+  assert.equal(code, source.replace('"`${d}\\n"', () => "`\\`\\${d}\\n`"));
 });
 
 test("bundle: functions stand beside those most like them, and nothing else moves", () => {
