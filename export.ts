@@ -25,13 +25,14 @@ async function main(args: readonly string[]): Promise<void> {
   const [path] = command.args;
   const { to, pixels } = command.opts<Flags>();
   const model = await readModel(path!);
-  const { bytes, format } = exportModel(model, to, { pixels });
+  const { bytes, format, warning } = exportModel(model, to, { pixels });
   await writeWhole(to, bytes);
   const parameters = summarise(model.table).parameters.toLocaleString("en-US");
   const size = `${bytes.length.toLocaleString("en-US")} bytes`;
   process.stdout.write(
     `${to}: ${model.name} of ${model.path}, ${parameters} parameters, ${size} (${format})\n`,
   );
+  if (warning !== undefined) process.stderr.write(`${to}: ${warning}\n`);
 }
 
 await runProgram(main, () => "deno run -P=write export.ts MODEL --to=FILE");

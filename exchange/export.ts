@@ -5,11 +5,12 @@
  */
 
 import { encodeSafetensors } from "../data/safetensors.ts";
+import { models, vary } from "../nn/mod.ts";
 import { UsageError } from "../train/usage_error.ts";
-import { metadataOf, type Model } from "./model.ts";
+import { encodeModelFile, metadataOf, type Model } from "./model.ts";
 import { encodeOnnx, OPSET } from "./onnx.ts";
-import { scalingOf } from "./preprocessing.ts";
-import { toTorchvision } from "./torchvision.ts";
+import { formatPreprocessing, scalingOf } from "./preprocessing.ts";
+import { CENTRED, plainPreprocessing, toTorchvision } from "./torchvision.ts";
 import { toStored } from "./weights.ts";
 
 /** A file to be written. */
@@ -17,6 +18,8 @@ export interface ExportedFile {
   readonly bytes: Uint8Array;
   /** What it is, in words. */
   readonly format: string;
+  /** What whoever uses it has to know, and cannot see. */
+  readonly warning?: string;
 }
 
 /** What the file is to be. */
@@ -33,20 +36,36 @@ export interface ExportOptions {
  */
 export function exportModel(model: Model, name: string, { pixels }: ExportOptions): ExportedFile {
   const { table, weights } = model;
-  const metadata = metadataOf(model);
   if (/\.onnx$/i.test(name)) {
     const scaling = pixels ? scalingOf(model) : undefined;
-    return { bytes: encodeOnnx(table, weights, { metadata, scaling }), format: `ONNX, opset ${OPSET}` };
+    const bytes = encodeOnnx(table, weights, { metadata: metadataOf(model), scaling });
+    return { bytes, format: `ONNX, opset ${OPSET}` };
   }
   if (!/\.safetensors$/i.test(name)) {
     throw new UsageError(`--to names a file that ends in .onnx or .safetensors, got ${name}`);
   }
   if (pixels) throw new UsageError("--pixels is about ONNX files: leave it out");
-  const stored = new Map([...weights].map(([name, weight]) => [name, toStored(weight)]));
-  const torchvision = model.name === "alexnet_owt";
-  return {
-    // PyTorch's own programs look for `format`.
-    bytes: encodeSafetensors(torchvision ? toTorchvision(stored) : stored, { format: "pt", ...metadata }),
-    format: `safetensors, ${torchvision ? "torchvision's names" : "our names"}`,
-  };
+  if (isTorchvisions(model)) return exportTorchvision(model);
+  return { bytes: encodeModelFile(model, FORMAT), format: "safetensors, our names" };
+}
+
+/** PyTorch's own programs look for it. */
+const FORMAT = { format: "pt" } as const;
+
+/** Whether torchvision's class computes what the network does: with other pooling the weights would load all the same. */
+function isTorchvisions({ name, variation }: Model): boolean {
+  return name === "alexnet_owt" && vary(models[name], variation) === models[name];
+}
+
+/** A state dict has no place for a mean image: its class would refuse one more tensor. */
+function exportTorchvision(model: Model): ExportedFile {
+  const { path, mean, preprocessing = plainPreprocessing(model.table) } = model;
+  const stored = new Map([...model.weights].map(([name, weight]) => [name, toStored(weight)]));
+  const seen = mean ? CENTRED : { preprocessing: formatPreprocessing(preprocessing) };
+  const bytes = encodeSafetensors(toTorchvision(stored), { ...FORMAT, ...metadataOf(model), ...seen });
+  const format = "safetensors, torchvision's names";
+  if (!mean) return { bytes, format };
+  const what =
+    "the network sees images from 0 to 255 minus their mean image, which torchvision's names have no place for";
+  return { bytes, format, warning: `${what}: it is input.mean in ${path}` };
 }

@@ -10,7 +10,7 @@ import { encodeSafetensors } from "../data/safetensors.ts";
 import { forClasses, type ModelName, models, type ModelTable, type Variation, vary } from "../nn/mod.ts";
 import { MANIFEST, MEAN, MODEL, type ModelFile, parametersOf, readModelFile } from "../train/checkpoint.ts";
 import { formatPreprocessing, parseObject, parsePreprocessing, type Preprocessing } from "./preprocessing.ts";
-import { fromTorchvision, isTorchvision, torchvisionPreprocessing } from "./torchvision.ts";
+import { fromTorchvision, isCentred, isTorchvision, torchvisionPreprocessing } from "./torchvision.ts";
 import { checkWeights, toStored, toWeight, type Weight, type Weights } from "./weights.ts";
 
 /** A trained network. */
@@ -49,8 +49,16 @@ async function fileIn(path: string): Promise<string> {
   return await has(MODEL) && !await has(MANIFEST) ? join(path, MODEL) : path;
 }
 
-/** A model of torchvision's, whose file says nothing of what its published weights were trained on. */
+/**
+ * A model of torchvision's, whose file says nothing of what its published weights were trained on; one that was written here
+ * does.
+ */
 function torchvisionModel({ path, tensors, metadata }: ModelFile): Model {
+  if (isCentred(metadata)) {
+    throw new DataError(
+      `${path}: its network sees images minus a mean image, which it does not have: use what it was exported from`,
+    );
+  }
   const weights = weightsOf(fromTorchvision(tensors, path), path);
   const notes = { preprocessing: formatPreprocessing(torchvisionPreprocessing), ...metadata };
   return finish(path, "alexnet_owt", {}, weights, notes);
@@ -127,9 +135,9 @@ export function metadataOf(
   };
 }
 
-/** The file of a network under our names, which `readModel` reads. */
-export function encodeModelFile(model: Model): Uint8Array {
+/** The file of a network under our names, which `readModel` reads; it may say more. */
+export function encodeModelFile(model: Model, more: Readonly<Record<string, string>> = {}): Uint8Array {
   const tensors = new Map([...model.weights].map(([name, weight]) => [name, toStored(weight)]));
   if (model.mean) tensors.set(MEAN, toStored(model.mean));
-  return encodeSafetensors(tensors, metadataOf(model));
+  return encodeSafetensors(tensors, { ...more, ...metadataOf(model) });
 }

@@ -6,6 +6,7 @@
  */
 
 import { DataError } from "../data/dataset.ts";
+import type { ModelTable } from "../nn/mod.ts";
 import type { Preprocessing } from "./preprocessing.ts";
 
 /** Our layers, and where torchvision's two sequences have them. */
@@ -33,6 +34,19 @@ export const torchvisionPreprocessing: Preprocessing = {
   mean: [0.485, 0.456, 0.406],
   std: [0.229, 0.224, 0.225],
 };
+
+/** What networks see that were trained here on images without statistics, x / 255 - 0.5, in torchvision's words. */
+export function plainPreprocessing({ input: [channels, height] }: ModelTable): Preprocessing {
+  return { resize: height, mean: Array(channels).fill(0.5), std: Array(channels).fill(1) };
+}
+
+/** In a file's metadata: the network sees images minus a mean image, which is not there. */
+export const CENTRED = { input: "0 to 255, minus a mean image" } as const;
+
+/** Whether a file's metadata say so. */
+export function isCentred({ input }: Readonly<Record<string, string>>): boolean {
+  return input === CENTRED.input;
+}
 
 /** Whether a file's tensors are named as torchvision names them. */
 export function isTorchvision(names: Iterable<string>): boolean {

@@ -8,6 +8,7 @@ import { after, test } from "node:test";
 import sharp from "sharp";
 import { DataError, encodeSafetensors, parseSafetensors, type StoredTensor } from "../../data/mod.ts";
 import { readClassNames } from "../../exchange/class_names.ts";
+import { exportModel } from "../../exchange/export.ts";
 import { encodeModelFile, type Model, readModel } from "../../exchange/model.ts";
 import { fromTorchvision, toTorchvision } from "../../exchange/torchvision.ts";
 import { buildWith, toStored, toWeight, type Weights } from "../../exchange/weights.ts";
@@ -175,6 +176,56 @@ test("exchange: our names for what torchvision has no network of, theirs for ale
   const ours = fromTorchvision(theirs, "fixture");
   assert.equal(ours.get("fc7.bias"), "classifier.4.bias");
   assert.deepEqual([...toTorchvision(ours)], [...theirs]);
+});
+
+test("exchange: what a network sees of images goes out with its weights, or it is said that it does not", async () => {
+  for (const [way, parts] of Object.entries(WAYS)) {
+    const model = { ...mini, ...parts, classNames: CLASSES };
+    const { bytes, warning } = exportModel(model, "out.safetensors", { pixels: false });
+    const path = at(`${way}-out.safetensors`);
+    await writeFile(path, bytes);
+    assert.deepEqual(await readModel(path), { ...model, path });
+    assert.equal(warning, undefined);
+  }
+  // Of a large network only the names count here.
+  const layers = ["conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7", "fc8"];
+  const small = { shape: [1], data: Float32Array.of(1) };
+  const weights = new Map(layers.flatMap((name) => [[`${name}.weight`, small], [`${name}.bias`, small]]));
+  const owt: Model = {
+    path: "run/step-1",
+    name: "alexnet_owt",
+    variation: {},
+    table: nn.models.alexnet_owt,
+    weights,
+  };
+  const exported = (parts: Partial<Model>) => {
+    const { bytes, warning } = exportModel({ ...owt, ...parts }, "out.safetensors", { pixels: false });
+    const { tensors, metadata } = parseSafetensors(bytes, "out");
+    return { bytes, warning, metadata, names: [...tensors.keys()] };
+  };
+  const theirs = [...toTorchvision(new Map(weights)).keys()];
+
+  const plain = exported({});
+  const half = { resize: 224, mean: [0.5, 0.5, 0.5], std: [1, 1, 1] };
+  assert.deepEqual([plain.names, plain.warning], [theirs, undefined]);
+  assert.deepEqual(JSON.parse(plain.metadata["preprocessing"]!), half);
+  const { metadata } = exported({ preprocessing: { ...half, resize: 256 } });
+  assert.deepEqual(JSON.parse(metadata["preprocessing"]!), { ...half, resize: 256 });
+
+  const mean = { shape: [3, 256, 256], data: new Float32Array(3 * 256 * 256) };
+  const centred = exported({ mean });
+  assert.deepEqual(centred.names, theirs);
+  assert.match(centred.warning!, /minus their mean image, .*: it is input\.mean in run\/step-1$/);
+  await writeFile(at("centred-out.safetensors"), centred.bytes);
+  await assert.rejects(readModel(at("centred-out.safetensors")), {
+    name: "DataError",
+    message: /out\.safetensors: its network sees images minus a mean image, which it does not have: use what/,
+  });
+
+  assert.deepEqual(exported({ variation: { activation: "relu", towers: 2 } }).names, theirs);
+  // Its class would take these weights, and compute something else.
+  const varied = exported({ variation: { pool: "plain" } });
+  assert.deepEqual([varied.names, varied.metadata["network"]], [[...weights.keys()], `{"pool":"plain"}`]);
 });
 
 test("exchange: weights in fewer or more bits", () => {
