@@ -132,8 +132,8 @@ export async function makeFolder<T>(path: string, fill: (temporary: string) => P
   }
 }
 
-/** A folder cannot be renamed over another one: that one is put aside for the moment in between. */
-const ASIDE = ".aside";
+/** A folder cannot be renamed over another one: that one is put aside for the moment in between, by this ending. */
+export const ASIDE = ".aside";
 
 async function putAside(path: string): Promise<void> {
   const { rename } = await import("node:fs/promises");

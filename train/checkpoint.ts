@@ -9,7 +9,7 @@
 import { DataError, parseSafetensors, type Safetensors, type StoredTensor } from "../data/mod.ts";
 import { listFolder, readPath } from "../data/files.ts";
 import { refuseInUse } from "../data/folder_lock.ts";
-import type { FileNote } from "../data/whole_files.ts";
+import { ASIDE, type FileNote } from "../data/whole_files.ts";
 import type { Parameter } from "../tensor/mod.ts";
 import { HISTORY, History } from "./history.ts";
 import { type Manifest, parseManifest } from "./manifest.ts";
@@ -35,14 +35,27 @@ export function stepOf(name: string): number | undefined {
   return digits === undefined ? undefined : Number(digits);
 }
 
-/** The steps of the checkpoints in a folder, the newest first; none where there is no such folder. */
+/**
+ * The steps of the checkpoints in a folder, the newest first; none where there is no such folder. One that a killed process had
+ * put aside, for another one of the same step that never got the name, is one of them.
+ */
 export async function checkpointsIn(folder: string): Promise<number[]> {
   const { readdir } = await import("node:fs/promises");
   const names = await readdir(folder).catch((error: { code?: string }) => {
     if (error.code === "ENOENT") return [];
     return listFolder(folder);
   });
-  return names.flatMap((name) => stepOf(name) ?? []).sort((a, b) => b - a);
+  const steps = names.flatMap((name) =>
+    stepOf(name.endsWith(ASIDE) ? name.slice(0, -ASIDE.length) : name) ?? []
+  );
+  return [...new Set(steps)].sort((a, b) => b - a);
+}
+
+/** Where the files of a checkpoint are: in the folder of its name, or where it was put aside. */
+async function placeOf(path: string): Promise<string> {
+  const { stat } = await import("node:fs/promises");
+  const isThere = (name: string) => stat(name).then(() => true, () => false);
+  return !await isThere(path) && await isThere(path + ASIDE) ? path + ASIDE : path;
 }
 
 /** A checkpoint that was read and found whole. */
@@ -135,13 +148,14 @@ async function isWhole(folder: string, step: number, anew: boolean): Promise<boo
 async function readCheckpoint(folder: string, step: number, anew: boolean): Promise<Checkpoint> {
   const { join } = await import("node:path");
   const path = join(folder, checkpointName(step));
-  const manifest = await readManifest(path);
+  const place = await placeOf(path);
+  const manifest = await readManifest(place);
   if (manifest.position.step !== step) {
     throw new DataError(`${path}: is the checkpoint after ${manifest.position.step} steps`);
   }
   const read = async (name: string) => {
-    const bytes = await readChecked(join(path, name), manifest.files[name]);
-    return parseSafetensors(bytes, join(path, name));
+    const bytes = await readChecked(join(place, name), manifest.files[name]);
+    return parseSafetensors(bytes, join(place, name));
   };
   const [model, state] = [await read(MODEL), await read(STATE)];
   const file = join(folder, HISTORY);
@@ -208,7 +222,7 @@ export interface ModelFile extends Safetensors {
  */
 export async function readModelFile(path: string): Promise<ModelFile> {
   const { stat } = await import("node:fs/promises");
-  const isFolder = await stat(path).then((found) => found.isDirectory(), () => false);
+  const isFolder = await stat(await placeOf(path)).then((found) => found.isDirectory(), () => false);
   if (!isFolder) return { path, ...parseSafetensors(await readPath(path), path) };
   const { folder, step, named } = await locate(path);
   try {
@@ -225,7 +239,7 @@ export async function readModelFile(path: string): Promise<ModelFile> {
 
 async function readModelOf(folder: string, step: number) {
   const { join } = await import("node:path");
-  const own = join(folder, checkpointName(step));
+  const own = await placeOf(join(folder, checkpointName(step)));
   const manifest = await readManifest(own);
   const path = join(own, MODEL);
   const tensors = parseSafetensors(await readChecked(path, manifest.files[MODEL]), path);

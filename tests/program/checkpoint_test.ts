@@ -298,6 +298,27 @@ test("checkpoints: what killed processes have left is swept away or put back, an
   assert.deepEqual((await readdir(folder)).sort(), names);
 });
 
+test("checkpoints: one that lost its name when its process was killed is there all the same", async () => {
+  const folder = await copyOfRun();
+  for (const step of [6, 8]) await rm(join(folder, `step-${step}`), { recursive: true });
+  for (const step of [2, 4]) await rename(join(folder, `step-${step}`), join(folder, `step-${step}.aside`));
+  // Nor does another run begin there, which would delete it.
+  await assert.rejects(run({ folder }), /^UsageError: .* has the checkpoints of another run/);
+  for (const path of [folder, join(folder, "step-4")]) {
+    const { manifest, model } = await openCheckpoint(path);
+    assert.equal(manifest.position.step, 4);
+    const { path: file, tensors } = await readModelFile(join(folder, "step-4"));
+    assert.deepEqual([file, tensors], [join(folder, "step-4.aside", "model.safetensors"), model.tensors]);
+  }
+  await run({ folder }, folder);
+  const [before, now] = [await openCheckpoint(made), await openCheckpoint(folder)];
+  assert.deepEqual([now.model, now.state], [before.model, before.state]);
+  assert.deepEqual((await readdir(folder)).sort(), [
+    "history.jsonl",
+    ...[2, 4, 6, 8].map((step) => `step-${step}`),
+  ]);
+});
+
 test("checkpoints: a run begins where there are none, and where it can write", async () => {
   await assert.rejects(run({ folder: made }), (error) => error instanceof UsageError);
   const file = join(await newFolder(), "file");
