@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { batches, type Dataset, fashionMnist, synthetic, take } from "../data/mod.ts";
+import { batches, type Dataset, fashionMnist, inMemory, synthetic, take } from "../data/mod.ts";
 import { type Device, foldIn, gradients, nn, Parameter, randomKey, SGD, tensor } from "../mod.ts";
 import {
   Evaluator,
@@ -189,6 +189,55 @@ test("evaluation: every image counts once, whatever the batch", async () => {
     assert.equal(one.accuracy, many.accuracy);
     assert(Math.abs(one.loss - seven.loss) < 1e-6 * one.loss);
     assert(Math.abs(one.loss - many.loss) < 1e-6 * one.loss);
+  }
+});
+
+test("evaluation: of equal scores the first class ranks first, in both errors, and NaN is an error", async () => {
+  const [classes, size] = [12, 12];
+  // One image a class, all of which get the same scores.
+  const split = inMemory(
+    new Uint8Array(classes * size),
+    Uint8Array.from({ length: classes }, (_, k) => k),
+    size,
+  );
+  const descending = Array.from({ length: classes }, (_, k) => -k);
+  const both = [1, 10] as const;
+  // Ten crops average what softmax gives, which is NaN for a whole row or open.
+  const rows: [what: string, scores: number[], crops: readonly (1 | 10)[]][] = [
+    ["all equal", descending.map(() => 0.5), both],
+    ["pairs", descending.map((_, k) => -(k >> 1)), both],
+    ["ties across the fifth place", [3, 1, 4, 1, 5, 1, 1, 2, 1, 0, 1, -1], both],
+    ["the largest at the end, twice", [...descending.slice(0, 10), 7, 7], both],
+    ["infinities", descending.map((score, k) => k % 3 === 1 ? -Infinity : score), [1]],
+    ["one NaN", descending.map((score, k) => k === 3 ? NaN : score), [1]],
+    ["nothing but NaN", descending.map(() => NaN), both],
+  ];
+  for (const device of all) {
+    for (const [what, scores, ways] of rows) {
+      const bias = () => tensor(scores, { device });
+      const layer = new nn.Linear(size, classes, {
+        key: randomKey(1, { device }),
+        weight: nn.init.constant(0),
+        bias,
+      });
+      const model = new nn.Sequential({ flatten: new nn.Flatten(), layer });
+      // A NaN is ahead of all, and all are ahead of it.
+      const ranks = scores.map((own, label) =>
+        scores.filter((score, k) => k !== label && !(score < own || score === own && k > label)).length
+      );
+      const share = (places: number) => ranks.filter((rank) => rank < places).length / classes;
+      for (const crops of ways) {
+        const options = { model, device, split, shape: [1, 3, 4], classes, crops, batch: 50 } as const;
+        const evaluator = new Evaluator(options);
+        const { accuracy, top5Error } = await evaluator.run();
+        assert.deepEqual(
+          [accuracy, top5Error],
+          [share(1), 1 - share(5)],
+          `${what}, ${crops}, ${device.name}`,
+        );
+        evaluator.dispose();
+      }
+    }
   }
 });
 

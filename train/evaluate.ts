@@ -8,20 +8,20 @@ import { type NonFinite, traceNonFinite } from "../debug/trace_non_finite.ts";
 import { batches, type Dataset, type EvalCrops, ImageInput, type Split } from "../data/mod.ts";
 import type { Module } from "../nn/mod.ts";
 import {
-  argmax,
+  arange,
   cast,
   type Device,
+  equal,
   InputSlot,
   less,
   logSoftmax,
-  oneHot,
   type Tensor,
   where,
 } from "../tensor/mod.ts";
 import { Pipeline } from "./pipeline.ts";
 import type { TrainPrecision } from "./step.ts";
 
-/** How well a network does on a split. */
+/** How well a network does on a split. Of equal scores that of the first class counts as the largest. */
 export interface Evaluation {
   /** The fraction of the images whose largest score is that of their class. */
   readonly accuracy: number;
@@ -133,16 +133,19 @@ export class Evaluator {
 
   /** Of each image of the batch the cross-entropy, whether its class has the largest score, and one of the five largest. */
   #measure(): { readonly losses: Tensor; readonly correct: Tensor; readonly amongFive: Tensor | null } {
-    const { model, classes, crops = 1, precision = "f32" } = this.#options;
+    const { model, device, classes, crops = 1, precision = "f32" } = this.#options;
     const logits = cast(model.forward(cast(this.#input.test(this.#images, crops), precision)), "f32");
     const logarithms = logSoftmax(logits);
     const scores = crops === 1 ? logits : logMean(logarithms, crops);
-    const isClass = oneHot(this.#labels, classes, { dtype: "bool" });
+    const [label, index] = [this.#labels.reshape([this.#batch, 1]), arange(classes, { device })];
+    const isClass = equal(label, index);
     const losses = where(isClass, crops === 1 ? logarithms : scores, 0).sum({ axis: 1 }).neg();
-    const correct = argmax(scores, { axis: 1 }).equal(this.#labels);
-    // Of classes with the same score the image's own counts as the last.
+    // Both errors count the classes behind the image's own, among equal scores those with a higher index, as argmax takes
+    // the first. Nothing is behind a NaN, and a NaN is behind nothing: beside one no class is the first.
     const own = where(isClass, scores, 0).sum({ axis: 1, keepDims: true });
-    const behind = less(scores, own).cast("i32").sum({ axis: 1 });
+    const isBehind = where(equal(scores, own), less(label, index), less(scores, own));
+    const behind = isBehind.cast("i32").sum({ axis: 1 });
+    const correct = behind.equal(classes - 1);
     return { losses, correct, amongFive: this.#ranks ? behind.greater(classes - 6) : null };
   }
 
