@@ -15,6 +15,7 @@ import {
   type TrainEvent,
   TrainingStep,
 } from "../train/mod.ts";
+import { startOf } from "../train/start_event.ts";
 import { devices } from "./devices.ts";
 import { fill, loadTrajectory } from "./fixtures/mod.ts";
 
@@ -239,6 +240,32 @@ test("evaluation: of equal scores the first class ranks first, in both errors, a
       }
     }
   }
+});
+
+test("job: the start tells whose weights a network starts with", async () => {
+  const measured = {
+    parameters: 1,
+    dataset: "synthetic",
+    trainImages: 1,
+    testImages: 1,
+    backend: "cpu",
+    device: "a device",
+    augment: "none",
+    stepsPerEpoch: 1,
+    steps: 1,
+  } as const;
+  const told = async (model: nn.ModelName, init?: nn.InitName) => {
+    const job = await prepareJob({ model, dataset: "synthetic", seed: 0, recipe: { init } });
+    return startOf(job, measured).init;
+  };
+  const models = ["alexnet", "alexnet_mini", "alexnet_owt", "lenet5"] as const;
+  assert.deepEqual(await Promise.all(models.map((model) => told(model))), [
+    "paper",
+    "he",
+    "pytorch",
+    "paper",
+  ]);
+  assert.deepEqual(await Promise.all(models.map((model) => told(model, "he"))), Array(4).fill("he"));
 });
 
 test("job: reports as JSON lines and as text", async () => {

@@ -5,14 +5,14 @@
  */
 
 import type { AugmentName, Dataset, EvalCrops, ImageInput } from "../data/mod.ts";
-import type { Sequential, Variation } from "../nn/mod.ts";
+import type { InitName, Sequential, Variation } from "../nn/mod.ts";
 import type { Device } from "../tensor/mod.ts";
 import type { CompareEvent } from "./comparison.ts";
 import type { Recipe } from "./recipes.ts";
 import type { TrainPrecision } from "./step.ts";
 
 /** The run begins. */
-export interface StartEvent extends Recipe {
+export interface StartEvent extends Omit<Recipe, "init"> {
   /** Which event this is. */
   readonly event: "start";
   /** The name of the network. */
@@ -33,6 +33,8 @@ export interface StartEvent extends Recipe {
   readonly seed: number;
   /** What the network computes in. */
   readonly precision: TrainPrecision;
+  /** How weights start. */
+  readonly init: InitName | "pytorch";
   /** How training images are varied. */
   readonly augment: AugmentName;
   /** What the network has instead of what was published, where anything. */

@@ -105,7 +105,11 @@ const RECIPE: readonly FlagRow[] = [
   { flag: "--momentum <fraction>", text: "momentum", parse: fraction },
   { flag: "--weight-decay <rate>", text: "weight decay", parse: decay },
   { flag: "--dropout <fraction>", text: "probability of dropout", parse: fraction },
-  { flag: "--init <name>", text: "how weights start", choices: ["paper", "he"] },
+  {
+    flag: "--init <name>",
+    text: "how weights start: as in the network's paper, alexnet_owt as in PyTorch, or He's",
+    choices: ["paper", "he"],
+  },
   {
     flag: "--augment <how>",
     text: "vary training images by random crops that are mirrored, and by their colours",

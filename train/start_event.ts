@@ -34,6 +34,8 @@ export function startOf({ settings, recipe, from, tune }: Job, measured: Measure
     seed,
     precision,
     ...recipe,
+    // What this network's table has where others have their paper's.
+    ...model === "alexnet_owt" && recipe.init === "paper" && { init: "pytorch" },
     ...network && { network },
     epochs: Math.ceil(measured.steps / measured.stepsPerEpoch),
     evalCrops,
