@@ -5,7 +5,7 @@
  */
 
 import type { Spec } from "./declare.ts";
-import { type Device, getDefaultDevice } from "./device.ts";
+import { type Device, expectSupport, getDefaultDevice } from "./device.ts";
 import {
   ALL_DTYPES,
   convert,
@@ -141,9 +141,7 @@ export function checkData(
   if (!ALL_DTYPES.includes(dtype)) {
     throw new TypeError(`${name}: expects a dtype of ${ALL_DTYPES.join(", ")}, got ${dtype}`);
   }
-  if (!options.device.supports(dtype)) {
-    throw new TypeError(`${name}: ${options.device.name} does not support ${dtype}`);
-  }
+  expectSupport(name, options.device, dtype);
   const shape = [
     ...checkShape(name, options.shape ?? (ArrayBuffer.isView(data) ? [flat.length] : nestedShape(data))),
   ];

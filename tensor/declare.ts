@@ -7,7 +7,7 @@
 
 import type { DType } from "./dtype.ts";
 import { onBehalfOf, type Provenance, provenanceNow } from "./provenance.ts";
-import { type Shape, show } from "./shape.ts";
+import { sameShape, type Shape, show } from "./shape.ts";
 import { Tensor } from "./tensor.ts";
 
 /**
@@ -240,6 +240,13 @@ export function definitionOf(node: GraphNode): readonly Tensor[] {
 export function expectDType(op: string, spec: Spec, dtypes: readonly DType[], what = "a tensor"): void {
   if (!dtypes.includes(spec.dtype)) {
     throw new TypeError(`${op}: expects ${what} of ${dtypes.join(", ")}, got ${spec.dtype}`);
+  }
+}
+
+/** Throws unless `spec` has this shape. */
+export function expectShape(op: string, spec: Spec, shape: Shape, what: string): void {
+  if (!sameShape(spec.shape, shape)) {
+    throw new TypeError(`${op}: expects ${what} ${show(shape)}, got ${show(spec.shape)}`);
   }
 }
 

@@ -346,6 +346,11 @@ function staleAmong(roots: readonly Tensor[]): State | undefined {
   return leaves.map(staleState).find((state) => state !== null) ?? undefined;
 }
 
+/** Throws unless tensors of this dtype can be made on the device. */
+export function expectSupport(op: string, device: Device, dtype: DType): void {
+  if (!device.supports(dtype)) throw new TypeError(`${op}: ${device.name} does not support ${dtype}`);
+}
+
 let defaultDevice: Device | null = null;
 
 /**

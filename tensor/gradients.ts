@@ -46,7 +46,11 @@ export function gradients(y: Tensor, xs: readonly Tensor[]): Tensor[] {
   checkFresh(root, targets, operands);
   const seed = ones(root.shape, { dtype: root.dtype, device: root.device });
   const found = backpropagate(new Map([[root, seed]]), targets, operands);
-  return xs.map((x, i) => found[i] ?? zeros(x.shape, { dtype: x.dtype, device: x.device }));
+  return xs.map((x, i) => found[i] ?? zerosLike(x));
+}
+
+function zerosLike({ shape, dtype, device }: Tensor): Tensor {
+  return zeros(shape, { dtype, device });
 }
 
 /** Throws when a gradient would have to be computed from a content that is gone. */
@@ -126,8 +130,7 @@ function differentiate(node: GraphNode, cotangents: readonly (Tensor | null)[]):
   if (op.gradient === null) return [];
   if (op.gradient === undefined) return throughDefinition(node, cotangents);
   // A rule may rely on the gradient at the first output; where only others arrived, it is zero.
-  const cotangent = cotangents[0] ??
-    zeros(outputs[0]!.shape, { dtype: outputs[0]!.dtype, device: outputs[0]!.device });
+  const cotangent = cotangents[0] ?? zerosLike(outputs[0]!);
   const rule = op.gradient;
   const result = onBehalfOf(
     node,

@@ -149,12 +149,7 @@ export function sides(op: string, padding: Padding): Sides {
     );
   }
   const [top, left, bottom = top, right = left] = list as Sides;
-  for (const each of [top, left, bottom, right]) {
-    if (!Number.isInteger(each) || each < 0) {
-      throw new RangeError(`${op}: padding must be a whole number from 0, got ${each}`);
-    }
-  }
-  return [top, left, bottom, right];
+  return [...pair(op, "padding", [top, left], 0), ...pair(op, "padding", [bottom, right], 0)];
 }
 
 /** How many windows fit along an axis of an image: floor((size + pads - reach) / stride) + 1. */

@@ -5,7 +5,7 @@
  */
 
 import type { GraphNode, Spec } from "./declare.ts";
-import type { Device } from "./device.ts";
+import { type Device, expectSupport } from "./device.ts";
 import { type DType, type HostArray, hostArray } from "./dtype.ts";
 import * as elementwise from "./ops/elementwise/mod.ts";
 import * as indexing from "./ops/indexing.ts";
@@ -144,9 +144,7 @@ export class Tensor {
    */
   to(device: Device): Tensor {
     if (device === this.device) return this;
-    if (!device.supports(this.dtype)) {
-      throw new TypeError(`to: ${device.name} does not support ${this.dtype}`);
-    }
+    expectSupport("to", device, this.dtype);
     return new Tensor(this, device, null, this.snapshot());
   }
 

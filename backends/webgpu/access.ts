@@ -8,6 +8,7 @@
 import type { DType } from "../../tensor/mod.ts";
 import type { Group } from "./fuse.ts";
 import type { Known } from "./kernels/types.ts";
+import { indexFunction } from "./kernels/walk.ts";
 import { type Binding, ELEMENT, type Element } from "./shader.ts";
 import { isWhole, type PlanValue, simplify, type View, viewKey } from "./values.ts";
 
@@ -137,7 +138,11 @@ function writeLoad(view: View, name: string, width: Width, code: Code, inPlace: 
     return bytes ? fromWord(`${from}(i)`, dtype) : `${type}(${from}(i))`;
   }
   const { shape, strides, offset } = simplify(view);
-  const index = isWhole(view) ? (at: string) => at : writeIndex(name, shape, strides, offset, code);
+  const index = (e: string) => isWhole(view) ? e : `(p.${name}_offset + ${name}_at(${e}))`;
+  if (!isWhole(view)) {
+    code.params[`${name}_offset`] = offset;
+    code.functions.push(indexFunction(`${name}_at`, view, code.params));
+  }
   const last = shape.length - 1;
   const by4 = (x: number | undefined) => x! % 4 === 0;
   const rows = last >= 0 && by4(shape[last]) && width === 4;
@@ -167,32 +172,6 @@ function byteOf(name: string, at: string): string {
 function fromWord(word: string, dtype: DType): string {
   const quarters = `((vec4<u32>(${word}) >> vec4<u32>(0u, 8u, 16u, 24u)) & vec4<u32>(255u))`;
   return dtype === "bool" ? `(${quarters} != vec4<u32>(0u))` : quarters;
-}
-
-/** Declares the function from an element's number to its place in memory, whose extents and strides are parameters. */
-function writeIndex(
-  name: string,
-  shape: readonly number[],
-  strides: readonly number[],
-  offset: number,
-  code: Code,
-): (e: string) => string {
-  code.params[`${name}_offset`] = offset;
-  const lines = [`fn ${name}_at(e: u32) -> u32 {`, "  var rest = e;", `  var at = p.${name}_offset;`];
-  for (let axis = shape.length - 1; axis >= 0; axis--) {
-    code.params[`${name}_stride${axis}`] = strides[axis]!;
-    if (axis === 0) {
-      lines.push(`  at += rest * p.${name}_stride0;`);
-      continue;
-    }
-    code.params[`${name}_extent${axis}`] = shape[axis]!;
-    lines.push(
-      `  at += (rest % p.${name}_extent${axis}) * p.${name}_stride${axis};`,
-      `  rest /= p.${name}_extent${axis};`,
-    );
-  }
-  code.functions.push([...lines, "  return at;", "}"].join("\n"));
-  return (e) => `${name}_at(${e})`;
 }
 
 /** Writes the store of a value, whose element is `text`. */

@@ -8,10 +8,10 @@
 import type { DType } from "../../tensor/mod.ts";
 import { assign, type Assignment } from "./assign.ts";
 import { groupDispatches, sinkOf } from "./fused.ts";
-import { type Group, type Item, schedule, viewsOf } from "./fuse.ts";
+import { type Group, groupOf, type Item, resultsOf, schedule, viewsOf } from "./fuse.ts";
 import type { Abilities } from "./kernels/variants.ts";
 import type { Candidate, Emitter, GpuKernels, KernelContext } from "./kernels/types.ts";
-import type { DispatchStep, Program, Step } from "./lower.ts";
+import { copyStep, type DispatchStep, type Program, type Step } from "./lower.ts";
 import { recompute } from "./recompute.ts";
 import { type Dispatch, windowCount } from "./shader.ts";
 import { isContiguous, isWhole, type PlanValue, sizeOfView, type View } from "./values.ts";
@@ -78,7 +78,7 @@ function writeInPlace(program: Program, items: readonly Item[]): { from: PlanVal
   const maker = new Map<PlanValue, number>();
   const lastReader = new Map<GPUBuffer, number>();
   items.forEach((item, position) => {
-    for (const value of item.kind === "group" ? item.stores : item.outputs) maker.set(value, position);
+    for (const value of resultsOf(item)) maker.set(value, position);
     for (const { value: { home } } of viewsOf(item)) {
       if (home.kind === "state") lastReader.set(home.buffer, position);
     }
@@ -189,7 +189,7 @@ function emitStep(
     contiguous(view: View): PlanValue {
       if (isWhole(view) || (view.offset === 0 && isContiguous(view))) return view.value;
       const copy = context.temporary(view.value.dtype, sizeOfView(view));
-      emitGroup(copyGroup(view, copy), scalars, limits, dispatches);
+      emitGroup(groupOf(copyStep(view, copy), [copy]), scalars, limits, dispatches);
       return copy;
     },
     sink(width, known) {
@@ -204,24 +204,4 @@ function emitStep(
   step.kernel.emit(context);
   const last = dispatches.at(-1);
   if (group && last) last.flops = (last.flops ?? 0) + group.steps.length * group.length;
-}
-
-/** The group that copies a view. */
-function copyGroup(view: View, output: PlanValue): Group {
-  const kernel = { kind: "elementwise", expression: ([x]: readonly string[]) => x! } as const;
-  const step = {
-    kind: "elementwise",
-    label: output.label,
-    kernel,
-    inputs: [view],
-    output,
-    shape: view.shape,
-  } as const;
-  return {
-    kind: "group",
-    steps: [{ ...step, attributes: {} as never }],
-    head: null,
-    stores: [output],
-    length: output.length,
-  };
 }

@@ -40,18 +40,20 @@ export interface BindingLimits {
 export function schedule(program: Program, limits: BindingLimits): Item[] {
   const readers = readersOf(program.steps);
   const exported = new Set([...program.outputs, ...program.updates].map(({ value }) => value));
-  const groupOf = new Map<ElementwiseStep, Group>();
+  const groups = new Map<ElementwiseStep, Group>();
   const items: Item[] = [];
   for (const step of [...program.steps].reverse()) {
     if (step.kind === "dispatch") {
       items.push(step);
       continue;
     }
-    const group = joinable(step, readers, groupOf, exported, limits) ?? newGroup(step, items);
-    group.steps.unshift(step);
-    groupOf.set(step, group);
+    const joined = joinable(step, readers, groups, exported, limits);
+    const group = joined ?? groupOf(step, []);
+    if (joined) joined.steps.unshift(step);
+    else items.push(group);
+    groups.set(step, group);
     const outside = (readers.get(step.output) ?? []).some(({ step: reader }) =>
-      groupOf.get(reader as ElementwiseStep) !== group
+      groups.get(reader as ElementwiseStep) !== group
     );
     if (outside || exported.has(step.output)) group.stores.push(step.output);
   }
@@ -85,23 +87,22 @@ function readersOf(steps: readonly Step[]): Map<PlanValue, Reader[]> {
   return readers;
 }
 
-function newGroup(step: ElementwiseStep, items: Item[]): Group {
-  const group: Group = { kind: "group", steps: [], head: null, stores: [], length: step.output.length };
-  items.push(group);
-  return group;
+/** A group of one step. */
+export function groupOf(step: ElementwiseStep, stores: PlanValue[]): Group {
+  return { kind: "group", steps: [step], head: null, stores, length: step.output.length };
 }
 
 /** The one group that reads the step's value element by element, if there is no other reader and room for its operands. */
 function joinable(
   step: ElementwiseStep,
   readers: Map<PlanValue, Reader[]>,
-  groupOf: Map<ElementwiseStep, Group>,
+  groups: Map<ElementwiseStep, Group>,
   exported: Set<PlanValue>,
   limits: BindingLimits,
 ): Group | null {
   let group: Group | null = null;
   for (const { step: reader, view } of readers.get(step.output) ?? []) {
-    const candidate = reader.kind === "elementwise" ? groupOf.get(reader)! : null;
+    const candidate = reader.kind === "elementwise" ? groups.get(reader)! : null;
     if (candidate === null || (group !== null && candidate !== group)) return null;
     if (
       !isWhole(view) || candidate.length !== step.output.length ||
@@ -176,7 +177,7 @@ function inOrder(items: readonly Item[], program: Program): Item[] {
   const makers = new Map<PlanValue, Item>();
   const stateReaders = new Map<GPUBuffer, Item[]>();
   for (const item of items) {
-    for (const value of item.kind === "group" ? item.stores : item.outputs) makers.set(value, item);
+    for (const value of resultsOf(item)) makers.set(value, item);
     for (const { value: { home } } of viewsOf(item)) {
       if (home.kind === "state") {
         stateReaders.set(home.buffer, [...(stateReaders.get(home.buffer) ?? []), item]);
@@ -196,6 +197,11 @@ function inOrder(items: readonly Item[], program: Program): Item[] {
     roots,
     (item) => made(viewsOf(item).map(({ value }) => value)).filter((maker) => maker !== item),
   );
+}
+
+/** The values that an item makes. */
+export function resultsOf(item: Item): readonly PlanValue[] {
+  return item.kind === "group" ? item.stores : item.outputs;
 }
 
 /** Everything that an item reads. */

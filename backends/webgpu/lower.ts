@@ -145,6 +145,21 @@ export function structureOf(request: EvaluationRequest, stateId: (buffer: GPUBuf
   return { key: `${words.join(";")}|${outputs}|${updates}`, order, leaves, states };
 }
 
+/** The step that copies a view. */
+export function copyStep(view: View, output: PlanValue): ElementwiseStep {
+  const kernel = kernels.detach as ElementwiseKernel<never>;
+  const { label } = output;
+  return {
+    kind: "elementwise",
+    label,
+    kernel,
+    attributes: {} as never,
+    inputs: [view],
+    output,
+    shape: view.shape,
+  };
+}
+
 /** Lowers a numbered graph to steps. What describes plans has `layersOf` a tensor, by which their values are named. */
 export function lower(
   request: EvaluationRequest,
@@ -159,7 +174,7 @@ export function lower(
 
   const valueFor = (tensor: Tensor, label: string): PlanValue => ({
     dtype: tensor.dtype,
-    length: sizeOf(tensor.shape),
+    length: tensor.size,
     label,
     layers: layersOf?.(tensor),
     home: { kind: "workspace" },
@@ -186,16 +201,7 @@ export function lower(
   const materialize = (view: View, label: string): PlanValue => {
     const { dtype } = view.value;
     const output: PlanValue = { dtype, length: sizeOf(view.shape), label, home: { kind: "workspace" } };
-    const kernel = kernels.detach as ElementwiseKernel<never>;
-    steps.push({
-      kind: "elementwise",
-      label,
-      kernel,
-      attributes: {} as never,
-      inputs: [view],
-      output,
-      shape: view.shape,
-    });
+    steps.push(copyStep(view, output));
     return output;
   };
 

@@ -85,19 +85,18 @@ export class Plan {
     this.#bound = compiled.dispatches.map((dispatch, i) => {
       const params = parameters[i]!;
       words.set(params, i * stride / 4);
-      const pipeline = prepared.pipelines[i]!;
+      const { pipeline, layout } = prepared.pipelines[i]!;
       const uniform = {
         buffer: uniforms,
         offset: i * stride,
         size: Math.ceil(params.length / 4) * 16,
       };
       const resources = [uniform, ...dispatch.bindings.flatMap((binding) => this.#windows(binding))];
+      const entries = resources.map((resource, binding) => ({ binding, resource }));
+      const { label } = dispatch;
       return {
-        pipeline: pipeline.pipeline,
-        bindGroup: failures.watch(
-          dispatch.label,
-          () => bindGroup(device, dispatch.label, pipeline, resources),
-        ),
+        pipeline,
+        bindGroup: failures.watch(label, () => device.createBindGroup({ label, layout, entries })),
         grid: gridOf(dispatch, gear.limits.maxGroups),
       };
     });
@@ -140,23 +139,18 @@ export class Plan {
       const encoder = device.createCommandEncoder();
       this.#inputs.upload(leaves, device.queue, encoder);
       const checked = this.#encode(encoder);
-      let at = 0;
-      this.#compiled.outputs.forEach(({ value }, i) => {
+      const copy = (value: PlanValue, to: GPUBuffer, at = 0): number => {
         const bytes = byteLength(value);
         const { buffer, offset } = this.locate(value);
-        encoder.copyBufferToBuffer(
-          buffer,
-          offset,
-          kept[i]?.buffer ?? staging!,
-          kept[i] ? 0 : at,
-          bytes,
-        );
-        if (!kept[i]) at += bytes;
+        encoder.copyBufferToBuffer(buffer, offset, to, at, bytes);
+        return bytes;
+      };
+      let at = 0;
+      this.#compiled.outputs.forEach(({ value }, i) => {
+        if (kept[i]) copy(value, kept[i].buffer!);
+        else at += copy(value, staging!, at);
       });
-      for (const { from, to } of this.#compiled.copies) {
-        const { buffer, offset } = this.locate(from);
-        encoder.copyBufferToBuffer(buffer, offset, to, 0, byteLength(from));
-      }
+      for (const { from, to } of this.#compiled.copies) copy(from, to);
       device.queue.submit([encoder.finish()]);
       return checked;
     });
@@ -268,32 +262,10 @@ export class Plan {
     if (binding.value.home.kind === "scalars") return [{ buffer, offset, size: buffer.size }];
     const { windowBytes, band } = this.#gear.limits;
     const bytes = byteLength(binding.value);
-    if (binding.part) {
-      const { byteOffset, byteLength: size } = binding.part;
-      return [{
-        buffer,
-        offset: offset + byteOffset,
-        size: byteOffset + size === bytes ? size + band : size,
-      }];
-    }
-    const count = windowCount(binding, windowBytes);
-    return Array.from({ length: count }, (_, w) => ({
-      buffer,
-      offset: offset + w * windowBytes,
-      size: w < count - 1 ? windowBytes : bytes - w * windowBytes + band,
-    }));
+    return Array.from({ length: windowCount(binding, windowBytes) }, (_, w) => {
+      const at = binding.part?.byteOffset ?? w * windowBytes;
+      const size = binding.part?.byteLength ?? Math.min(windowBytes, bytes - at);
+      return { buffer, offset: offset + at, size: at + size === bytes ? size + band : size };
+    });
   }
-}
-
-function bindGroup(
-  device: GPUDevice,
-  label: string,
-  { layout }: Pipeline,
-  resources: readonly GPUBufferBinding[],
-): GPUBindGroup {
-  return device.createBindGroup({
-    label,
-    layout,
-    entries: resources.map((resource, binding) => ({ binding, resource })),
-  });
 }

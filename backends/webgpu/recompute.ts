@@ -5,7 +5,7 @@
  * @module
  */
 
-import { externalViews, type Group, type Item, viewsOf } from "./fuse.ts";
+import { externalViews, type Group, type Item, resultsOf, viewsOf } from "./fuse.ts";
 import type { Program, Step } from "./lower.ts";
 import { byteLength, type PlanValue, type View } from "./values.ts";
 
@@ -37,7 +37,7 @@ export function recompute(items: readonly Item[], { outputs, updates }: Program)
       if (externalViews(maker.steps).every(isThere)) result.push(copyOf(maker, copies));
     }
     result.push(reading(item, copies));
-    for (const value of item.kind === "group" ? item.stores : item.outputs) {
+    for (const value of resultsOf(item)) {
       makers.set(value, item);
       lastUse.set(value, position);
     }

@@ -132,11 +132,10 @@ function storageText(binding: Binding, slot: number, count: number, windowBytes:
     `@group(0) @binding(${slot + w}) var<storage, ${mode}> ${each}: array<${element}>;`
   );
   const pick = (use: (each: string, index: string) => string) =>
-    names.map((each, w) =>
-      w === count - 1
-        ? `  ${use(each, w === 0 ? "i" : `i - ${w}u * ${window}`)}`
-        : `  if (i < ${w + 1}u * ${window}) { ${use(each, w === 0 ? "i" : `i - ${w}u * ${window}`)} }`
-    ).join("\n");
+    names.map((each, w) => {
+      const text = use(each, w === 0 ? "i" : `i - ${w}u * ${window}`);
+      return w === count - 1 ? `  ${text}` : `  if (i < ${w + 1}u * ${window}) { ${text} }`;
+    }).join("\n");
   if (access !== "write") {
     lines.push(
       `fn ${name}(i: u32) -> ${element} {\n${pick((each, index) => `return ${each}[${index}];`)}\n}`,

@@ -11,11 +11,12 @@ import {
   type Composite,
   expectDType,
   expectRank,
+  expectShape,
   type Primitive,
   type Spec,
 } from "../declare.ts";
 import { FLOATS } from "../dtype.ts";
-import { type Padding, type Pair, pair, type Shape, show, type Sides, sides, windows } from "../shape.ts";
+import { type Padding, type Pair, pair, type Shape, type Sides, sides, windows } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { add } from "./elementwise/mod.ts";
 import { reshape } from "./movement/mod.ts";
@@ -90,7 +91,8 @@ export const conv2dInputGradientOp: Primitive<"conv2dInputGradient", ConvGradien
     "dx[n,c,y,x] = sum of dy[n,o,i,j] * weight[o,c,u,v] where i*stride + u*dilation - padding = y, likewise x",
   infer([dy, weight], attributes) {
     expectImages("conv2dInputGradient", dy!, weight!, "a weight [out, in / groups, height, width]");
-    expectOutput("conv2dInputGradient", dy!, outputShape(attributes.shape, weight!.shape, attributes));
+    const outputs = outputShape(attributes.shape, weight!.shape, attributes);
+    expectShape("conv2dInputGradient", dy!, outputs, "output gradients");
     return [{ shape: attributes.shape, dtype: dy!.dtype }];
   },
   gradient: ({ inputs: [dy, weight], attributes, cotangent }) => [
@@ -105,7 +107,8 @@ export const conv2dWeightGradientOp: Primitive<"conv2dWeightGradient", ConvGradi
   doc: "dw[o,c,u,v] = sum over n,i,j of dy[n,o,i,j] * x[n, c, i*stride + u*dilation - padding, ...]",
   infer([x, dy], attributes) {
     expectImages("conv2dWeightGradient", x!, dy!, "output gradients [N, out, height, width]");
-    expectOutput("conv2dWeightGradient", dy!, outputShape(x!.shape, attributes.shape, attributes));
+    const outputs = outputShape(x!.shape, attributes.shape, attributes);
+    expectShape("conv2dWeightGradient", dy!, outputs, "output gradients");
     return [{ shape: attributes.shape, dtype: x!.dtype }];
   },
   gradient: ({ inputs: [x, dy], attributes, cotangent }) => [
@@ -121,9 +124,7 @@ export const conv2dWithBiasOp: Composite<"conv2dWithBias", ConvGeometry> = {
   infer([x, weight, bias], geometry) {
     const outputs = conv2dOp.infer([x!, weight!], geometry);
     expectDType("conv2d", bias!, [x!.dtype], "a bias");
-    if (show(bias!.shape) !== show([weight!.shape[0]!])) {
-      throw new TypeError(`conv2d: expects a bias [${weight!.shape[0]}], got ${show(bias!.shape)}`);
-    }
+    expectShape("conv2d", bias!, [weight!.shape[0]!], "a bias");
     return outputs;
   },
   decompose: ([x, weight, bias], geometry) => [
@@ -148,12 +149,6 @@ export const conv2dParameterGradientsOp: Composite<"conv2dParameterGradients", C
     sum(dy!, { axis: [0, 2, 3] }),
   ],
 };
-
-function expectOutput(name: string, dy: Spec, shape: Shape): void {
-  if (show(dy.shape) !== show(shape)) {
-    throw new TypeError(`${name}: expects output gradients ${show(shape)}, got ${show(dy.shape)}`);
-  }
-}
 
 // ---- functions ----------------------------------------------------------------------------------------------
 

@@ -65,13 +65,9 @@ export const scatterAddOp: Primitive<"scatterAdd", ScatterAttributes> = {
 
 /** Picking along an axis, 0 out of range. */
 export const gatherInRangeOp: Primitive<"gatherInRange", GatherAttributes> = {
+  ...gatherOp,
   name: "gatherInRange",
   doc: "gather in which an index out of range gives 0: the transpose of scatterAdd",
-  infer: (inputs, attributes) => gatherOp.infer(inputs, attributes),
-  gradient: ({ inputs: [x, indices], attributes: { axis }, cotangent }) => [
-    applyOne(scatterAddOp, [cotangent, indices!], { axis, extent: x!.shape[axis]! }),
-    null,
-  ],
 };
 
 /** The extents of the parts. */

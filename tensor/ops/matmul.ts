@@ -11,6 +11,7 @@ import {
   type Composite,
   expectDType,
   expectRank,
+  expectShape,
   type Primitive,
 } from "../declare.ts";
 import { FLOATS } from "../dtype.ts";
@@ -59,9 +60,7 @@ export const linearOp: Composite<"linear"> = {
         `linear: weight ${show(weight!.shape)} expects ${inputs} inputs, got ${x!.shape[1]}`,
       );
     }
-    if (show(bias!.shape) !== show([outputs])) {
-      throw new TypeError(`linear: expects a bias [${outputs}], got ${show(bias!.shape)}`);
-    }
+    expectShape("linear", bias!, [outputs], "a bias");
     return [{ shape: [x!.shape[0]!, outputs], dtype: x!.dtype }];
   },
   decompose: ([x, weight, bias]) => [add(matmul(x!, transpose(weight!)), bias!)],

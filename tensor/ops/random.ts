@@ -10,13 +10,14 @@ import {
   applyOne,
   type Composite,
   expectDType,
+  expectShape,
   type NoAttributes,
   type Primitive,
   type Spec,
 } from "../declare.ts";
 import { type Device, getDefaultDevice } from "../device.ts";
 import { type DType, FLOATS } from "../dtype.ts";
-import { checkShape, type Shape, show } from "../shape.ts";
+import { checkShape, type Shape } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
 import { cast, less, mul, where } from "./elementwise/mod.ts";
 import type { ShapeAttributes } from "./movement/mod.ts";
@@ -25,9 +26,7 @@ import type { ShapeAttributes } from "./movement/mod.ts";
 
 function expectKey(name: string, key: Spec, what = "a key"): void {
   expectDType(name, key, ["u32"], what);
-  if (show(key.shape) !== "[2]") {
-    throw new TypeError(`${name}: expects ${what} of shape [2], got ${show(key.shape)}`);
-  }
+  expectShape(name, key, [2], `${what} of shape`);
 }
 
 /** Random bits. */

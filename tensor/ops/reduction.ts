@@ -53,15 +53,18 @@ function spread(reduced: Tensor, shape: Shape, axes: readonly number[]): Tensor 
   return broadcastTo(reshape(reduced, shape.map((extent, axis) => axes.includes(axis) ? 1 : extent)), shape);
 }
 
-/** Puts the reduced axes last and makes them one; `undo` takes such a tensor back to x's shape. */
-function reducedLast(x: Tensor, axes: readonly number[]): { last: Tensor; undo: (flat: Tensor) => Tensor } {
-  const kept = [...x.shape.keys()].filter((axis) => !axes.includes(axis));
-  const order = [...kept, ...axes];
-  const moved = order.map((axis) => x.shape[axis]!);
-  const count = sizeOf(axes.map((axis) => x.shape[axis]!));
-  return {
-    last: reshape(transpose(x, order), [...kept.map((axis) => x.shape[axis]!), count]),
-    undo: (flat) => transpose(reshape(flat, moved), order.map((_, axis) => order.indexOf(axis))),
+/** A gradient by what the cotangent is multiplied with, which is found where the reduced axes are last and one. */
+function alongLast(factor: (last: Tensor) => Tensor) {
+  return ({ inputs: [x], attributes: { axes }, cotangent }: GradientContext<ReduceAttributes>): Tensor => {
+    const { shape } = x!;
+    const order = [...shape.keys()].filter((axis) => !axes.includes(axis)).concat(axes);
+    const moved = order.map((axis) => shape[axis]!);
+    const last = reshape(transpose(x!, order), [
+      ...cotangent.shape,
+      sizeOf(axes.map((axis) => shape[axis]!)),
+    ]);
+    const flat = mul(factor(last), broadcastTo(reshape(cotangent, [...cotangent.shape, 1]), last.shape));
+    return transpose(reshape(flat, moved), order.map((_, axis) => order.indexOf(axis)));
   };
 }
 
@@ -80,14 +83,8 @@ function productsBefore(x: Tensor): Tensor {
 }
 
 /** The gradient of an extreme: all of it to the first element that is the extreme. */
-function toFirst(pick: (x: Tensor) => Tensor): (context: GradientContext<ReduceAttributes>) => Tensor {
-  return ({ inputs: [x], attributes: { axes }, cotangent }) => {
-    const { last, undo } = reducedLast(x!, axes);
-    const count = last.shape.at(-1)!;
-    const mask = oneHot(pick(last), count, { dtype: x!.dtype });
-    return undo(mul(mask, broadcastTo(reshape(cotangent, [...cotangent.shape, 1]), last.shape)));
-  };
-}
+const toFirst = (pick: (x: Tensor) => Tensor) =>
+  alongLast((last) => oneHot(pick(last), last.shape.at(-1)!, { dtype: last.dtype }));
 
 /** Sum. */
 export const sumOp: Reduction<"sum"> = reduction(
@@ -101,13 +98,10 @@ export const prodOp: Reduction<"prod"> = reduction(
   "prod",
   "the product; of nothing, 1",
   { ofNothing: true },
-  ({ inputs: [x], attributes: { axes }, cotangent }) => {
-    // The product of all the others: of those before times of those behind. Exact where factors are 0, unlike y / x.
-    const { last, undo } = reducedLast(x!, axes);
-    const behind = flip(productsBefore(flip(last, { axis: -1 })), { axis: -1 });
-    const others = mul(productsBefore(last), behind);
-    return undo(mul(others, broadcastTo(reshape(cotangent, [...cotangent.shape, 1]), last.shape)));
-  },
+  // The product of all the others: of those before times of those behind. Exact where factors are 0, unlike y / x.
+  alongLast((last) =>
+    mul(productsBefore(last), flip(productsBefore(flip(last, { axis: -1 })), { axis: -1 }))
+  ),
 );
 /** Maximum. */
 export const maxOp: Reduction<"max"> = reduction(

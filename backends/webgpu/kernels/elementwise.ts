@@ -8,6 +8,7 @@
 
 import type { NoAttributes } from "../../../tensor/mod.ts";
 import type { CastAttributes } from "../../../tensor/ops/elementwise/mod.ts";
+import { COMPUTED, vector } from "../access.ts";
 import type { ElementwiseKernel, ExpressionContext, KernelsOf } from "./types.ts";
 
 type Plain = ElementwiseKernel<NoAttributes>;
@@ -24,22 +25,14 @@ function binary(expression: (a: string, b: string, context: Context) => string):
 /** Bools have an order too; WGSL compares numbers only. */
 function comparison(operator: string): Plain {
   return binary((a, b, { inputs, width }) => {
-    const type = width === 4 ? "vec4<u32>" : "u32";
+    const type = vector("u32", width);
     return inputs[0] === "bool" ? `(${type}(${a}) ${operator} ${type}(${b}))` : `(${a} ${operator} ${b})`;
   });
 }
 
-const numberType: Readonly<Record<string, string>> = {
-  f32: "f32",
-  f16: "f32",
-  i32: "i32",
-  u32: "u32",
-  u8: "u32",
-};
-
 /** A whole number as a literal of the output's type. */
 function literalOf(value: number, { output, literal }: Context): string {
-  const type = numberType[output]!;
+  const type = COMPUTED[output];
   return literal(type === "f32" ? `${value}.0` : type === "u32" ? `${value}u` : `${value}`, type);
 }
 
@@ -47,31 +40,31 @@ const cast: ElementwiseKernel<CastAttributes> = {
   kind: "elementwise",
   expression([x], { inputs, output, width, literal }) {
     const from = inputs[0]!;
-    const vector = (type: string) => width === 4 ? `vec4<${type}>` : type;
-    if (from === "bool") return output === "bool" ? x! : `${vector(numberType[output]!)}(${x})`;
-    const source = numberType[from]!;
+    const result = vector(COMPUTED[output], width);
+    if (from === "bool") return output === "bool" ? x! : `${result}(${x})`;
+    const source = COMPUTED[from];
     const zero = source === "f32" ? "0.0" : source === "u32" ? "0u" : "0";
     const top = (value: string) => literal(value, source);
     switch (output) {
       case "f32":
       case "f16":
-        return source === "f32" ? x! : `${vector("f32")}(${x})`;
+        return source === "f32" ? x! : `${result}(${x})`;
       case "bool":
         // Not `!=`, which drivers take for false where x is NaN.
         return `!(${x} == ${literal(zero, source)})`;
       case "u8":
         if (source === "u32") return `min(${x}, ${top("255u")})`;
-        return `${vector("u32")}(clamp(${x}, ${top(zero)}, ${top(source === "f32" ? "255.0" : "255")}))`;
+        return `${result}(clamp(${x}, ${top(zero)}, ${top(source === "f32" ? "255.0" : "255")}))`;
       case "u32":
         if (source === "u32") return x!;
-        if (source === "i32") return `${vector("u32")}(max(${x}, ${top("0")}))`;
+        if (source === "i32") return `${result}(max(${x}, ${top("0")}))`;
         // 2^32 - 1 is no f32: what is above the largest f32 below it saturates by itself.
-        return `select(${vector("u32")}(clamp(${x}, ${top("0.0")}, ${top("4294967040.0")})), ` +
+        return `select(${result}(clamp(${x}, ${top("0.0")}, ${top("4294967040.0")})), ` +
           `${literal("4294967295u", "u32")}, ${x} >= ${top("4294967296.0")})`;
       case "i32":
         if (source === "i32") return x!;
-        if (source === "u32") return `${vector("i32")}(min(${x}, ${top("2147483647u")}))`;
-        return `select(${vector("i32")}(clamp(${x}, ${top("-2147483648.0")}, ${top("2147483520.0")})), ` +
+        if (source === "u32") return `${result}(min(${x}, ${top("2147483647u")}))`;
+        return `select(${result}(clamp(${x}, ${top("-2147483648.0")}, ${top("2147483520.0")})), ` +
           `${literal("2147483647", "i32")}, ${x} >= ${top("2147483648.0")})`;
       default:
         return output satisfies never;

@@ -71,60 +71,39 @@ function multiply(context: KernelContext<NoAttributes>, left: View, right: View,
   const bInPlaceK = inPlace(b, b.inner, b.free) && depth % 4 === 0 && b.inner === 1 && !worthCopying(n, m);
   const alongK = bInPlaceK || (aInPlaceK && !worthCopying(m, n));
   const tile = tileFor(m, context, alongK);
-  const tileRows = tile.rows;
-  const rowTiles = Math.ceil(m / tileRows);
-  const vectors = tileRows / 4;
   const columns = Math.ceil(n / 4);
 
-  const placedA = aInPlaceK && alongK
-    ? { value: a.view.value, along: "k" as const, group: a.batch / 4, row: a.free / 4, step: 1, sub: 0 }
-    : inPlace(a, a.free, a.inner) && m % tileRows === 0
-    ? {
-      value: a.view.value,
-      along: "m" as const,
-      group: a.batch / 4,
-      row: vectors,
-      step: a.inner / 4,
-      sub: a.inner / 4,
+  /** Where an operand is loaded from, and its strides in vec4s. All columns are one tile of B. */
+  const place = (side: Matrices, inPlaceK: boolean, rows: number, tileRows: number, whole: number) => {
+    const { view: { value }, batch, free, inner } = side;
+    if (inPlaceK) return { value, isAlongK: true, group: batch / 4, row: free / 4, step: 1, sub: 0 };
+    const vectors = tileRows / 4;
+    if (inPlace(side, free, inner) && rows % whole === 0) {
+      return { value, isAlongK: false, group: batch / 4, row: vectors, step: inner / 4, sub: inner / 4 };
     }
-    : {
-      value: packRows(context, a, { batches, depth, rows: m, tileRows }),
-      along: "m" as const,
-      group: rowTiles * depth * vectors,
-      row: depth * vectors,
+    const row = depth * vectors;
+    return {
+      value: packRows(context, side, { batches, depth, rows, tileRows }),
+      isAlongK: false,
+      group: Math.ceil(rows / tileRows) * row,
+      row,
       step: vectors,
       sub: vectors,
     };
-  const placedB = bInPlaceK
-    ? { value: b.view.value, along: "k" as const, group: b.batch / 4, lane: b.free / 4, step: 1, sub: 0 }
-    : inPlace(b, b.free, b.inner) && n % 4 === 0
-    ? {
-      value: b.view.value,
-      along: "j" as const,
-      group: b.batch / 4,
-      lane: 0,
-      step: b.inner / 4,
-      sub: b.inner / 4,
-    }
-    : {
-      value: packRows(context, b, { batches, depth, rows: n, tileRows: columns * 4 }),
-      along: "j" as const,
-      group: depth * columns,
-      lane: 0,
-      step: columns,
-      sub: columns,
-    };
+  };
+  const placedA = place(a, aInPlaceK && alongK, m, tile.rows, tile.rows);
+  const placedB = place(b, bInPlaceK, n, columns * 4, 4);
 
   // Where one operand lies along k, four k are one step of the loop, and the other operand steps over four of its own.
-  const unrolled = placedA.along === "k" || placedB.along === "k";
-  const step = (side: { readonly along: string; readonly step: number }) =>
-    unrolled && side.along !== "k" ? 4 * side.step : side.step;
+  const unrolled = placedA.isAlongK || placedB.isAlongK;
+  const step = (side: { readonly isAlongK: boolean; readonly step: number }) =>
+    unrolled && !side.isAlongK ? 4 * side.step : side.step;
   const counts = unrolled ? Math.ceil(depth / 4) : depth;
   emitGemm(context, {
     a: placedA.value,
     b: placedB.value,
-    aAlong: placedA.along,
-    bAlong: placedB.along,
+    aAlong: placedA.isAlongK ? "k" : "m",
+    bAlong: placedB.isAlongK ? "k" : "j",
     groups: batches,
     rows: m,
     tile,
@@ -137,8 +116,8 @@ function multiply(context: KernelContext<NoAttributes>, left: View, right: View,
     aSub: placedA.sub,
     bStep: [step(placedB), 0, 0],
     bGroup: placedB.group,
-    bColumn: [0, 0, placedB.along === "k" ? 0 : 1],
-    bLane: placedB.lane,
+    bColumn: [0, 0, placedB.isAlongK ? 0 : 1],
+    bLane: placedB.isAlongK ? placedB.row : 0,
     bSub: placedB.sub,
     outColumn: [0, 0, 4],
     outComponent: 1,

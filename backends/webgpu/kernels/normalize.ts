@@ -39,15 +39,18 @@ function runOf(context: Context, maps: number, lanes: number): number {
   return Math.ceil(turns / Math.max(1, runs)) * TURN;
 }
 
-/** What the passes share. */
+/** What the passes share: the first three belong to the dispatch. */
 interface Frame {
   readonly params: Readonly<Record<string, number>>;
+  readonly floats: Readonly<Record<string, number>>;
   readonly invocations: number;
   /** A window has so many maps before its own, and after it. */
   readonly long: number;
   readonly short: number;
   /** Declares variables of a map: made of its element `at`, 0 where there is no such map. */
   readonly declare: (map: number, prefixes: readonly string[], lines: string) => string;
+  /** Declares the variable x of a map: the element itself. */
+  readonly load: (map: number) => string;
   /** The scale of a map, from the variables x of its window. */
   readonly scale: (map: number) => string;
   /** The body: what is known before the first turn, a turn, and which variables the next one knows by another name. */
@@ -60,24 +63,23 @@ interface Frame {
 
 /** Neighbouring lanes take neighbouring pixels. Maps are numbered from the first one that a turn stores. */
 function frame(context: Context): Frame {
-  const { attributes: { size, groups }, shapes } = context;
+  const { attributes: { size, groups, alpha, beta, k }, shapes } = context;
   const [batch, channels, height, width] = shapes[0]! as readonly [number, number, number, number];
   const [pixels, maps] = [height * width, channels / groups];
   const run = runOf(context, maps, batch * groups * pixels);
   const runs = Math.ceil(maps / run);
   const [long, short] = [Math.floor(size / 2), size - 1 - Math.floor(size / 2)];
+  // Before the tower's first map, the number wraps round to a large one.
+  const declare: Frame["declare"] = (map, prefixes, lines) => `
+    ${prefixes.map((prefix) => `var ${name(prefix, map)} = 0.0;`).join(" ")}${atMap(map, "p.maps", lines)}`;
   return {
     params: { pixels, maps, run, runs },
+    floats: { alpha, beta, k, factor: 2 * alpha * beta },
     invocations: batch * groups * runs * pixels,
     long,
     short,
-    // Before the tower's first map, the number wraps round to a large one.
-    declare: (map, prefixes, lines) => `
-    ${prefixes.map((prefix) => `var ${name(prefix, map)} = 0.0;`).join(" ")}
-    if (map + ${map >>> 0}u < p.maps) {
-      let at = origin + (map + ${map >>> 0}u) * p.pixels;
-      ${lines}
-    }`,
+    declare,
+    load: (map) => declare(map, ["x"], `${name("x", map)} = f32(images(at));`),
     scale: (map) =>
       `p.k + p.alpha * (${
         range(map - long, map + short + 1).map((other) => `${name("x", other)} * ${name("x", other)}`).join(
@@ -102,40 +104,38 @@ function frame(context: Context): Frame {
   };
 }
 
-/** Stores map m of a turn, if the run has it. */
-const store = (m: number, lines: string) => `
-    if (map + ${m}u < end) {
-      let at = origin + (map + ${m}u) * p.pixels;
+/** Lines about a map's element `at`, if there are so many maps. */
+const atMap = (map: number, end: string, lines: string) => `
+    if (map + ${map >>> 0}u < ${end}) {
+      let at = origin + (map + ${map >>> 0}u) * p.pixels;
       ${lines}
     }`;
 
 function emitForward(context: Context): void {
-  const { alpha, beta, k } = context.attributes;
   const x = context.contiguous(context.inputs[0]!);
   const y = context.outputs[0]!;
   const element = elementOf(x);
-  const { params, invocations, long, short, declare, scale, body } = frame(context);
-  const load = (map: number) => declare(map, ["x"], `${name("x", map)} = f32(images(at));`);
+  const { params, floats, invocations, long, short, load, scale, body } = frame(context);
   const known = range(-long, short);
   context.dispatch({
     bindings: [readOf("images", x), writeOf("y", y)],
     params,
-    floats: { alpha, beta, k },
-    functions: power(beta),
+    floats,
+    functions: power(context.attributes.beta),
     body: body(known.map(load), [
       ...range(short, short + TURN).map(load),
-      ...range(0, TURN).map((m) => store(m, `set_y(at, ${element}(${name("x", m)} / power(${scale(m)})));`)),
+      ...range(0, TURN).map((m) =>
+        atMap(m, "end", `set_y(at, ${element}(${name("x", m)} / power(${scale(m)})));`)
+      ),
     ], { x: known }),
     invocations,
   });
 }
 
 function emitGradient(context: Context): void {
-  const { alpha, beta, k } = context.attributes;
   const [dy, x] = context.inputs.map((view) => context.contiguous(view));
-  const { params, invocations, long, short, declare, scale, body } = frame(context);
+  const { params, floats, invocations, long, short, declare, load, scale, body } = frame(context);
   const sink = context.sink();
-  const load = (map: number) => declare(map, ["x"], `${name("x", map)} = f32(images(at));`);
   // direct: dy scale^-beta; share: what the map sends to its neighbours, direct x / scale.
   const send = (map: number) => {
     const [direct, share, x] = ["direct", "share", "x"].map((prefix) => name(prefix, map));
@@ -153,14 +153,14 @@ function emitGradient(context: Context): void {
   context.dispatch({
     bindings: [readOf("dy", dy!), readOf("images", x!), ...sink.bindings],
     params: { ...params, ...sink.params },
-    floats: { alpha, beta, k, factor: 2 * alpha * beta },
-    functions: `${power(beta)}\n${sink.functions}`,
+    floats,
+    functions: `${power(context.attributes.beta)}\n${sink.functions}`,
     body: body([...range(-reach, reach).map(load), ...shares.map(send)], [
       ...range(reach, reach + TURN).map(load),
       ...range(long, long + TURN).map(send),
       ...range(0, TURN).map((m) => {
         const sum = range(m - short, m + long + 1).map((map) => name("share", map)).join(" + ");
-        return store(m, `store(at, ${name("direct", m)} - p.factor * ${name("x", m)} * (${sum}));`);
+        return atMap(m, "end", `store(at, ${name("direct", m)} - p.factor * ${name("x", m)} * (${sum}));`);
       }),
     ], { x: range(0, reach), direct: range(0, long), share: shares }),
     invocations,

@@ -232,22 +232,19 @@ const oneOver = (window: readonly [number, number]) => `(1.0 / ${window[0] * win
 
 /** For large windows or strides: a pixel a lane, in loops. */
 function pixelBody({ attributes: { window, stride } }: Gradient, maximum: boolean): string {
-  // Windows `first` up to `last` hold the pixel.
-  const axis = (name: string, i: 0 | 1, count: string) => `
-  let ${name}_place = ${name} + p.padding${i === 0 ? "Top" : "Left"};
-  let ${name}_first = select(0u, (${name}_place - ${window[i]}u) / ${stride[i]}u + 1u, ${name}_place >= ${
-    window[i]
-  }u);
-  let ${name}_last = min(${name}_place / ${stride[i]}u + 1u, ${count});`;
+  // The first window that holds the pixel, and the one behind the last.
+  const first = (place: string, axis: 0 | 1) =>
+    `(max(${place} + ${stride[axis]}u, ${window[axis]}u) - ${window[axis]}u) / ${stride[axis]}u`;
+  const end = (place: string, axis: 0 | 1) => `${place} / ${stride[axis]}u + 1u`;
   return `
-  let pixel = i % p.width;
-  let line = i / p.width % p.height;
-  let plane = i / p.width / p.height;${axis("line", 0, "p.rows")}${axis("pixel", 1, "p.columns")}
+  let line = i / p.width % p.height + p.paddingTop;
+  let pixel = i % p.width + p.paddingLeft;
+  let plane = i / p.width / p.height;
   var sum = 0.0;
-  for (var row = line_first; row < line_last; row++) {
-    for (var column = pixel_first; column < pixel_last; column++) {
+  for (var row = ${first("line", 0)}; row < min(${end("line", 0)}, p.rows); row++) {
+    for (var column = ${first("pixel", 1)}; column < min(${end("pixel", 1)}, p.columns); column++) {
       let w = (plane * p.rows + row) * p.columns + column;
-      let place = (line_place - row * ${stride[0]}u) * ${window[1]}u + pixel_place - column * ${stride[1]}u;
+      let place = (line - row * ${stride[0]}u) * ${window[1]}u + pixel - column * ${stride[1]}u;
       ${maximum ? "if (place_at(w) == place) { sum += f32(dy(w)); }" : "sum += f32(dy(w));"}
     }
   }

@@ -7,36 +7,37 @@
 import type { NoAttributes } from "../../../tensor/mod.ts";
 import { AS241 } from "../../../tensor/ops/as241.ts";
 import type { ShapeAttributes } from "../../../tensor/ops/movement/mod.ts";
-import type { ElementwiseKernel, IndexedKernel, KernelsOf } from "./types.ts";
+import { vector } from "../access.ts";
+import type { ElementwiseKernel, ExpressionContext, IndexedKernel, KernelsOf } from "./types.ts";
 
 type Plain = ElementwiseKernel<NoAttributes>;
 
-const block = (key: string, low: string) =>
-  `threefry(vec2<u32>(${key}(0u), ${key}(1u)), vec2<u32>(${low}, 0u))`;
+const block = (key: string, counter: string) =>
+  `threefry(vec2<u32>(${key}(0u), ${key}(1u)), vec2<u32>(${counter}))`;
+
+/** The number of an element's upper 24 bits. */
+const upper = ([bits]: readonly string[], { width, literal }: ExpressionContext<NoAttributes>) =>
+  `${vector("f32", width)}(${bits} >> ${literal("8u", "u32")})`;
 
 /** The table of the family. */
 export const randomKernels: KernelsOf<typeof import("../../../tensor/ops/random.ts")> = {
   randomBits: {
     kind: "indexed",
-    element: ([key]) => `return ${block(key!, "e / 2u")}[e & 1u];`,
-    four: ([key]) => `return vec4<u32>(${block(key!, "e / 2u")}, ${block(key!, "e / 2u + 1u")});`,
+    element: ([key]) => `return ${block(key!, "e / 2u, 0u")}[e & 1u];`,
+    four: ([key]) => `return vec4<u32>(${block(key!, "e / 2u, 0u")}, ${block(key!, "e / 2u + 1u, 0u")});`,
   } as IndexedKernel<ShapeAttributes>,
   threefry: {
     kind: "indexed",
-    element: ([key, counter]) =>
-      `return threefry(vec2<u32>(${key}(0u), ${key}(1u)), vec2<u32>(${counter}(0u), ${counter}(1u)))[e & 1u];`,
+    element: ([key, counter]) => `return ${block(key!, `${counter}(0u), ${counter}(1u)`)}[e & 1u];`,
   } as IndexedKernel<NoAttributes>,
   uniformFromBits: {
     kind: "elementwise",
-    expression: ([bits], { width, literal }) =>
-      `(${width === 4 ? "vec4<f32>" : "f32"}(${bits} >> ${literal("8u", "u32")}) * ${
-        literal("5.9604644775390625e-8", "f32")
-      })`,
+    expression: (args, context) =>
+      `(${upper(args, context)} * ${context.literal("5.9604644775390625e-8", "f32")})`,
   } as Plain,
   normalFromBits: {
     kind: "elementwise",
-    expression: ([bits], { width, literal }) =>
-      `normal_quantile(${width === 4 ? "vec4<f32>" : "f32"}(${bits} >> ${literal("8u", "u32")}))`,
+    expression: (args, context) => `normal_quantile(${upper(args, context)})`,
   } as Plain,
 };
 

@@ -5,6 +5,7 @@
  */
 
 import { applyOne, type Primitive, type Spec } from "../../declare.ts";
+import { expectSupport } from "../../device.ts";
 import { ALL_DTYPES, type DType, isFloat } from "../../dtype.ts";
 import type { Tensor } from "../../tensor.ts";
 import { elementwise } from "./declare.ts";
@@ -55,7 +56,7 @@ export const detachOp: Primitive<"detach"> = elementwise(
  */
 export function cast(x: Tensor, dtype: DType): Tensor {
   if (x.dtype === dtype) return x;
-  if (!x.device.supports(dtype)) throw new TypeError(`cast: ${x.device.name} does not support ${dtype}`);
+  expectSupport("cast", x.device, dtype);
   return applyOne(castOp, [x], { dtype });
 }
 
