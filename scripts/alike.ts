@@ -15,19 +15,15 @@ const [ROUNDS, TRIALS] = [8, 8];
 /** What stands for a variable in the text. */
 export const placeholder = (i: number): string => `$$${i}$`;
 
-/** Better names for variables. In the text each is written as its placeholder. */
-export function alikeNames(
-  text: string,
-  locals: readonly Local[],
-  names: readonly string[],
-  reserved: ReadonlySet<string>,
-): readonly string[] {
-  const naming = new Naming(text, locals, names, reserved);
-  for (let round = 0; round < ROUNDS; round++) locals.forEach((_, i) => naming.improve(i));
-  return naming.names;
+/** A name for a variable, how well it fits, and which other one has it: -1 for none. */
+export interface Candidate {
+  readonly name: string;
+  readonly value: number;
+  readonly other: number;
 }
 
-class Naming {
+/** Names of the variables of a text, in which each is written as its placeholder. */
+export class Naming {
   readonly names: string[];
   readonly #locals: readonly Local[];
   readonly #reserved: ReadonlySet<string>;
@@ -66,22 +62,23 @@ class Naming {
     locals.forEach((_, i) => this.#add(i));
   }
 
+  /** Gives variables better names. */
+  improve(): void {
+    for (let round = 0; round < ROUNDS; round++) this.names.forEach((_, i) => this.#improve(i));
+  }
+
   /** Gives a variable a better name, or exchanges it with another's, if there is such a name. */
-  improve(i: number): void {
+  #improve(i: number): void {
     const old = this.names[i]!;
     if (!this.#mayChange(i)) return;
     this.#remove(i);
     const scores = this.#scores(i);
     const score = scores.get(old) ?? 0;
-    const better = [...scores].filter(([name, value]) => value > score && this.#fits(name, old));
     let best = { gain: 0, name: old, other: -1 };
-    for (const [name, value] of better.sort(([, a], [, b]) => b - a).slice(0, TRIALS)) {
-      const others = this.#holders(i, name);
+    for (const { name, value, other } of this.#candidates(i, scores).slice(0, TRIALS)) {
       let gain = value - score;
-      if (others.length > 1) continue;
-      const [other = -1] = others;
+      if (gain <= 0) break;
       if (other >= 0) {
-        if (!this.#mayChange(other) || this.#holders(other, old).some((each) => each !== i)) continue;
         this.#remove(other);
         const theirs = this.#scores(other);
         gain += (theirs.get(old) ?? 0) - (theirs.get(name) ?? 0);
@@ -89,21 +86,58 @@ class Naming {
       }
       if (gain > best.gain) best = { gain, name, other };
     }
-    if (best.other >= 0) this.#remove(best.other);
-    if (best.other >= 0) this.names[best.other] = old;
-    this.names[i] = best.name;
     this.#add(i);
-    if (best.other >= 0) this.#add(best.other);
+    if (best.name !== old) this.exchange(i, best);
+  }
+
+  /** Names that a variable may take, those first that fit best; and whose they are, which then gets the other: -1 for nobody. */
+  candidates(i: number): readonly Candidate[] {
+    if (!this.#mayChange(i)) return [];
+    this.#remove(i);
+    const candidates = this.#candidates(i, this.#scores(i));
+    this.#add(i);
+    return candidates;
+  }
+
+  #candidates(i: number, scores: ReadonlyMap<string, number>): Candidate[] {
+    const old = this.names[i]!;
+    return [...scores].sort(([, a], [, b]) => b - a).flatMap(([name, value]) => {
+      if (name === old || name.length > old.length || this.#reserved.has(name)) return [];
+      const [other = -1, more] = this.#holders(i, name);
+      if (more !== undefined) return [];
+      const taken = other >= 0 &&
+        (!this.#mayChange(other) || this.#holders(other, old).some((each) => each !== i));
+      return taken ? [] : [{ name, value, other }];
+    });
+  }
+
+  /** Gives a variable a name, and its own to the one that had that. */
+  exchange(i: number, { name, other }: Pick<Candidate, "name" | "other">): void {
+    for (const each of other >= 0 ? [i, other] : [i]) this.#remove(each);
+    if (other >= 0) this.names[other] = this.names[i]!;
+    this.names[i] = name;
+    for (const each of other >= 0 ? [i, other] : [i]) this.#add(each);
+  }
+
+  /** The places of variables, in the order of the text. */
+  placesOf(variables: readonly number[]): number[] {
+    return variables.flatMap((i) => this.#places[i] ?? []).sort((a, b) => a - b);
+  }
+
+  /** The text up to a place, from the one before, with the variable there; as it is printed, where `{ a: a }` is `{ a }`. */
+  pieceAt(place: number): string {
+    const [before, name] = [this.#texts[place]!, this.#nameAt(place)];
+    return (name !== "" && this.#keys[place] === name ? before.slice(0, -name.length - 1) : before) + name;
+  }
+
+  /** The text, in the pieces that `pieceAt` gives. */
+  pieces(): string[] {
+    return this.#texts.map((_, place) => this.pieceAt(place));
   }
 
   /** Those at the top are met in too many places, none of them like another. */
   #mayChange(i: number): boolean {
-    const { definition } = this.#locals[i]!;
-    return !definition.global;
-  }
-
-  #fits(name: string, old: string): boolean {
-    return name.length <= old.length && !this.#reserved.has(name);
+    return !this.#locals[i]!.definition.global;
   }
 
   /** Other variables that are called so where this one is visible. */

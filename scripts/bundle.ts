@@ -8,7 +8,7 @@ import { basename, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { minify, type MinifyOptions } from "terser";
 import { compact } from "./compact.ts";
-import { nameLocals } from "./mangle.ts";
+import { nameLocals, squeezeNames } from "./mangle.ts";
 import { chooseNames } from "./names.ts";
 import { withPlainNamespaces } from "./namespaces.ts";
 import { neighbourly } from "./neighbours.ts";
@@ -110,6 +110,7 @@ async function minified(
   await nameLocals(tree, printed);
   const statements = [...tree.body];
   neighbourly(await printed()).forEach((from, to) => tree.body[to] = statements[from]!);
+  await squeezeNames(tree, printed);
   const { code, map } = await minify(tree as unknown as string, {
     ...asItIs,
     sourceMap: { content, filename: name, url: `${name}.map` },

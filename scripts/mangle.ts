@@ -2,7 +2,8 @@
 // taken out of an object, or put into one, is called as the property is where that is as short, since `{ key }` is then all
 // there is to write; and the names of a module's own functions are given last, when those inside have got the single letters.
 
-import { alikeNames, placeholder } from "./alike.ts";
+import { Naming, placeholder } from "./alike.ts";
+import { squeeze } from "./squeeze.ts";
 
 /** A scope of the minifier's tree: a function, a class or the whole; and what a block has for one. */
 type Scope = object;
@@ -101,16 +102,26 @@ const RESERVED = ["do", "if", "in", "as", "is", "of", "for", "let", "new", "try"
 /** Gives all variables of a module their names, which are the tree's to print; `printed` says how it looks. */
 export async function nameLocals(tree: Node, printed: () => Promise<string>): Promise<void> {
   const locals = localsOf(tree);
+  chooseNames(locals);
+  await rename(locals, printed, (naming) => naming.improve());
+}
+
+/** Gives variables other names where gzip says that these are better: when all stand where they are to stand. */
+export async function squeezeNames(tree: Node, printed: () => Promise<string>): Promise<void> {
+  await rename(localsOf(tree), printed, squeeze);
+}
+
+/** Short names for variables, and those of properties. */
+function chooseNames(locals: readonly Local[]): void {
   const taken = new Map<Scope, Set<string>>();
-  const reserved = new Set(RESERVED);
-  for (const { definition } of locals) if (definition.undeclared) reserved.add(definition.name);
+  const reserved = reservedIn(locals);
   const isFree = ({ scopes }: Local, name: string) =>
     !reserved.has(name) && ![...scopes].some((scope) => taken.get(scope)?.has(name));
   const take = ({ definition, scopes }: Local, name: string) => {
     definition.mangled_name = name;
     for (const scope of scopes) taken.set(scope, (taken.get(scope) ?? new Set()).add(name));
   };
-  const own = locals.filter(({ definition }) => !definition.undeclared);
+  const own = ownOf(locals);
   const called = new Set(
     own.toSorted((a, b) => b.count - a.count).filter((local) => {
       const key = propertyFor(local);
@@ -131,11 +142,27 @@ export async function nameLocals(tree: Node, printed: () => Promise<string>): Pr
     take(local, name);
     if (key !== undefined && known === undefined) before.set(key, [name, ...again]);
   }
+}
+
+const ownOf = (locals: readonly Local[]) => locals.filter(({ definition }) => !definition.undeclared);
+
+function reservedIn(locals: readonly Local[]): Set<string> {
+  const platform = locals.filter(({ definition }) => definition.undeclared);
+  return new Set([...RESERVED, ...platform.map(({ definition }) => definition.name)]);
+}
+
+/** Gives variables, which have names, better ones. */
+async function rename(
+  locals: readonly Local[],
+  printed: () => Promise<string>,
+  improve: (naming: Naming) => void,
+): Promise<void> {
+  const own = ownOf(locals);
   const names = own.map(({ definition }) => definition.mangled_name!);
   own.forEach(({ definition }, i) => definition.mangled_name = placeholder(i));
-  const text = await printed();
-  const better = alikeNames(text, own, names, reserved);
-  own.forEach(({ definition }, i) => definition.mangled_name = better[i]!);
+  const naming = new Naming(await printed(), own, names, reservedIn(locals));
+  improve(naming);
+  own.forEach(({ definition }, i) => definition.mangled_name = naming.names[i]!);
 }
 
 /** The property beside which a variable is met most often, and how often that is. */
