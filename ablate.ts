@@ -1,12 +1,14 @@
 /**
  * `deno task ablate`: trains the small AlexNet without one of its pieces at a time, with several seeds, and prints what it
- * finds beside what the paper says. What has been run is kept, and a later call goes on from there.
+ * finds beside what the paper says, in tables and in drawings. What has been run is kept, and a later call goes on from
+ * there.
  *
  * @module
  */
 
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { readFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { device } from "./backends/mod.ts";
 import { type Dataset, fashionMnist, take } from "./data/mod.ts";
@@ -17,8 +19,7 @@ import {
   checkSame,
   FORMAT,
   keyOf,
-  learningPlot,
-  piecesPlot,
+  plotsOf,
   readAblation,
   runVariant,
   textOf,
@@ -82,9 +83,17 @@ function command(): Command {
     .addOption(
       option("--backend <name>", "where to compute").choices(["auto", "cpu", "webgpu"]).default("auto"),
     )
-    .addOption(option("--out <file>", `where runs are kept, default: ${OUT}`))
     .addOption(
-      option("--docs", "the published runs: keep them in docs/paper.json, and write docs/paper.md anew")
+      option(
+        "--out <file>",
+        `where runs are kept, default: ${OUT}; drawings lie beside it, ${stemOf(OUT)}_*.svg`,
+      ),
+    )
+    .addOption(
+      option(
+        "--docs",
+        "the published runs: keep them in docs/paper.json, and write docs/paper.md and its drawings anew",
+      )
         .default(false),
     );
 }
@@ -96,19 +105,20 @@ async function main(args: readonly string[]): Promise<void> {
   }
   const interrupt = await listenForInterrupt();
   try {
-    const ablation = await run(flags, interrupt.signal);
+    const out = flags.docs ? inHouse("docs/paper.json") : flags.out ?? OUT;
+    const ablation = await run(flags, out, interrupt.signal);
     if (Object.keys(ablation.runs).length === 0) return;
     if (flags.docs) await document(ablation);
     else console.log(`\n${textOf(ablation)}`);
+    await draw(out, ablation);
   } finally {
     interrupt.release();
   }
 }
 
 /** Runs what has not been run, seed by seed, so that whenever it is ended all ways have about as many. */
-async function run(flags: Flags, signal: AbortSignal): Promise<Ablation> {
+async function run(flags: Flags, out: string, signal: AbortSignal): Promise<Ablation> {
   const { seeds, only = Object.keys(variants) as VariantName[] } = flags;
-  const out = flags.docs ? inHouse("docs/paper.json") : flags.out ?? OUT;
   const dataset = await fashionMnist({ folder: flags.data });
   const settings = settingsOf(flags, dataset);
   let ablation = await begin(out, dataset, settings);
@@ -164,12 +174,28 @@ function checkCounts({ train, test }: Dataset, { images, testImages }: AblationS
   }
 }
 
-/** Writes the page's tables and the pictures. */
+/** What the names of drawings begin with, beside the file of runs. */
+function stemOf(out: string): string {
+  return out.replace(/\.json$/, "");
+}
+
+/** Draws what the runs show; a drawing of earlier ones that these have no marks for goes. */
+async function draw(out: string, ablation: Ablation): Promise<void> {
+  for (const [name, svg] of Object.entries(plotsOf(ablation))) {
+    const file = `${stemOf(out)}_${name}.svg`;
+    if (svg === null) {
+      await rm(file, { force: true });
+      continue;
+    }
+    await writeWhole(file, svg);
+    console.error(`drawn: ${file}`);
+  }
+}
+
+/** Writes the page's tables. */
 async function document(ablation: Ablation): Promise<void> {
   const page = inHouse("docs/paper.md");
   await writeWhole(page, withTables(readFileSync(page, "utf8"), ablation));
-  await writeWhole(inHouse("docs/paper_learning.svg"), learningPlot(ablation));
-  await writeWhole(inHouse("docs/paper_pieces.svg"), piecesPlot(ablation));
 }
 
 await runProgram(main, () => "deno run -P=ablate ablate.ts");

@@ -100,6 +100,10 @@ test("ablation: the page's tables are written between their markers, and again",
   assert(!written.includes("old") && written.includes("before pieces"));
   assert.match(written, /<!-- pieces -->\n\n!\[[^\n]*\(paper_pieces\.svg\)\n\n\| piece /);
   assert.equal(withTables(written, ablation), written);
+  // No run of the figure: no drawing of it, and no place for one.
+  const { "full 0": full, "no-lrn 0": without } = ablation.runs;
+  const few = withTables(page, { ...ablation, runs: { "full 0": full!, "no-lrn 0": without! } });
+  assert(few.includes("(paper_pieces.svg)") && !few.includes("paper_learning.svg"), few);
   assert.throws(() => withTables("nothing", ablation), /^Error: the page has no <!-- conditions -->/);
 });
 

@@ -1,7 +1,7 @@
 // `ablate.ts`: runs are kept, a later call goes on with what is missing, and other settings are not mixed in.
 
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -22,6 +22,8 @@ test("ablate: goes on where it was ended", async () => {
   try {
     const first = await ablate("--only=free", "--seeds=1");
     assert.equal(first.code, 0, first.stderr);
+    assert.match(first.stderr, /\ndrawn: \S+runs_learning\.svg\n$/);
+    assert.deepEqual(await drawings(folder), ["runs_learning.svg"]);
     assert.match(first.stdout, /^free, seed 0: test error \d+\.\d+%, .*; 0 runs to go, about 0 minutes\n\n/);
     assert.match(first.stdout, /\n1 runs on fashion-mnist: [^]*\n\| `free` +\| neither [^\n]*\|\n$/);
     const kept = JSON.parse(await readFile(out, "utf8")) as Ablation;
@@ -37,6 +39,20 @@ test("ablate: goes on where it was ended", async () => {
     const both = JSON.parse(await readFile(out, "utf8")) as Ablation;
     assert.deepEqual(both.runs["free 0"], kept.runs["free 0"]);
     assert.equal(both.runs["one-tower 0"]!.parameters, 209_770);
+
+    // Of a run that exists nothing is trained again, and what it shows is drawn.
+    const [free, oneTower] = [both.runs["free 0"]!, both.runs["one-tower 0"]!];
+    const shown: [Ablation["runs"], string[]][] = [
+      [{ "one-tower 0": oneTower }, []],
+      [{ "full 0": { ...free, tenCrops: free.test }, "one-tower 0": oneTower }, ["runs_pieces.svg"]],
+      [both.runs, ["runs_learning.svg"]],
+    ];
+    for (const [runs, names] of shown) {
+      await writeFile(out, JSON.stringify({ ...both, runs }));
+      const { stderr } = await ablate("--only=one-tower", "--seeds=1");
+      assert.match(stderr, /^0 of 1 runs to go; [^\n]*\n(drawn: [^\n]*\n)*$/);
+      assert.deepEqual(await drawings(folder), names);
+    }
 
     const refused: [string[], RegExp][] = [
       [
@@ -67,6 +83,15 @@ test("ablate: goes on where it was ended", async () => {
     await rm(folder, { recursive: true });
   }
 });
+
+/** The names of the drawings in a folder, all of which are whole. */
+async function drawings(folder: string): Promise<string[]> {
+  const names = (await readdir(folder)).filter((name) => name.endsWith(".svg")).sort();
+  for (const name of names) {
+    assert.match(await readFile(join(folder, name), "utf8"), /^<svg width="760"[^>]*>\n[^]*<\/svg>\n$/);
+  }
+  return names;
+}
 
 /** A folder with images of which one pixel is another than in the embedded ones. */
 async function otherImages(folder: string): Promise<string> {

@@ -4,7 +4,7 @@
  * @module
  */
 
-export { learningPlot, piecesPlot } from "./plots.ts";
+export { plotsOf } from "./plots.ts";
 export { checkSame, readAblation, writeAblation } from "./file.ts";
 export { type Ablation, FORMAT, keyOf, runsOf } from "./results.ts";
 export { type AblationSettings, type RunResult, runVariant } from "./run.ts";

@@ -42,6 +42,15 @@ function heading(text: string, legend: readonly string[]): Pick<echarts.EChartsO
 
 const percent = (fraction: number) => Number((100 * fraction).toFixed(3));
 
+/** The drawings by name; null for one that no run has a mark in. */
+export function plotsOf(
+  ablation: Ablation,
+): { readonly learning: string | null; readonly pieces: string | null } {
+  const learns = learning.some((name) => runsOf(ablation, name).size > 0);
+  const differs = pieces.some((piece) => differences(ablation, piece, "top1").length > 0);
+  return { learning: learns ? learningPlot(ablation) : null, pieces: differs ? piecesPlot(ablation) : null };
+}
+
 /** The training error of each epoch, of ReLU and of tanh: a thin line a seed, a thick one their mean; as the paper's figure 1. */
 export function learningPlot(ablation: Ablation): string {
   const series = learning.flatMap((name) => {

@@ -160,13 +160,17 @@ export function tablesOf(ablation: Ablation): Readonly<Record<string, string>> {
   };
 }
 
-/** The tables that have lines, for a terminal. */
-export function textOf(ablation: Ablation): string {
-  const tables = Object.values(tablesOf(ablation)).filter((table) => table.split("\n").length !== 2);
-  return tables.join("\n\n");
+/** Whether a table has lines below its head. */
+function hasLines(table: string): boolean {
+  return table.split("\n").length !== 2;
 }
 
-/** The page has pictures above their tables: without runs there are none. */
+/** The tables that have lines, for a terminal. */
+export function textOf(ablation: Ablation): string {
+  return Object.values(tablesOf(ablation)).filter(hasLines).join("\n\n");
+}
+
+/** The page has pictures above their tables: where these have lines. */
 const PICTURES: Readonly<Record<string, string>> = {
   pieces: "![What each piece takes off the top-1 error](paper_pieces.svg)\n\n",
   learning: "![Training error by epoch](paper_learning.svg)\n\n",
@@ -178,6 +182,7 @@ export function withTables(page: string, ablation: Ablation): string {
     const [begin, end] = [`<!-- ${name} -->`, `<!-- end of ${name} -->`];
     const [from, to] = [text.indexOf(begin), text.indexOf(end)];
     if (from < 0 || to < from) throw new Error(`the page has no ${begin} ... ${end}`);
-    return `${text.slice(0, from + begin.length)}\n\n${PICTURES[name] ?? ""}${table}\n\n${text.slice(to)}`;
+    const picture = hasLines(table) ? PICTURES[name] ?? "" : "";
+    return `${text.slice(0, from + begin.length)}\n\n${picture}${table}\n\n${text.slice(to)}`;
   }, page);
 }
