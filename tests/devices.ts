@@ -4,6 +4,7 @@ import { Guard } from "../backends/webgpu/guard.ts";
 import { conv2dKernels } from "../backends/webgpu/kernels/conv2d.ts";
 import { matmulKernels } from "../backends/webgpu/kernels/matmul.ts";
 import { FAMILIES } from "../backends/webgpu/kernels/forced.ts";
+import { PANELS } from "../backends/webgpu/kernels/gemm.ts";
 import { MULTIPLES } from "../backends/webgpu/kernels/multiples.ts";
 import { normalizeKernels } from "../backends/webgpu/kernels/normalize.ts";
 import { pool2dKernels } from "../backends/webgpu/kernels/pool2d.ts";
@@ -32,15 +33,19 @@ async function variant(name: string, options: WebGpuOptions): Promise<Variant> {
   return { name, device: await webgpuDevice("auto", { guard: Guard, ...options }) };
 }
 
-/** WebGPU devices on which a lane that works on its own gets a tile wherever it may choose it, one device for each tile. */
+/**
+ * WebGPU devices on which a lane that works on its own gets a tile wherever it may choose it, one device for each tile. How
+ * panels are read alternates between them.
+ */
 export function forcedTiles(): Promise<Variant[]> {
   const all = Object.entries(FAMILIES).flatMap(([family, candidates]) => {
-    if (candidates === MULTIPLES || candidates === VARIANTS) return [];
+    if (candidates === MULTIPLES || candidates === VARIANTS || candidates === PANELS) return [];
     // Of small matrices as the samples have them only then any is read along k.
     const met = family === "tile along k" ? { copyBelow: 0 } : {};
-    return candidates.map(({ name }) =>
-      variant(`webgpu, ${family} ${name}`, { variants: { product: "registers", [family]: name }, ...met })
-    );
+    return candidates.map(({ name }, i) => {
+      const variants = { product: "registers", [family]: name, panels: PANELS[i % PANELS.length]!.name };
+      return variant(`webgpu, ${family} ${name}`, { variants, ...met });
+    });
   });
   return Promise.all(all);
 }

@@ -326,6 +326,8 @@ const CHOOSING: Readonly<Record<string, (on: Device) => Tensor>> = {
   "product": (on) => leaf(on, 300, 200).matmul(leaf(on, 200, 300)),
   "tile": (on) => leaf(on, 64, 32).transpose().matmul(leaf(on, 64, 4)),
   "tile along k": (on) => leaf(on, 32, 64).matmul(leaf(on, 64, 4)),
+  "panels": (on) =>
+    conv2d(leaf(on, 1, 256).reshape([1, 64, 2, 2]), leaf(on, 256, 64).reshape([256, 64, 1, 1])),
   "workgroup": (on) => leaf(on, 1024, 256).exp(),
   "run": (on) => leaf(on, 1024, 256).exp(),
   "partials": (on) => leaf(on, 1, 4096).sum(),

@@ -33,6 +33,7 @@ import {
 } from "../mod.ts";
 import { type Fill, materialise } from "./samples/sample.ts";
 import type { ViewName } from "./samples/views.ts";
+import { planOf } from "./plans.ts";
 
 const cpu = await device("cpu");
 const probe = await webgpuDevice("auto");
@@ -220,6 +221,35 @@ for (const { name } of MULTIPLES.slice(1)) {
     }
   });
 }
+
+test("variants: panels are read as uniform buffers, a window of 64 KiB at a time, with the same bits", async () => {
+  // Eight panels of 9,792 bytes, of which a window has six; of the input gradient four of 36,864.
+  const passes = (make: Make) => {
+    const [x, weight, bias] = [make([5, 34, 7, 9]), make([128, 17, 3, 3]), make([128])];
+    const options = { groups: 2, padding: 1 };
+    const y = conv2d(x, weight, { ...options, bias });
+    return [y.relu(), conv2dInputGradient(make(y.shape), weight, { ...options, shape: x.shape })];
+  };
+  const windows = (panels: string) =>
+    planOf(passes(maker(cpu, "floats", "f32")), [], { parallelism: 8, choose: () => panels }).dispatches
+      .flatMap(({ bindings }) =>
+        bindings.filter(({ uniform }) => uniform).map(({ part }) => part!.byteOffset)
+      );
+  // The second window ends where all panels end.
+  assert.deepEqual(windows("uniform"), [0, 12800, 0, 36864, 73728, 81920]);
+  assert.deepEqual(windows("storage"), []);
+  const found = ["storage", "uniform"].map(async (panels) => {
+    const variants = { product: "registers", panels };
+    const on = await webgpuDevice("auto", { guard: Guard, parallelism: 8, variants });
+    const tensors = passes(maker(on, "floats", "f32"));
+    await on.evaluate(tensors, true);
+    const numbers = await Promise.all(tensors.map((tensor) => tensor.data()));
+    on.destroy();
+    return numbers;
+  });
+  const [storage, uniform] = await Promise.all(found);
+  assert.deepEqual(uniform, storage);
+});
 
 /** Chooses what is given, as a measurement would, where it is among the candidates; else the guess. */
 const answering = (answer: Variant | undefined): KernelContext<never>["choose"] => (_, candidates, guess) =>

@@ -8,7 +8,7 @@
 import type { Storage } from "../../tensor/device.ts";
 import type { Turns } from "./turns.ts";
 
-const STORAGE = 0x80 | 0x08 | 0x04; // STORAGE | COPY_DST | COPY_SRC
+const STORAGE = 0x80 | 0x40 | 0x08 | 0x04; // STORAGE | UNIFORM | COPY_DST | COPY_SRC
 const STAGING = 0x01 | 0x08; // MAP_READ | COPY_DST
 
 /** Device memory with an owner. The owner is a state or an evaluated tensor. */

@@ -66,22 +66,24 @@ export class Pipelines {
   }
 
   #layoutFor(dispatch: Dispatch): { bindings: GPUBindGroupLayout; pipeline: GPUPipelineLayout } {
-    const modes = dispatch.bindings.flatMap((binding) =>
-      Array<boolean>(windowCount(binding, this.#windowBytes)).fill(binding.access === "read")
+    const types = dispatch.bindings.flatMap((binding) =>
+      Array<GPUBufferBindingType>(windowCount(binding, this.#windowBytes)).fill(
+        binding.uniform ? "uniform" : binding.access === "read" ? "read-only-storage" : "storage",
+      )
     );
     // The size of the parameters belongs to the layout: wgpu's late check of it mixes up pipelines whose layouts agree.
     const minBindingSize = paramWords(dispatch).length * 4;
-    const key = `${minBindingSize}:${modes}`;
+    const key = `${minBindingSize}:${types}`;
     const known = this.#layouts.get(key);
     if (known) return known;
     const visibility = 0x4; // COMPUTE
     const bindings = this.#device.createBindGroupLayout({
       entries: [
         { binding: 0, visibility, buffer: { type: "uniform", minBindingSize } },
-        ...modes.map((readOnly, i): GPUBindGroupLayoutEntry => ({
+        ...types.map((type, i): GPUBindGroupLayoutEntry => ({
           binding: i + 1,
           visibility,
-          buffer: { type: readOnly ? "read-only-storage" : "storage" },
+          buffer: { type },
         })),
       ],
     });

@@ -265,7 +265,9 @@ export class Plan {
     return Array.from({ length: windowCount(binding, windowBytes) }, (_, w) => {
       const at = binding.part?.byteOffset ?? w * windowBytes;
       const size = binding.part?.byteLength ?? Math.min(windowBytes, bytes - at);
-      return { buffer, offset: offset + at, size: at + size === bytes ? size + band : size };
+      // A uniform buffer is bound as large as it may be.
+      const last = at + size === bytes && !binding.uniform;
+      return { buffer, offset: offset + at, size: last ? size + band : size };
     });
   }
 }

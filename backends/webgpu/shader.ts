@@ -37,6 +37,8 @@ export interface Binding {
   readonly access: "read" | "write" | "update";
   /** Bind only this part, at most one window of it: for kernels that work through large values in pieces. */
   readonly part?: { readonly byteOffset: number; readonly byteLength: number };
+  /** Read the part as a uniform buffer, of which it may have as much as every adapter binds: 64 KiB. */
+  readonly uniform?: boolean;
 }
 
 /** An array that is read, and one that is written, by their elements one by one. */
@@ -124,12 +126,15 @@ ${body}
 }
 
 function storageText(binding: Binding, slot: number, count: number, windowBytes: number): string {
-  const { name, element, access } = binding;
+  const { name, element, access, part, uniform } = binding;
   const mode = access === "read" ? "read" : "read_write";
+  const length = uniform ? `, ${part!.byteLength / elementBytes(element)}` : "";
   const window = `${windowBytes / elementBytes(element)}u`;
   const names = Array.from({ length: count }, (_, w) => `${name}_${w}`);
   const lines = names.map((each, w) =>
-    `@group(0) @binding(${slot + w}) var<storage, ${mode}> ${each}: array<${element}>;`
+    `@group(0) @binding(${slot + w}) var<${
+      uniform ? "uniform" : `storage, ${mode}`
+    }> ${each}: array<${element}${length}>;`
   );
   const pick = (use: (each: string, index: string) => string) =>
     names.map((each, w) => {

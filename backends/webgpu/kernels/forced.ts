@@ -4,7 +4,7 @@
  * @module
  */
 
-import { TILES, TILES_ALONG_K } from "./gemm.ts";
+import { PANELS, TILES, TILES_ALONG_K } from "./gemm.ts";
 import { MULTIPLES } from "./multiples.ts";
 import type { Candidate } from "./types.ts";
 import { type Abilities, missing, VARIANTS } from "./variants.ts";
@@ -14,6 +14,7 @@ export const FAMILIES: Readonly<Record<string, readonly Candidate[]>> = {
   "product": VARIANTS,
   "tile": TILES,
   "tile along k": TILES_ALONG_K,
+  "panels": PANELS,
   // The parts of a reduction, of the long sums of a product, and the workgroups of that of `gemm.ts` and of element-wise ops.
   "partials": MULTIPLES,
   "splits": MULTIPLES,

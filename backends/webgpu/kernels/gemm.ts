@@ -11,12 +11,13 @@
  */
 
 import { onCores } from "../cores.ts";
-import type { PlanValue } from "../values.ts";
+import type { Binding } from "../shader.ts";
+import { byteLength, type PlanValue } from "../values.ts";
 import { gemmShader } from "./gemm_registers.ts";
 import { timesOf } from "./multiples.ts";
-import type { Axes } from "./shapes.ts";
+import { type Axes, range } from "./shapes.ts";
 import { BLOCK, targetsOf } from "./splits.ts";
-import type { Emitter } from "./types.ts";
+import type { Candidate, Emitter } from "./types.ts";
 
 /** A product. Strides and starts of A and B count vec4s, those of out count elements. */
 export interface GemmProblem {
@@ -25,6 +26,8 @@ export interface GemmProblem {
   /** The axis along which the vec4s lie; along "k" the last k axis counts vec4s. */
   readonly aAlong: "m" | "k";
   readonly bAlong: "j" | "k";
+  /** Whether A has the tiles of all groups one behind the other, and ends after whole lots of 256 bytes if it is large. */
+  readonly panels?: boolean;
   /** Products that share nothing: groups of a convolution, batches of a matmul. */
   readonly groups: number;
   /** Whether other products make the rest of the output: then k is not split, since splits are summed for all of it. */
@@ -98,6 +101,17 @@ export function tileFor(rows: number, emitter: Emitter, alongK = false): Tile {
   return emitter.choose(alongK ? "tile along k" : "tile", tiles, guess);
 }
 
+/** What is read of A at a time where it is read as a uniform buffer: as much as every adapter binds. */
+const UNIFORM_BYTES = 65536;
+/** Where such a window may start. */
+const UNIFORM_ALIGNMENT = 256;
+
+/**
+ * How A is read. Of a storage buffer a software driver tests the bounds of each number for each lane; of a uniform buffer it
+ * does not, which takes a fifth of the time from short convolutions.
+ */
+export const PANELS: readonly Candidate[] = [{ name: "storage" }, { name: "uniform" }];
+
 /** How many neighbouring lanes take turns along k: what they load together is contiguous. */
 const TURNS = { cores: 8, gpu: 32 };
 
@@ -113,33 +127,72 @@ export function emitGemm(emitter: Emitter, problem: GemmProblem): void {
   const columns = problem.columns[0] * problem.columns[1] * problem.columns[2];
   const rowTiles = Math.ceil(rows / tile.rows);
   const columnTiles = Math.ceil((columns + (problem.rowSums ? 1 : 0)) / (tile.columns / 4));
-  const lanes = groups * rowTiles * columnTiles;
-  const split = splitOf(emitter, problem, lanes);
+  const split = splitOf(emitter, problem, groups * rowTiles * columnTiles);
   const { splits } = split;
   const outLength = emitter.outputs[0]!.length;
 
   const width4 = storesFour(problem) && outLength % 4 === 0 ? 4 : 1;
-  const targets = targetsOf(emitter, splits, width4, problem.rowSums);
-  emitter.dispatch({
-    ...gemmShader(problem, targets, width4, cores),
-    params: {
-      ...targets.sink.params,
-      rows,
-      rowTiles,
-      columns,
-      columnTiles,
-      ...split,
-      outSplit: outLength,
-      sumsSplit: targets.sumsSplit,
-      ...parameters(problem, split.kTurn),
-    },
-    flops: 2 * groups * rows * problem.columns[0] * problem.columns[1] * problem.columnExtent *
-      depthOf(problem),
-    invocations: lanes * splits,
-    // Cores share out workgroups: few large ones would leave one of them idle at the end.
-    workgroupSize: (cores ? 8 : 32) * timesOf(emitter, "lanes"),
+  const targets = targetsOf(emitter, splits, width4, {
+    ...problem,
+    out: { group: problem.outGroup, row: problem.outRow },
   });
+  const { bindings: [a, ...others], ...shader } = gemmShader(problem, targets, width4, cores);
+  const panels = groups * rowTiles;
+  const windows = splits === 1 ? windowsOf(emitter, problem, panels) : null;
+  for (
+    const { first, count, start, ...window } of windows ?? [{ first: 0, count: panels * splits, start: 0 }]
+  ) {
+    emitter.dispatch({
+      ...shader,
+      bindings: [{ ...a!, ...window }, ...others],
+      params: {
+        ...targets.sink.params,
+        rows,
+        rowTiles,
+        columns,
+        columnTiles,
+        ...split,
+        outSplit: outLength,
+        sumsSplit: targets.sumsSplit,
+        firstLane: first * columnTiles,
+        aStart: -start,
+        ...parameters(problem, split.kTurn),
+      },
+      flops: 2 * count / panels / splits * groups * rows * problem.columns[0] * problem.columns[1] *
+        problem.columnExtent * depthOf(problem),
+      invocations: count * columnTiles,
+      // Cores share out workgroups: few large ones would leave one of them idle at the end.
+      workgroupSize: (cores ? 8 : 32) * timesOf(emitter, "lanes"),
+    });
+  }
   targets.finish();
+}
+
+/** Panels that are read together: which, where in A their window starts, in vec4s, and the window. */
+interface PanelWindow extends Pick<Binding, "part" | "uniform"> {
+  readonly first: number;
+  readonly count: number;
+  readonly start: number;
+}
+
+/** The windows through which A is read as a uniform buffer; null where no tile fits, A fills none, or that is not wanted. */
+function windowsOf(emitter: Emitter, { a, aRow, panels }: GemmProblem, total: number): PanelWindow[] | null {
+  const together = Math.floor((UNIFORM_BYTES - UNIFORM_ALIGNMENT) / (aRow * 16));
+  if (!panels || together === 0 || a.dtype !== "f32" || byteLength(a) < UNIFORM_BYTES) return null;
+  const guess = PANELS[onCores(emitter.parallelism) ? 1 : 0]!;
+  if (emitter.choose("panels", PANELS, guess).name === "storage") return null;
+  return range(Math.ceil(total / together)).map((n) => {
+    const first = n * together;
+    const before = Math.floor(first * aRow * 16 / UNIFORM_ALIGNMENT) * UNIFORM_ALIGNMENT;
+    const byteOffset = Math.min(before, byteLength(a) - UNIFORM_BYTES);
+    return {
+      first,
+      count: Math.min(together, total - first),
+      start: byteOffset / 16,
+      part: { byteOffset, byteLength: UNIFORM_BYTES },
+      uniform: true,
+    };
+  });
 }
 
 /** How k is divided among lanes. */

@@ -126,14 +126,17 @@ ${sums?.functions ?? ""}`,
     body: `
   // Neighbouring lanes take neighbouring columns: B is coalesced, and A is one address for most of a subgroup.
   let tiles = p.rowTiles * p.columnTiles;
-  let group = i / (tiles * p.splits);
-  let split = i / p.splitEvery % p.splits;
-  let tileNumber = i / p.tileEvery % tiles;
+  let place = i + p.firstLane;
+  let group = place / (tiles * p.splits);
+  let split = place / p.splitEvery % p.splits;
+  let tileNumber = place / p.tileEvery % tiles;
   let columnTile = tileNumber % p.columnTiles;
   let rowTile = tileNumber / p.columnTiles;
   let row = rowTile * ${tm}u;
   let first = split * p.kStart;
-  var a_at = group * p.aGroup + first * p.k1 * p.k2 * p.aFirst${aAlong === "m" ? " + rowTile * p.aRow" : ""};
+  var a_at = p.aStart + group * p.aGroup + first * p.k1 * p.k2 * p.aFirst${
+      aAlong === "m" ? " + rowTile * p.aRow" : ""
+    };
   var b_at = p.bStart + group * p.bGroup + first * p.bFirst;
   ${bases.join("\n  ")}
   ${accumulators.map((at) => `var sum${at} = vec4<f32>();`).join("\n  ")}
@@ -168,6 +171,7 @@ ${sums?.functions ?? ""}`,
       var at = p.outStart + group * p.outGroup + split * p.outSplit + row * p.outRow + outAt(j);
       let end = p.columnExtent - j % p.j2 * 4u;
       for (var m = 0u; m < rowEnd; m++) {
+        load_row(group * p.rows + row + m);
         let v = tile[t * ${tm}u + m];
         ${storeWidth === 4 ? "store_four(at / 4u, v);" : STORE_EACH}
         at += p.outRow;

@@ -17,7 +17,6 @@ import { type Layout, productShader } from "./gemm_shared_shader.ts";
 import { timesOf } from "./multiples.ts";
 import { byFour, mergeK, nests, type Operand, sideOf, volume } from "./operand.ts";
 import { operandParams } from "./operand_loading.ts";
-import { RowLoads } from "./row_loads.ts";
 import type { Axes } from "./shapes.ts";
 import { BLOCK, targetsOf } from "./splits.ts";
 import type { PlanValue } from "../values.ts";
@@ -78,20 +77,14 @@ export function emitProduct(emitter: Emitter, product: Product, variant: Variant
   const wanted = Math.max(Math.ceil(useful), Math.ceil(depth / MOST_K));
   const kPerSplit = Math.max(1, Math.ceil(depth / (product.part ? 1 : wanted) / BLOCK)) * BLOCK;
   const splits = Math.max(1, Math.ceil(depth / kPerSplit));
-  const known = new RowLoads(product, layout.storeWidth);
-  // Splits are added up without regard to rows.
-  const storing = splits > 1
-    ? emitter
-    : { ...emitter, sink: (width?: 1 | 4) => emitter.sink(width, known.load) };
-  const targets = targetsOf(storing, splits, layout.storeWidth, product.rowSums);
+  const targets = targetsOf(emitter, splits, layout.storeWidth, product);
   const rowTiles = Math.ceil(rows / variant.tile[0]);
   const columnTiles = Math.ceil((extents.columns + (product.rowSums ? 1 : 0)) / variant.tile[1]);
   const lanes = lanesOf(variant);
   emitter.dispatch({
-    ...productShader(layout, targets, known),
+    ...productShader(layout, targets),
     params: {
       ...targets.sink.params,
-      ...known.params,
       sums_split: targets.sumsSplit,
       rows,
       columns: extents.columns,

@@ -9,7 +9,6 @@ import type { Dispatch } from "../shader.ts";
 import { bindingOf, freeText, type Side, sideFunctions } from "./operand.ts";
 import { type Loaders, type Loading, loading } from "./operand_loading.ts";
 import { stores } from "./gemm_shared_stores.ts";
-import type { RowLoads } from "./row_loads.ts";
 import { type Axes, range } from "./shapes.ts";
 import { BLOCK, type Targets } from "./splits.ts";
 import type { Variant } from "./variants.ts";
@@ -41,7 +40,6 @@ const BAND = 8;
 export function productShader(
   layout: Layout,
   { sink, sums: rowSums }: Targets,
-  known: RowLoads,
 ): Pick<Dispatch, "bindings" | "functions" | "body"> {
   const { variant, a, b, columns, outColumns, loadA, loadB } = layout;
   const [height, width] = variant.tile;
@@ -57,13 +55,12 @@ export function productShader(
   const memory = (name: string, stride: number) =>
     `var<workgroup> ${name}_tile: array<vec4<f32>, ${variant.stages * kStep * stride}>;`;
   return {
-    bindings: [bindingOf(a), bindingOf(b), ...sink.bindings, ...known.bindings, ...(rowSums?.bindings ?? [])],
+    bindings: [bindingOf(a), bindingOf(b), ...sink.bindings, ...(rowSums?.bindings ?? [])],
     functions: [
       ...(shared ? [memory("a", fromA.stride), memory("b", fromB.stride)] : []),
       sideFunctions(a, [1, 1, 1]),
       sideFunctions(b, columns),
       freeText("out_at", (axis) => `p.out_${axis}`, outColumns),
-      known.functions,
       sink.functions,
       rowSums?.functions ?? "",
     ].join("\n"),

@@ -59,13 +59,24 @@ export function pack(
   source: Pick<View, "value" | "offset">,
   layout: PackLayout,
 ): PlanValue {
-  const { z = ONE, t = { ...ONE, tile: 0 }, y = ONE, x = ONE, u = ONE, v, component, rows, start = 0 } =
-    layout;
+  const {
+    z = ONE,
+    t = { ...ONE, tile: 0 },
+    y = ONE,
+    x = ONE,
+    u = ONE,
+    v,
+    component,
+    rows,
+    start = 0,
+  } = layout;
   // A lane walks a run along x: the division that finds its place is dear. A GPU would rather have more lanes.
   const run = onCores(emitter.parallelism) ? 32 : 4;
   const runs = Math.ceil(x.count / run);
   const element = source.value.dtype === "f16" ? "f16" : "f32";
-  const packed = emitter.temporary(element, z.count * t.count * y.count * x.count * u.count * v * 4);
+  const length = z.count * t.count * y.count * x.count * u.count * v * 4;
+  // Large ones end where the window of a uniform buffer can.
+  const packed = emitter.temporary(element, length < 4096 * 4 ? length : Math.ceil(length / 64) * 64);
   emitter.dispatch({
     bindings: [
       { name: "source", value: source.value, element, access: "read" },

@@ -7,14 +7,21 @@
 
 import { elementOf, readOf } from "../shader.ts";
 import type { PlanValue } from "../values.ts";
+import { RowLoads, type RowsOf } from "./row_loads.ts";
 import type { Emitter, Sink } from "./types.ts";
 
 /** How many k are summed before they are added to the total. */
 export const BLOCK = 32;
 
+/** What the stores depend on. */
+export interface Stored extends RowsOf {
+  /** Where the sums of A's rows are wanted. */
+  readonly rowSums?: PlanValue;
+}
+
 /** The stores of a product. */
 export interface Targets {
-  /** Stores the product; its `width` elements at a time. */
+  /** Stores the product, its `width` elements at a time, after `load_row(r)` for the row they are in. */
   readonly sink: Sink;
   /** Stores the sums of A's rows with `store_sum(e, v)`, where they are asked for. */
   readonly sums: Sink | null;
@@ -25,22 +32,20 @@ export interface Targets {
 }
 
 /** The stores of the emitter's output 0, `width` elements at a time, and of the sums of rows. */
-export function targetsOf(
-  emitter: Emitter,
-  splits: number,
-  width: 1 | 4,
-  rowSums: PlanValue | undefined,
-): Targets {
+export function targetsOf(emitter: Emitter, splits: number, width: 1 | 4, product: Stored): Targets {
   const { length } = emitter.outputs[0]!;
+  const { rowSums } = product;
   const sumsSplit = rowSums?.length ?? 0;
+  const rows = new RowLoads(product, width);
   if (splits === 1) {
     const sums = rowSums ? storeOf(rowSums, "sums", "store_sum") : null;
-    return { sink: emitter.sink(width), sums, sumsSplit, finish: () => {} };
+    return { sink: rows.before(emitter.sink(width, rows.load)), sums, sumsSplit, finish: () => {} };
   }
+  // Splits are added up without regard to rows.
   const partial = emitter.temporary("f32", splits * length);
   const partialSums = rowSums && emitter.temporary("f32", splits * sumsSplit);
   return {
-    sink: width === 4 ? STORE_FOUR(partial) : storeOf(partial, "partial", "store"),
+    sink: rows.before(width === 4 ? STORE_FOUR(partial) : storeOf(partial, "partial", "store")),
     sums: partialSums ? storeOf(partialSums, "sums", "store_sum") : null,
     sumsSplit,
     finish() {
