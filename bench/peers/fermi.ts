@@ -26,7 +26,7 @@ import {
   type Tensor,
   zeros,
 } from "../../mod.ts";
-import { type Prepare, type Prepared, serve } from "./child.ts";
+import { openedDevice, type Prepare, type Prepared, serve } from "./child.ts";
 import {
   digestOf,
   labelsOf,
@@ -44,6 +44,13 @@ function fill(parameter: Parameter, numbers: Float32Array<ArrayBuffer>): void {
   parameter.device.cancelUpdate(parameter);
   parameter.device.backend.writeState(parameter.storage, numbers, parameter);
   parameter.updated(null);
+}
+
+/** Waits until nothing that was handed over is copied once more, on its way to the device. */
+async function uploaded(): Promise<void> {
+  const { queue } = openedDevice();
+  queue.submit([]);
+  await queue.onSubmittedWorkDone();
 }
 
 function resident(operand: Operand): Parameter {
@@ -103,7 +110,10 @@ async function trainingStep(workload: StepWorkload): Promise<Prepared> {
   const table = { name: "raced", source: "", input, classes, weight: nn.init.he(), dropout: 0.5, rows };
   const network = nn.build(table, { key: randomKey(1) });
   const parameters = network.parameters();
-  for (const operand of workload.parameters) fill(parameters.get(operand.name)!, numbersOf(operand));
+  for (const operand of workload.parameters) {
+    fill(parameters.get(operand.name)!, numbersOf(operand));
+    await uploaded();
+  }
   const sgd = new SGD(parameters.values(), { momentum, weightDecay });
   await evaluate(...sgd.velocities);
   const images = imagesOf(workload);

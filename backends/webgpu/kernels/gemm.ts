@@ -11,11 +11,10 @@
  */
 
 import { onCores } from "../cores.ts";
-import type { Binding } from "../shader.ts";
 import { byteLength, type PlanValue } from "../values.ts";
 import { gemmShader } from "./gemm_registers.ts";
 import { timesOf } from "./multiples.ts";
-import { type Axes, range } from "./shapes.ts";
+import type { Axes } from "./shapes.ts";
 import { BLOCK, targetsOf } from "./splits.ts";
 import type { Candidate, Emitter } from "./types.ts";
 
@@ -72,22 +71,16 @@ export interface Tile {
   readonly columns: number;
 }
 
+const tile = (name: string): Tile => {
+  const [rows, columns] = name.split("x").map(Number) as [number, number];
+  return { name, rows, columns };
+};
+
 /** Tiles. A GPU has registers for 8 x 8; on cores what counts is how often a loaded number is used. */
-export const TILES: readonly Tile[] = [
-  { name: "4x8", rows: 4, columns: 8 },
-  { name: "4x16", rows: 4, columns: 16 },
-  { name: "8x8", rows: 8, columns: 8 },
-  { name: "8x16", rows: 8, columns: 16 },
-  { name: "16x12", rows: 16, columns: 12 },
-  { name: "16x16", rows: 16, columns: 16 },
-  { name: "24x12", rows: 24, columns: 12 },
-];
+export const TILES: readonly Tile[] = ["4x8", "4x16", "8x8", "8x16", "16x12", "16x16", "24x12"].map(tile);
 
 /** Tiles where an operand is read along k, four k at once. */
-export const TILES_ALONG_K: readonly Tile[] = [
-  { name: "4x4", rows: 4, columns: 4 },
-  { name: "8x4", rows: 8, columns: 4 },
-];
+export const TILES_ALONG_K: readonly Tile[] = ["4x4", "8x4"].map(tile);
 
 /** What is best by experience, for few rows and for many: measured on software Vulkan, for a GPU a guess. */
 const USUAL = { cores: ["4x16", "8x16", "16x16"], gpu: ["4x8", "8x8"], alongK: ["4x4", "8x4"] };
@@ -137,14 +130,16 @@ export function emitGemm(emitter: Emitter, problem: GemmProblem): void {
     out: { group: problem.outGroup, row: problem.outRow },
   });
   const { bindings: [a, ...others], ...shader } = gemmShader(problem, targets, width4, cores);
-  const panels = groups * rowTiles;
-  const windows = splits === 1 ? windowsOf(emitter, problem, panels) : null;
-  for (
-    const { first, count, start, ...window } of windows ?? [{ first: 0, count: panels * splits, start: 0 }]
-  ) {
+  const total = groups * rowTiles * splits;
+  const inWindow = splits === 1 ? panelsInWindow(emitter, problem) : 0;
+  const together = inWindow || total;
+  for (let first = 0; first < total; first += together) {
+    const count = Math.min(together, total - first);
+    const byteOffset = inWindow ? windowStart(problem, first) : 0;
+    const part = { byteOffset, byteLength: UNIFORM_BYTES };
     emitter.dispatch({
       ...shader,
-      bindings: [{ ...a!, ...window }, ...others],
+      bindings: [inWindow ? { ...a!, part, uniform: true } : a!, ...others],
       params: {
         ...targets.sink.params,
         rows,
@@ -155,10 +150,10 @@ export function emitGemm(emitter: Emitter, problem: GemmProblem): void {
         outSplit: outLength,
         sumsSplit: targets.sumsSplit,
         firstLane: first * columnTiles,
-        aStart: -start,
+        aStart: -byteOffset / 16,
         ...parameters(problem, split.kTurn),
       },
-      flops: 2 * count / panels / splits * groups * rows * problem.columns[0] * problem.columns[1] *
+      flops: 2 * count / total * groups * rows * problem.columns[0] * problem.columns[1] *
         problem.columnExtent * depthOf(problem),
       invocations: count * columnTiles,
       // Cores share out workgroups: few large ones would leave one of them idle at the end.
@@ -168,31 +163,18 @@ export function emitGemm(emitter: Emitter, problem: GemmProblem): void {
   targets.finish();
 }
 
-/** Panels that are read together: which, where in A their window starts, in vec4s, and the window. */
-interface PanelWindow extends Pick<Binding, "part" | "uniform"> {
-  readonly first: number;
-  readonly count: number;
-  readonly start: number;
+/** How many panels a dispatch reads as a uniform buffer; 0 where A is better read as a storage buffer, or has to be. */
+function panelsInWindow(emitter: Emitter, { a, aRow, panels }: GemmProblem): number {
+  const fit = Math.floor((UNIFORM_BYTES - UNIFORM_ALIGNMENT) / (aRow * 16));
+  if (!panels || fit === 0 || a.dtype !== "f32" || byteLength(a) < UNIFORM_BYTES) return 0;
+  const guess = PANELS[onCores(emitter.parallelism) ? 1 : 0]!;
+  return emitter.choose("panels", PANELS, guess).name === "uniform" ? fit : 0;
 }
 
-/** The windows through which A is read as a uniform buffer; null where no tile fits, A fills none, or that is not wanted. */
-function windowsOf(emitter: Emitter, { a, aRow, panels }: GemmProblem, total: number): PanelWindow[] | null {
-  const together = Math.floor((UNIFORM_BYTES - UNIFORM_ALIGNMENT) / (aRow * 16));
-  if (!panels || together === 0 || a.dtype !== "f32" || byteLength(a) < UNIFORM_BYTES) return null;
-  const guess = PANELS[onCores(emitter.parallelism) ? 1 : 0]!;
-  if (emitter.choose("panels", PANELS, guess).name === "storage") return null;
-  return range(Math.ceil(total / together)).map((n) => {
-    const first = n * together;
-    const before = Math.floor(first * aRow * 16 / UNIFORM_ALIGNMENT) * UNIFORM_ALIGNMENT;
-    const byteOffset = Math.min(before, byteLength(a) - UNIFORM_BYTES);
-    return {
-      first,
-      count: Math.min(together, total - first),
-      start: byteOffset / 16,
-      part: { byteOffset, byteLength: UNIFORM_BYTES },
-      uniform: true,
-    };
-  });
+/** Where in A the window starts that has a panel and those after it, in bytes. */
+function windowStart({ a, aRow }: GemmProblem, first: number): number {
+  const before = first * aRow * 16;
+  return Math.min(before - before % UNIFORM_ALIGNMENT, byteLength(a) - UNIFORM_BYTES);
 }
 
 /** How k is divided among lanes. */
