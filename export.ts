@@ -8,7 +8,7 @@ import process from "node:process";
 import { writeWhole } from "./data/whole_files.ts";
 import { exportModel } from "./exchange/export.ts";
 import { readModel } from "./exchange/model.ts";
-import { summarise } from "./nn/mod.ts";
+import { summarise } from "./nn/tables.ts";
 import { makeCommand, runProgram } from "./train/program.ts";
 
 interface Flags {

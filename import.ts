@@ -12,7 +12,7 @@ import { failed, readPath } from "./data/files.ts";
 import { writeWhole } from "./data/whole_files.ts";
 import { readClassNames } from "./exchange/class_names.ts";
 import { encodeModelFile, readModel } from "./exchange/model.ts";
-import { summarise } from "./nn/mod.ts";
+import { summarise } from "./nn/tables.ts";
 import { MODEL } from "./train/checkpoint.ts";
 import { makeCommand, runProgram } from "./train/program.ts";
 

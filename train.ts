@@ -10,7 +10,7 @@ import { device } from "./backends/mod.ts";
 import { planningDevice } from "./backends/planner.ts";
 import { drawPlan } from "./debug/plan_drawing.ts";
 import { planLines } from "./debug/plan_table.ts";
-import { formatSummary, summarise } from "./nn/mod.ts";
+import { formatSummary, summarise } from "./nn/tables.ts";
 import { checkSummary, command, type Flags, settingsOf, typedFlags } from "./train/command.ts";
 import {
   type Checkpoint,

@@ -5,6 +5,7 @@
  */
 
 import { nn } from "../mod.ts";
+import { summarise } from "../nn/tables.ts";
 import { trace } from "../nn/models/trace.ts";
 
 /** A convolution of square windows. */
@@ -98,7 +99,7 @@ export function linearFlops({ batch, inputs, outputs }: LinearShape): number {
  * and the gradients of weights and inputs. Nobody wants the gradient of the images, so the first layer has one pass less.
  */
 export function trainingFlops(model: nn.ModelName): number {
-  const { layers, multiplyAdds } = nn.summarise(nn.models[model]);
+  const { layers, multiplyAdds } = summarise(nn.models[model]);
   const first = layers.find((layer) => layer.multiplyAdds > 0)!;
   return 2 * (3 * multiplyAdds - first.multiplyAdds);
 }

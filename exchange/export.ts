@@ -5,7 +5,8 @@
  */
 
 import { encodeSafetensors } from "../data/safetensors.ts";
-import { models, vary } from "../nn/mod.ts";
+import { models } from "../nn/mod.ts";
+import { vary } from "../nn/tables.ts";
 import { UsageError } from "../train/usage_error.ts";
 import { encodeModelFile, metadataOf, type Model } from "./model.ts";
 import { encodeOnnx, OPSET } from "./onnx.ts";

@@ -7,7 +7,8 @@
 
 import { DataError } from "../data/dataset.ts";
 import { encodeSafetensors } from "../data/safetensors.ts";
-import { forClasses, type ModelName, models, type ModelTable, type Variation, vary } from "../nn/mod.ts";
+import { forClasses, type ModelName, models, type ModelTable } from "../nn/mod.ts";
+import { type Variation, vary } from "../nn/tables.ts";
 import { MANIFEST, MEAN, MODEL, type ModelFile, parametersOf, readModelFile } from "../train/checkpoint.ts";
 import { formatPreprocessing, parseObject, parsePreprocessing, type Preprocessing } from "./preprocessing.ts";
 import { fromTorchvision, isCentred, isTorchvision, torchvisionPreprocessing } from "./torchvision.ts";

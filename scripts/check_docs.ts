@@ -8,6 +8,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import * as debug from "../debug/mod.ts";
 import * as fermi from "../mod.ts";
+import * as tables from "../nn/tables.ts";
 
 /** A symbol in the output of `deno doc --json`. */
 interface DocSymbol {
@@ -19,6 +20,7 @@ interface DocSymbol {
 const entries = [
   { file: "mod.ts", prefix: "", pages: "~/" },
   { file: "debug/mod.ts", prefix: "debug.", pages: "debug/~/" },
+  { file: "nn/tables.ts", prefix: "tables.", pages: "tables/~/" },
   { file: "nn/initialisers.ts", prefix: "nn.init.", pages: "nn/initialisers.ts/~/" },
 ];
 const complaints = new Set<string>();
@@ -55,7 +57,7 @@ const nodes: Record<string, { symbols: DocSymbol[] }> = JSON.parse(denoDoc("--js
 for (const { file, prefix, pages } of entries) {
   checkSymbols(Object.entries(nodes).find(([url]) => url.endsWith(`/${file}`))![1].symbols, prefix, pages);
 }
-for (const name of [...importable(fermi), ...importable(debug, "debug.")]) {
+for (const name of [...importable(fermi), ...importable(debug, "debug."), ...importable(tables, "tables.")]) {
   if (!pageOf.has(name)) complaints.add(`${name}: deno doc leaves it out`);
 }
 if (complaints.size === 0) console.log(`${pageOf.size} public symbols, each with an example`);

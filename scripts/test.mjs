@@ -40,7 +40,10 @@ const checks = [
   { title: "format", args: ["fmt", "--check"] },
   { title: "lint", args: ["lint"] },
   { title: "types", args: ["check"] },
-  { title: "documentation", args: ["doc", "--lint", "mod.ts", "debug/mod.ts"] },
+  {
+    title: "documentation",
+    args: ["doc", "--lint", "mod.ts", "debug/mod.ts", "nn/mod.ts", "nn/initialisers.ts", "nn/tables.ts"],
+  },
   { title: "pages of the API", args: ["run", "-A", "scripts/check_docs.ts", join(folder, "api")] },
   { title: "examples", args: ["test", "-P", "--doc", `--junit-path=${examples}`, ...documented] },
 ];

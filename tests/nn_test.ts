@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { nn, ones, Parameter, randomKey, SGD, type Tensor, tensor } from "../mod.ts";
+import { formatSummary, summarise } from "../nn/tables.ts";
 import { devices } from "./devices.ts";
 
 const all = await devices();
@@ -18,7 +19,7 @@ test("models: published names, shapes and counts", () => {
   assert.deepEqual(mini.parameters().get("conv2.weight")!.shape, [64, 16, 5, 5]);
   assert.deepEqual(mini.parameters().get("fc6.weight")!.shape, [256, 256]);
   assert.equal(mini.parameters().get("fc8.bias")!.name, "fc8.bias");
-  const counts = Object.values(nn.models).map((table) => nn.summarise(table).parameters);
+  const counts = Object.values(nn.models).map((table) => summarise(table).parameters);
   assert.deepEqual(counts, [60_965_224, 285_322, 61_100_840, 61_706]);
 });
 
@@ -26,7 +27,7 @@ test("models: the summary agrees with the networks that are built", () => {
   for (const table of [nn.models.alexnet_mini, nn.models.lenet5]) {
     const network = nn.build(table, { key: randomKey(1, { device: cpu }) });
     const parameters = [...network.parameters()];
-    const summary = nn.summarise(table);
+    const summary = summarise(table);
     let x: Tensor = ones([2, ...table.input], { device: cpu });
     for (const layer of summary.layers) {
       x = network.layers.get(layer.name)!.forward(x);
@@ -35,7 +36,7 @@ test("models: the summary agrees with the networks that are built", () => {
       assert.equal(own.reduce((sum, [, parameter]) => sum + parameter.size, 0), layer.parameters, layer.name);
     }
     assert.match(
-      nn.formatSummary(summary),
+      formatSummary(summary),
       new RegExp(`total .*${summary.parameters.toLocaleString("en-US")}`),
     );
   }

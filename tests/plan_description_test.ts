@@ -9,6 +9,7 @@ import { PlanningBackend } from "../backends/webgpu/planner.ts";
 import { drawPlan } from "../debug/plan_drawing.ts";
 import { planLines, type StepPlan } from "../debug/plan_table.ts";
 import { Device, nn, randomKey, SGD } from "../mod.ts";
+import { summarise } from "../nn/tables.ts";
 import { planStep, preparePlan } from "../train/plan_job.ts";
 import { TrainingStep } from "../train/step.ts";
 import { fakeGpu } from "./fake_gpu.ts";
@@ -66,7 +67,7 @@ test("plan description: dispatches, pipelines and bytes are what a device counts
 test("plan description: a step of AlexNet has the operations of its products, and few besides", async () => {
   const batch = 8;
   const { flops } = await planned("alexnet", batch);
-  const { layers, multiplyAdds } = nn.summarise(nn.models.alexnet);
+  const { layers, multiplyAdds } = summarise(nn.models.alexnet);
   // Forward, for the weights, and for the input of all layers but the first.
   const products = 2 * batch * (3 * multiplyAdds - layers[0]!.multiplyAdds);
   // Of 61 million parameters each takes three operations, or five with those of constants; activations are fewer.

@@ -6,7 +6,8 @@
 
 import { type Command, Option } from "commander";
 import type { AugmentName, EvalCrops } from "../data/mod.ts";
-import type { InitName, ModelName, Variation } from "../nn/mod.ts";
+import type { InitName, ModelName } from "../nn/mod.ts";
+import type { Variation } from "../nn/tables.ts";
 import { type FlagRow, FLAGS } from "./flags.ts";
 import type { DatasetName, JobSettings } from "./job.ts";
 import { makeCommand } from "./program.ts";

@@ -5,7 +5,8 @@
  */
 
 import type { AugmentName, Dataset, EvalCrops, ImageInput } from "../data/mod.ts";
-import type { InitName, Sequential, Variation } from "../nn/mod.ts";
+import type { InitName, Sequential } from "../nn/mod.ts";
+import type { Variation } from "../nn/tables.ts";
 import type { Device } from "../tensor/mod.ts";
 import type { CompareEvent } from "./comparison.ts";
 import type { Recipe } from "./recipes.ts";

@@ -12,16 +12,8 @@ import {
   type FetchOptions,
   ImageInput,
 } from "../data/mod.ts";
-import {
-  build,
-  forClasses,
-  type ModelName,
-  models,
-  type ModelTable,
-  type Sequential,
-  type Variation,
-  vary,
-} from "../nn/mod.ts";
+import { build, forClasses, type ModelName, models, type ModelTable, type Sequential } from "../nn/mod.ts";
+import { type Variation, vary } from "../nn/tables.ts";
 import { type Device, foldIn, randomKey, type Tensor } from "../tensor/mod.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { CheckpointOptions } from "./checkpoints.ts";

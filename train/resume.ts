@@ -5,7 +5,8 @@
  * @module
  */
 
-import { models, type Variation, vary } from "../nn/mod.ts";
+import { models } from "../nn/mod.ts";
+import { type Variation, vary } from "../nn/tables.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { JobSettings } from "./job.ts";
 import { goesByLength, PATIENCE } from "./schedule.ts";

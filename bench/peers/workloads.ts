@@ -5,6 +5,7 @@
  */
 
 import { nn } from "../../mod.ts";
+import { summarise } from "../../nn/tables.ts";
 import { alexnetConvolutions, convFlops, type ConvShape } from "../shapes.ts";
 import type { Operand } from "./numbers.ts";
 
@@ -127,7 +128,7 @@ export function step(
   { full = false, bytes = false }: StepManner = {},
 ): StepWorkload {
   const rows = full ? table.rows : withoutExtras(table.rows);
-  const { layers } = nn.summarise({ ...table, rows });
+  const { layers } = summarise({ ...table, rows });
   // Nobody needs the gradient of the images.
   const [first, ...others] = layers.map(({ multiplyAdds }) => multiplyAdds)
     .filter((count) => count > 0);
@@ -154,7 +155,7 @@ export function step(
 
 /** The parameters at a start from which all layers learn: He's bound for the weights, small biases. */
 function parametersOf(table: nn.ModelTable): Operand[] {
-  const summary = nn.summarise(table).layers;
+  const summary = summarise(table).layers;
   const parameters: Operand[] = [];
   let input: readonly number[] = table.input;
   table.rows.forEach((row, i) => {

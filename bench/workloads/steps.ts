@@ -6,6 +6,7 @@
  */
 
 import { foldIn, nn, randomKey, SGD } from "../../mod.ts";
+import { summarise } from "../../nn/tables.ts";
 import { recipes } from "../../train/recipes.ts";
 import { TrainingStep } from "../../train/step.ts";
 import { PAPER_BATCH, trainingFlops } from "../shapes.ts";
@@ -13,7 +14,7 @@ import type { Entry, Precision, Workload } from "../workload.ts";
 
 function step(model: nn.ModelName, batch: number, precision: Precision = "f32"): Workload {
   const table = nn.models[model];
-  const { parameters } = nn.summarise(table);
+  const { parameters } = summarise(table);
   const { lr, init, dropout, momentum, weightDecay } = recipes[model];
   const pixels = batch * table.input.reduce((a, b) => a * b);
   return {

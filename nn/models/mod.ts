@@ -46,6 +46,5 @@ export const models: Readonly<Record<ModelName, ModelTable>> = {
 
 // Whole files, not lists of names: the documentation of the namespace `nn` shows only what comes to it this way.
 export * from "./build.ts";
-export * from "./summary.ts";
+export * from "./for_classes.ts";
 export * from "./table.ts";
-export * from "./vary.ts";

@@ -13,8 +13,9 @@ import { trace, type TracedRow } from "./trace.ts";
  * ```ts
  * import assert from "node:assert/strict";
  * import { nn } from "@fermi/fermi";
+ * import { type LayerSummary, summarise } from "@fermi/fermi/tables";
  *
- * const conv1: nn.LayerSummary = nn.summarise(nn.models.alexnet).layers[0]!;
+ * const conv1: LayerSummary = summarise(nn.models.alexnet).layers[0]!;
  * assert.deepEqual(conv1.output, [96, 55, 55]);
  * assert.equal(conv1.parameters, 96 * (3 * 11 * 11 + 1)); // weights and biases
  * assert.equal(conv1.neurons, 96 * 55 * 55);
@@ -40,8 +41,9 @@ export interface LayerSummary {
  * ```ts
  * import assert from "node:assert/strict";
  * import { nn } from "@fermi/fermi";
+ * import { type ModelSummary, summarise } from "@fermi/fermi/tables";
  *
- * const summary: nn.ModelSummary = nn.summarise(nn.models.alexnet);
+ * const summary: ModelSummary = summarise(nn.models.alexnet);
  * assert.equal(summary.parameters, 60_965_224); // "60 million parameters", as the abstract says
  * const connected = summary.layers.filter(({ name }) => name.startsWith("fc")); // which have most of them
  * assert.equal(connected.reduce((sum, layer) => sum + layer.parameters, 0), 58_631_144);
@@ -66,8 +68,9 @@ export interface ModelSummary {
  * ```ts
  * import assert from "node:assert/strict";
  * import { nn } from "@fermi/fermi";
+ * import { summarise } from "@fermi/fermi/tables";
  *
- * const { layers, parameters } = nn.summarise(nn.models.lenet5);
+ * const { layers, parameters } = summarise(nn.models.lenet5);
  * assert.equal(parameters, 61_706);
  * assert.deepEqual(layers.find(({ name }) => name === "pool2")!.output, [16, 5, 5]);
  * ```
@@ -106,8 +109,9 @@ function summariseRow({ row, input, output }: TracedRow): LayerSummary {
  * ```ts
  * import assert from "node:assert/strict";
  * import { nn } from "@fermi/fermi";
+ * import { formatSummary, summarise } from "@fermi/fermi/tables";
  *
- * const text = nn.formatSummary(nn.summarise(nn.models.lenet5));
+ * const text = formatSummary(summarise(nn.models.lenet5));
  * assert.match(text, /^conv1 +6 x 28 x 28 +156 +4,704 +117,600$/m);
  * ```
  */

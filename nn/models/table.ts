@@ -12,13 +12,14 @@ import type { Initialiser } from "../initialisers.ts";
  * ```ts
  * import assert from "node:assert/strict";
  * import { nn } from "@fermi/fermi";
+ * import { summarise } from "@fermi/fermi/tables";
  *
  * const rows: nn.Row[] = [
  *   { layer: "flatten", name: "flatten" },
  *   { layer: "linear", name: "fc1", outputs: 32, bias: 0 },
  *   { layer: "tanh", name: "tanh1" },
  * ];
- * const { layers } = nn.summarise({ ...nn.models.lenet5, rows });
+ * const { layers } = summarise({ ...nn.models.lenet5, rows });
  * assert.deepEqual(layers.map(({ output }) => output), [[784], [32], [32]]);
  * ```
  */
@@ -35,9 +36,10 @@ export type Row =
  * ```ts
  * import assert from "node:assert/strict";
  * import { nn } from "@fermi/fermi";
+ * import { summarise } from "@fermi/fermi/tables";
  *
  * const row: nn.ConvRow = { layer: "conv2d", name: "conv1", outputs: 8, window: 3, stride: 2, bias: 0 };
- * const summary = nn.summarise({ ...nn.models.lenet5, rows: [row] }); // of images 1 x 28 x 28
+ * const summary = summarise({ ...nn.models.lenet5, rows: [row] }); // of images 1 x 28 x 28
  * assert.deepEqual(summary.layers[0]!.output, [8, 13, 13]);
  * assert.equal(summary.parameters, 8 * (1 * 3 * 3 + 1));
  * ```
@@ -67,10 +69,11 @@ export interface ConvRow {
  * ```ts
  * import assert from "node:assert/strict";
  * import { nn } from "@fermi/fermi";
+ * import { summarise } from "@fermi/fermi/tables";
  *
  * const scores: nn.LinearRow = { layer: "linear", name: "fc8", outputs: 20, bias: 0 };
  * const rows = [...nn.models.alexnet.rows.slice(0, -1), scores]; // AlexNet for 20 classes
- * const summary = nn.summarise({ ...nn.models.alexnet, classes: 20, rows });
+ * const summary = summarise({ ...nn.models.alexnet, classes: 20, rows });
  * assert.equal(summary.layers.at(-1)!.parameters, 20 * (4096 + 1));
  * ```
  */
@@ -91,9 +94,10 @@ export interface LinearRow {
  * ```ts
  * import assert from "node:assert/strict";
  * import { nn } from "@fermi/fermi";
+ * import { summarise } from "@fermi/fermi/tables";
  *
  * const row: nn.PoolRow = { layer: "maxPool2d", name: "pool", window: 3, stride: 2 };
- * const summary = nn.summarise({ ...nn.models.lenet5, rows: [row] }); // of images 1 x 28 x 28
+ * const summary = summarise({ ...nn.models.lenet5, rows: [row] }); // of images 1 x 28 x 28
  * assert.deepEqual(summary.layers[0]!.output, [1, 13, 13]);
  * ```
  */

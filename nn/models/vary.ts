@@ -12,9 +12,10 @@ import type { ModelTable, Row } from "./table.ts";
  * ```ts
  * import assert from "node:assert/strict";
  * import { nn } from "@fermi/fermi";
+ * import { type Variation, vary } from "@fermi/fermi/tables";
  *
- * const saturating: nn.Variation = { activation: "tanh", lrn: false };
- * const layers = nn.vary(nn.models.alexnet, saturating).rows.map(({ layer }) => layer);
+ * const saturating: Variation = { activation: "tanh", lrn: false };
+ * const layers = vary(nn.models.alexnet, saturating).rows.map(({ layer }) => layer);
  * assert.ok(layers.includes("tanh") && !layers.includes("relu") && !layers.includes("localResponseNorm"));
  * ```
  */
@@ -39,13 +40,14 @@ export interface Variation {
  * ```ts
  * import assert from "node:assert/strict";
  * import { nn } from "@fermi/fermi";
+ * import { summarise, vary } from "@fermi/fermi/tables";
  *
- * const oneTower = nn.vary(nn.models.alexnet, { towers: 1 });
+ * const oneTower = vary(nn.models.alexnet, { towers: 1 });
  * const maps = oneTower.rows.flatMap((row) => row.layer === "conv2d" ? [row.outputs] : []);
  * assert.deepEqual(maps, [48, 128, 192, 192, 256]);
- * assert.equal(nn.summarise(oneTower).parameters, 59_798_312);
- * assert.deepEqual(nn.vary(nn.models.alexnet, {}), nn.models.alexnet);
- * assert.throws(() => nn.vary(nn.models.lenet5, { towers: 1 }), RangeError); // which has none
+ * assert.equal(summarise(oneTower).parameters, 59_798_312);
+ * assert.deepEqual(vary(nn.models.alexnet, {}), nn.models.alexnet);
+ * assert.throws(() => vary(nn.models.lenet5, { towers: 1 }), RangeError); // which has none
  * ```
  *
  * @throws {RangeError} for a piece that the network does not have, or has already that way.
@@ -68,29 +70,6 @@ export function vary(table: ModelTable, { lrn, pool, activation, towers }: Varia
   }
   if (towers === 1) change("towers", halved(rows));
   return rows === table.rows ? table : { ...table, rows };
-}
-
-/**
- * The table of the network for another number of classes: its last layer gets as many outputs.
- *
- * ```ts
- * import assert from "node:assert/strict";
- * import { nn } from "@fermi/fermi";
- *
- * const { classes, rows } = nn.forClasses(nn.models.alexnet, 10);
- * assert.equal(classes, 10);
- * assert.deepEqual(rows.at(-1), { layer: "linear", name: "fc8", outputs: 10, bias: 0 });
- * ```
- *
- * @throws {TypeError} when the last layer is not a fully connected one.
- */
-export function forClasses(table: ModelTable, classes: number): ModelTable {
-  if (classes === table.classes) return table;
-  const last = table.rows.at(-1);
-  if (last?.layer !== "linear") {
-    throw new TypeError(`forClasses: ${table.name} ends with ${last?.layer ?? "nothing"}, not with scores`);
-  }
-  return { ...table, classes, rows: [...table.rows.slice(0, -1), { ...last, outputs: classes }] };
 }
 
 /** Windows that touch: as many of them, since 3 / 2 and 2 / 2 fit equally often into an odd extent. */

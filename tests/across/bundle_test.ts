@@ -24,7 +24,7 @@ import "../kept.ts";
 import { root, run } from "./runtimes.ts";
 
 /** What there is, and a little; the aim is 45,000. */
-const MOST_BYTES = 45_850;
+const MOST_BYTES = 45_150;
 
 const AS_IT_IS = { module: true, ecma: 2020, compress: false, mangle: false } as const;
 

@@ -25,14 +25,17 @@ console.log(JSON.stringify(await learn("cpu")));
 console.log(JSON.stringify(await learn("webgpu")));
 `;
 
-/** What finds a wrong op has an entry of its own. */
-const DEBUG = `import { device, tensor } from "@fermi/fermi";
+/** What finds a wrong op has an entry of its own, and so has what is worked out from tables of networks. */
+const DEBUG = `import { device, nn, tensor } from "@fermi/fermi";
 import { checkGradients, compareOps, type GradientCheck, traceNonFinite } from "@fermi/fermi/debug";
+import { summarise, type Variation, vary } from "@fermi/fermi/tables";
+const without: Variation = { lrn: false };
+const { parameters } = summarise(vary(nn.models.alexnet, without));
 const cpu = await device("cpu", { precision: "f64" });
 const checks: readonly GradientCheck[] = await checkGradients((x) => x.exp(), [tensor([1, 2], { device: cpu })]);
 const { first } = await compareOps([tensor([1, 2], { device: cpu }).exp()]);
 const found = await traceNonFinite(() => tensor([0], { device: cpu }).log());
-console.log(checks.length, first, found?.op);
+console.log(checks.length, first, found?.op, parameters);
 `;
 
 interface Learnt {
@@ -79,7 +82,7 @@ test("package: the tarball, in an empty folder, in Node without tsx, in Bun and 
   await writeFile(join(path, "debug.ts"), DEBUG);
   const files = ["network.ts", "debug.ts"];
   await run([...tsc, ...strict, "--target", "es2022", "--module", "nodenext", ...files], { cwd: path });
-  assert.equal(await run([process.execPath, "debug.js"], { cwd: path }), "1 null log\n");
+  assert.equal(await run([process.execPath, "debug.js"], { cwd: path }), "1 null log 60965224\n");
   await assert.rejects(
     run([process.execPath, "main.js"], { cwd: path }),
     /Error: webgpu: there is no navigator.gpu here, and the npm package "webgpu" .* is not installed: npm install webgpu/,

@@ -13,6 +13,7 @@ import { encodeModelFile, type Model, readModel } from "../../exchange/model.ts"
 import { fromTorchvision, toTorchvision } from "../../exchange/torchvision.ts";
 import { buildWith, toStored, toWeight, type Weights } from "../../exchange/weights.ts";
 import { device as open, nn, tensor } from "../../mod.ts";
+import { vary } from "../../nn/tables.ts";
 import { fill, loadTorchvision } from "../fixtures/mod.ts";
 import { assertLogits, runOnnx, weightsFor } from "./onnx.ts";
 import { type Outcome, start } from "./start.ts";
@@ -156,7 +157,7 @@ test("exchange: a run's checkpoints are models, also of networks that are not as
 
 test("exchange: a file says all of its model", async () => {
   const variation = { lrn: false, pool: "plain" } as const;
-  const table = nn.forClasses(nn.vary(nn.models.alexnet_mini, variation), 3);
+  const table = nn.forClasses(vary(nn.models.alexnet_mini, variation), 3);
   const weights = await weightsFor(table);
   const classNames = ["a", "b", "ç"];
   const model = { ...mini, ...WAYS.preprocessed, ...WAYS.centred, variation, table, weights, classNames };

@@ -9,6 +9,7 @@ import { decodeModel } from "../../exchange/onnx_schema.ts";
 import { fromTorchvision } from "../../exchange/torchvision.ts";
 import { buildWith } from "../../exchange/weights.ts";
 import { device, nn, tensor } from "../../mod.ts";
+import { summarise } from "../../nn/tables.ts";
 import { fill, loadAlexnet, loadTorchvision } from "../fixtures/mod.ts";
 import { hold, runs } from "../seeds.ts";
 import { assertLogits, runOnnx, weightsFor, weightsOf } from "./onnx.ts";
@@ -90,7 +91,7 @@ test("onnx: networks of any layers", async () => {
         }],
       };
       // Some stacks of windows are larger than what is left of the images.
-      fc.pre(nn.summarise(table).layers.every(({ output }) => output.every((extent) => extent > 0)));
+      fc.pre(summarise(table).layers.every(({ output }) => output.every((extent) => extent > 0)));
       await assertSame(table, batch);
     }),
     { numRuns: runs(30) },

@@ -12,7 +12,8 @@ import {
   type Split,
   take,
 } from "../../data/mod.ts";
-import { build, models, type ModelTable, vary } from "../../nn/mod.ts";
+import { build, models, type ModelTable } from "../../nn/mod.ts";
+import { vary } from "../../nn/tables.ts";
 import { type Device, foldIn, randomKey } from "../../tensor/mod.ts";
 import { Evaluator } from "../evaluate.ts";
 import type { TrainEvent } from "../events.ts";

@@ -5,7 +5,8 @@
  */
 
 import type { AugmentName } from "../../data/mod.ts";
-import type { InitName, Variation } from "../../nn/mod.ts";
+import type { InitName } from "../../nn/mod.ts";
+import type { Variation } from "../../nn/tables.ts";
 
 /** A way to train. What is left out is as in `full`. */
 export interface Variant {
