@@ -4,7 +4,7 @@
  * @module
  */
 
-import { recordWith } from "../tensor/provenance.ts";
+import { recordWith } from "./recorder.ts";
 
 /**
  * Calls `make`, and lets every op that it makes know where it was made (`tensor.node.made`). What `make` does after its

@@ -1,6 +1,6 @@
 /**
  * Where an op was made: the layer and the source line behind a number. It costs a stack trace an op, so it is recorded
- * only while a tool asks for it, which also knows how to read stacks (`debug/record.ts`).
+ * only while a tool asks for it, and by what comes with that (`debug/recorder.ts`).
  *
  * @module
  */
@@ -36,33 +36,26 @@ export interface Provenance {
   readonly of: GraphNode | null;
 }
 
-let recording: (() => readonly string[]) | null = null;
-let layers: readonly string[] = [];
-let inherited: Provenance | null = null;
-/** On whose behalf ops are made that have no place to inherit: it was described while nothing was recorded. */
-let behalf: Pick<Provenance, "role" | "of"> = { role: "forward", of: null };
+/** Knows where ops are made, from what it is told of the calls that make them. */
+export interface Recorder {
+  /** Calls `make` for a layer. */
+  inLayer<T>(name: string, make: () => T): T;
+  /** Calls `make` on behalf of a node. */
+  onBehalfOf<T>(node: GraphNode | null, role: "gradient" | "definition", make: () => T): T;
+  /** Where the op that is being made is made; null while nothing is recorded. */
+  now(): Provenance | null;
+}
 
-/** Calls `make`, whose ops know where they were made; `lines` finds the call behind the op that is being made. */
-export function recordWith<T>(lines: () => readonly string[], make: () => T): T {
-  const before = recording;
-  recording = lines;
-  try {
-    return make();
-  } finally {
-    recording = before;
-  }
+let recorder: Recorder | null = null;
+
+/** From now on it is told, and asked. */
+export function recordBy(told: Recorder): void {
+  recorder = told;
 }
 
 /** Calls `make` for a layer, whose name goes to the ops that it makes. Layers nest. */
 export function inLayer<T>(name: string, make: () => T): T {
-  if (!recording) return make();
-  const before = layers;
-  layers = [...before, name];
-  try {
-    return make();
-  } finally {
-    layers = before;
-  }
+  return recorder ? recorder.inLayer(name, make) : make();
 }
 
 /**
@@ -70,25 +63,10 @@ export function inLayer<T>(name: string, make: () => T): T {
  * of the call that asked for them.
  */
 export function onBehalfOf<T>(node: GraphNode | null, role: "gradient" | "definition", make: () => T): T {
-  if (node === null || !node.made && !recording) return make();
-  const before = { inherited, behalf };
-  if (node.made) {
-    const { layer, lines } = node.made;
-    inherited = { layer, lines, role, of: node };
-  } else {
-    inherited = null;
-    behalf = { role, of: node };
-  }
-  try {
-    return make();
-  } finally {
-    ({ inherited, behalf } = before);
-  }
+  return recorder ? recorder.onBehalfOf(node, role, make) : make();
 }
 
 /** Where the op that is being made is made; null while nothing is recorded. */
 export function provenanceNow(): Provenance | null {
-  if (inherited !== null) return inherited;
-  if (!recording) return null;
-  return { layer: layers.join(".") || null, lines: recording(), ...behalf };
+  return recorder && recorder.now();
 }
