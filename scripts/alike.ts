@@ -119,6 +119,19 @@ export class Naming {
     for (const each of other >= 0 ? [i, other] : [i]) this.#add(each);
   }
 
+  /** What `measure` gives while a variable has another's name, or one that nobody has. */
+  tried<T>(i: number, { name, other }: Candidate, measure: () => T): T {
+    const old = this.names[i]!;
+    const swap = (mine: string, theirs: string) => {
+      if (other >= 0) this.names[other] = theirs;
+      this.names[i] = mine;
+    };
+    swap(name, old);
+    const measured = measure();
+    swap(old, name);
+    return measured;
+  }
+
   /** The places of variables, in the order of the text. */
   placesOf(variables: readonly number[]): number[] {
     return variables.flatMap((i) => this.#places[i] ?? []).sort((a, b) => a - b);

@@ -1,7 +1,7 @@
 // Where the functions of a module stand. They are there before anything is evaluated, so each may stand anywhere: best beside
 // what is most like it, where gzip says that this is so.
 
-import { gzipSync } from "node:zlib";
+import { sizeOf } from "./gzip.ts";
 import { type Node, parsed } from "./syntax.ts";
 
 /** What texts have in common is counted by pieces of so many characters. */
@@ -9,15 +9,13 @@ const PIECE = 6;
 /** Beside how many others, those most like it, a function is tried. */
 const TRIALS = 6;
 
-const sizeOf = (texts: readonly string[]) => gzipSync(texts.join(""), { level: 9 }).length;
-
 /** The statements at the top of a module in a better order. */
 export function neighbourly(code: string): number[] {
   const { body } = parsed(code) as unknown as { body: Node[] };
   const texts = body.map(({ start, end }) => code.slice(start, end));
   const alike = likeness(texts);
   let order = [...body.keys()];
-  let least = sizeOf(texts);
+  let least = sizeOf(texts.join(""));
   for (let trial = 0; trial < TRIALS; trial++) {
     for (const [i, { type }] of body.entries()) {
       const neighbour = alike[i]![trial];
@@ -25,7 +23,7 @@ export function neighbourly(code: string): number[] {
       for (const side of [0, 1]) {
         const others = order.filter((each) => each !== i);
         const changed = others.toSpliced(others.indexOf(neighbour) + side, 0, i);
-        const size = sizeOf(changed.map((each) => texts[each]!));
+        const size = sizeOf(changed.map((each) => texts[each]!).join(""));
         if (size < least) [order, least] = [changed, size];
       }
     }

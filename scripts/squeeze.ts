@@ -2,35 +2,35 @@
 // the variable is met, and in what follows there, so that only this part is compressed, as if all before it had been; the
 // whole only with the name that made the part smallest.
 
-import { Buffer } from "node:buffer";
-import { deflateRawSync, gzipSync } from "node:zlib";
-import type { Naming } from "./alike.ts";
+import type { Candidate, Naming } from "./alike.ts";
+import { sizeOf, sizeWithin } from "./gzip.ts";
 
-/** How far gzip looks back, and how much of what follows is compressed too. */
-const [WINDOW, AFTER] = [1 << 15, 1 << 12];
-/** How many names are tried for each variable. */
-const TRIALS = 5;
+/** How often all variables are gone through, and how many names are tried for each. */
+const [ROUNDS, TRIALS] = [2, 8];
 
 /** Gives variables other names where the text becomes smaller. */
 export function squeeze(naming: Naming): void {
   let whole = wholeOf(naming);
-  naming.names.forEach((old, i) => {
-    const gains = naming.candidates(i).slice(0, TRIALS).map(({ name, other }) => {
-      const places = naming.placesOf([i, other]);
-      const sizeOf = partSize(naming, whole, places[0]!, places.at(-1)!);
-      const was = sizeOf();
-      naming.exchange(i, { name, other });
-      const gain = was - sizeOf();
-      naming.exchange(i, { name: old, other });
-      return { name, other, gain };
+  for (let round = 0; round < ROUNDS; round++) {
+    naming.names.forEach((_, i) => {
+      const sizes = new Map<string, number>();
+      let best: { readonly gain: number; readonly candidate?: Candidate } = { gain: 0 };
+      for (const candidate of naming.candidates(i).slice(0, TRIALS)) {
+        const places = naming.placesOf([i, candidate.other]);
+        const [first, last] = [places[0]!, places.at(-1)!];
+        const measure = () => partSize(naming, whole, first, last);
+        const was = sizes.get(`${first} ${last}`) ?? measure();
+        sizes.set(`${first} ${last}`, was);
+        const gain = was - naming.tried(i, candidate, measure);
+        if (gain > best.gain) best = { gain, candidate };
+      }
+      if (best.candidate === undefined) return;
+      const changed = naming.tried(i, best.candidate, () => wholeOf(naming));
+      if (changed.size >= whole.size) return;
+      naming.exchange(i, best.candidate);
+      whole = changed;
     });
-    const [best] = gains.sort((a, b) => b.gain - a.gain);
-    if (best === undefined || best.gain <= 0) return;
-    naming.exchange(i, best);
-    const changed = wholeOf(naming);
-    if (changed.size < whole.size) whole = changed;
-    else naming.exchange(i, { name: old, other: best.other });
-  });
+  }
 }
 
 interface Whole {
@@ -47,18 +47,13 @@ function wholeOf(naming: Naming): Whole {
   return {
     text,
     ends: pieces.map((piece) => end += piece.length),
-    size: gzipSync(text, { level: 9 }).length,
+    size: sizeOf(text),
   };
 }
 
-/** How large the part from one piece to another becomes, with what follows, in whatever names it has by then. */
-function partSize(naming: Naming, { text, ends }: Whole, first: number, last: number): () => number {
-  const start = ends[first - 1] ?? 0;
-  const dictionary = Buffer.from(text.slice(Math.max(0, start - WINDOW), start));
-  const after = text.slice(ends[last]!, ends[last]! + AFTER);
-  return () => {
-    let part = "";
-    for (let place = first; place <= last; place++) part += naming.pieceAt(place);
-    return deflateRawSync(part + after, { level: 9, dictionary }).length;
-  };
+/** How large the part from one piece to another becomes, with what follows, in whatever names it has now. */
+function partSize(naming: Naming, { text, ends }: Whole, first: number, last: number): number {
+  let part = "";
+  for (let place = first; place <= last; place++) part += naming.pieceAt(place);
+  return sizeWithin(text.slice(0, ends[first - 1] ?? 0), part, text.slice(ends[last]));
 }
