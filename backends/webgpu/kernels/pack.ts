@@ -108,8 +108,7 @@ export function pack(
     },
     functions: `
 fn pick(at: u32, inside: bool) -> ${element} {
-  if (inside) { return source(at); }
-  return 0.0;
+  return select(0.0, source(at), inside);
 }`,
     body: `
   var q = i;
