@@ -33,7 +33,7 @@ const shaders: Rule = ([program], source) =>
   textsOf(program!).map(({ start, end }) => {
     const bare = source.slice(start, end)
       .replaceAll(/ *\/\/[^\n]*(?=\n)/g, "")
-      .replaceAll(/(\n|\\n|^(?= \s))\s+/g, "$1")
+      .replaceAll(/(\n|\\n|^ )\s+/g, "$1")
       .replaceAll(/(?<=[{};,(])\n/g, "")
       .replaceAll(/ ?([-+*/%=!<>]=|&&|\|\||->|<<|>>|[+*/%<>&|,;:{}()?]) ?(?!=)/g, "$1")
       .replaceAll(/(?<=[\w)\]]) ?= ?(?!=)/g, "=")

@@ -1,5 +1,5 @@
-// One kind of quote: shaders and messages are templates, so strings become templates too, with nothing inserted. There a newline
-// is one character, and gzip needs no code for another sign.
+// One kind of quote: shaders and messages are templates, so strings become templates too, with nothing inserted, and gzip needs
+// no code for another sign.
 
 import type { Node } from "./mangle.ts";
 
@@ -7,6 +7,9 @@ import type { Node } from "./mangle.ts";
 export interface Quoting extends Node {
   /** A template's pieces, each of which has a value, as a string has. */
   readonly segments?: readonly Node[];
+  /** Its first and its last token. */
+  readonly start: unknown;
+  readonly end: unknown;
   /** A copy, with all that is in it. */
   clone(deep: true): Quoting;
   /** Replaces what is in it by what `before` gives for that. */
@@ -23,6 +26,8 @@ export function withTemplates(tree: Quoting, template: Quoting): void {
       if (STRINGS_ONLY.test(node.TYPE)) return node;
       if (node.TYPE !== "String") return undefined;
       const copy = template.clone(true);
+      // Where it begins and ends is what the map to the sources goes by.
+      Object.assign(copy, { start: node.start, end: node.end });
       Object.assign(copy.segments![0]!, { value: node.value });
       return copy;
     },

@@ -48,9 +48,9 @@ export interface Recorder {
 
 let recorder: Recorder | null = null;
 
-/** From now on it is told, and asked. */
-export function recordBy(told: Recorder): void {
-  recorder = told;
+/** Has a recorder told of the calls from now on. It is handed in by those who record, so that a page does not load it. */
+export function recordBy(one: Recorder): void {
+  recorder = one;
 }
 
 /** Calls `make` for a layer, whose name goes to the ops that it makes. Layers nest. */

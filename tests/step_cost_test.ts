@@ -120,6 +120,18 @@ function delay(ms: number): Promise<string> {
 const MOST_MS = { f32: 1, f16: 2 } as const;
 const ATTEMPTS = 8;
 
+test("step cost: AlexNet's step of 8 images, in dispatches on cores and on a GPU", async () => {
+  const inStep = async (parallelism: number) => {
+    const { counts, step } = await alexnet(8, { parallelism });
+    await step(1);
+    const { dispatches } = counts;
+    await step(2);
+    return counts.dispatches - dispatches;
+  };
+  // Measured: who changes the kernels on purpose writes the new numbers here, and into docs/performance.md.
+  assert.deepEqual([await inStep(256), await inStep(65536)], [103, 88]);
+});
+
 for (const precision of ["f32", "f16"] as const) {
   test(`step cost: one submit a step, and nothing is made, ${precision}`, async () => {
     const { counts, step } = await alexnet(8, { precision });

@@ -327,7 +327,7 @@ const CHOOSING: Readonly<Record<string, (on: Device) => Tensor>> = {
   "tile": (on) => leaf(on, 64, 32).transpose().matmul(leaf(on, 64, 4)),
   "tile along k": (on) => leaf(on, 32, 64).matmul(leaf(on, 64, 4)),
   "panels": (on) =>
-    conv2d(leaf(on, 1, 256).reshape([1, 64, 2, 2]), leaf(on, 256, 64).reshape([256, 64, 1, 1])),
+    conv2d(leaf(on, 64, 72).reshape([1, 64, 8, 9]), leaf(on, 256, 64).reshape([256, 64, 1, 1])),
   "workgroup": (on) => leaf(on, 1024, 256).exp(),
   "run": (on) => leaf(on, 1024, 256).exp(),
   "partials": (on) => leaf(on, 1, 4096).sum(),

@@ -115,7 +115,7 @@ function nameOf(value: PlanValue, maker: Dispatch | undefined): string {
 }
 
 function describeDispatch(dispatch: Dispatch, bytesLive: number, { maxGroups }: Limits): DispatchDescription {
-  const { label: ops, layers, flops = 0, bindings } = dispatch;
+  const { label: ops, layers, flops = 0, share = 1, bindings } = dispatch;
   const written = bindings.filter(({ access }) => access !== "read");
   const [x, y] = gridOf(dispatch, maxGroups);
   return {
@@ -128,7 +128,7 @@ function describeDispatch(dispatch: Dispatch, bytesLive: number, { maxGroups }: 
       : "partial",
     flops,
     bytesRead: bytesOf(bindings.filter(({ access }) => access !== "write")),
-    bytesWritten: bytesOf(written),
+    bytesWritten: Math.round(bytesOf(written) * share),
     workgroups: x * y,
     bytesLive,
   };

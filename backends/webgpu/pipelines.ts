@@ -6,7 +6,7 @@
  */
 
 import type { Failures } from "./failures.ts";
-import { type Dispatch, paramWords, shaderText, windowCount } from "./shader.ts";
+import { type Dispatch, paramWords, shaderText, UNIFORM_BYTES, windowCount } from "./shader.ts";
 
 /** A pipeline and the layout of its bindings. */
 export interface Pipeline {
@@ -83,7 +83,7 @@ export class Pipelines {
         ...types.map((type, i): GPUBindGroupLayoutEntry => ({
           binding: i + 1,
           visibility,
-          buffer: { type },
+          buffer: { type, minBindingSize: type === "uniform" ? UNIFORM_BYTES : 0 },
         })),
       ],
     });

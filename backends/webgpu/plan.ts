@@ -11,7 +11,7 @@ import { Inputs } from "./inputs.ts";
 import type { Leaf } from "./lower.ts";
 import type { BufferStorage } from "./memory.ts";
 import type { Pipeline } from "./pipelines.ts";
-import { type Binding, gridOf, paramWords, windowCount } from "./shader.ts";
+import { type Binding, gridOf, paramWords, UNIFORM_ALIGNMENT, windowCount } from "./shader.ts";
 import { decode } from "./transfer.ts";
 import { byteLength, type PlanValue } from "./values.ts";
 
@@ -43,7 +43,6 @@ export interface Run {
 }
 
 /** Uniform buffers are bound at multiples of this. */
-const UNIFORM_ALIGNMENT = 256;
 /**
  * How many evaluations may be under way before their numbers are read: the ring of staging buffers has so many from the
  * start, one more than a trainer has on their way.

@@ -37,7 +37,7 @@ export interface Binding {
   readonly access: "read" | "write" | "update";
   /** Bind only this part, at most one window of it: for kernels that work through large values in pieces. */
   readonly part?: { readonly byteOffset: number; readonly byteLength: number };
-  /** Read the part as a uniform buffer, of which it may have as much as every adapter binds: 64 KiB. */
+  /** Read the part, which then has `UNIFORM_BYTES`, as a uniform buffer. */
   readonly uniform?: boolean;
 }
 
@@ -57,6 +57,8 @@ export interface Dispatch {
   readonly layers?: readonly string[];
   /** Multiplications and additions, of products and of element-wise ops. */
   flops?: number;
+  /** Where others write the rest of its outputs: how much of them it writes. */
+  readonly share?: number;
   readonly bindings: readonly Binding[];
   /** Run-time u32 parameters, `p.name` in the shader. */
   readonly params: Readonly<Record<string, number>>;
@@ -76,6 +78,10 @@ export interface Dispatch {
 }
 
 const DEFAULT_WORKGROUP = 64;
+
+/** What is bound of a uniform buffer at most, and where that may start: so much every adapter allows. */
+export const UNIFORM_BYTES = 65536;
+export const UNIFORM_ALIGNMENT = 256;
 
 /** Bytes of an element of a binding. */
 function elementBytes(element: Element): number {
@@ -126,9 +132,9 @@ ${body}
 }
 
 function storageText(binding: Binding, slot: number, count: number, windowBytes: number): string {
-  const { name, element, access, part, uniform } = binding;
+  const { name, element, access, uniform } = binding;
   const mode = access === "read" ? "read" : "read_write";
-  const length = uniform ? `, ${part!.byteLength / elementBytes(element)}` : "";
+  const length = uniform ? `, ${UNIFORM_BYTES / elementBytes(element)}` : "";
   const window = `${windowBytes / elementBytes(element)}u`;
   const names = Array.from({ length: count }, (_, w) => `${name}_${w}`);
   const lines = names.map((each, w) =>

@@ -11,6 +11,7 @@
  */
 
 import { onCores } from "../cores.ts";
+import { UNIFORM_ALIGNMENT, UNIFORM_BYTES } from "../shader.ts";
 import { byteLength, type PlanValue } from "../values.ts";
 import { gemmShader } from "./gemm_registers.ts";
 import { timesOf } from "./multiples.ts";
@@ -94,16 +95,12 @@ export function tileFor(rows: number, emitter: Emitter, alongK = false): Tile {
   return emitter.choose(alongK ? "tile along k" : "tile", tiles, guess);
 }
 
-/** What is read of A at a time where it is read as a uniform buffer: as much as every adapter binds. */
-const UNIFORM_BYTES = 65536;
-/** Where such a window may start. */
-const UNIFORM_ALIGNMENT = 256;
-
 /**
  * How A is read. Of a storage buffer a software driver tests the bounds of each number for each lane; of a uniform buffer it
  * does not, which takes a fifth of the time from short convolutions.
  */
-export const PANELS: readonly Candidate[] = [{ name: "storage" }, { name: "uniform" }];
+const [IN_STORAGE, AS_UNIFORM] = [{ name: "storage" }, { name: "uniform" }];
+export const PANELS: readonly Candidate[] = [IN_STORAGE, AS_UNIFORM];
 
 /** How many neighbouring lanes take turns along k: what they load together is contiguous. */
 const TURNS = { cores: 8, gpu: 32 };
@@ -131,15 +128,18 @@ export function emitGemm(emitter: Emitter, problem: GemmProblem): void {
   });
   const { bindings: [a, ...others], ...shader } = gemmShader(problem, targets, width4, cores);
   const total = groups * rowTiles * splits;
-  const inWindow = splits === 1 ? panelsInWindow(emitter, problem) : 0;
-  const together = inWindow || total;
+  const inWindow = splits === 1 ? panelsInWindow(emitter, problem, columnTiles) : 0;
+  // As many windows as it takes, with as many panels in each.
+  const together = Math.ceil(total / Math.ceil(total / (inWindow || total)));
   for (let first = 0; first < total; first += together) {
     const count = Math.min(together, total - first);
     const byteOffset = inWindow ? windowStart(problem, first) : 0;
-    const part = { byteOffset, byteLength: UNIFORM_BYTES };
+    const window = { part: { byteOffset, byteLength: UNIFORM_BYTES }, uniform: true };
+    const elements = count / total * groups * rows * problem.columns[0] * problem.columns[1] *
+      problem.columnExtent;
     emitter.dispatch({
       ...shader,
-      bindings: [inWindow ? { ...a!, part, uniform: true } : a!, ...others],
+      bindings: [inWindow ? { ...a!, ...window } : a!, ...others],
       params: {
         ...targets.sink.params,
         rows,
@@ -153,8 +153,8 @@ export function emitGemm(emitter: Emitter, problem: GemmProblem): void {
         aStart: -byteOffset / 16,
         ...parameters(problem, split.kTurn),
       },
-      flops: 2 * count / total * groups * rows * problem.columns[0] * problem.columns[1] *
-        problem.columnExtent * depthOf(problem),
+      flops: 2 * elements * depthOf(problem),
+      share: elements / outLength,
       invocations: count * columnTiles,
       // Cores share out workgroups: few large ones would leave one of them idle at the end.
       workgroupSize: (cores ? 8 : 32) * timesOf(emitter, "lanes"),
@@ -163,12 +163,18 @@ export function emitGemm(emitter: Emitter, problem: GemmProblem): void {
   targets.finish();
 }
 
-/** How many panels a dispatch reads as a uniform buffer; 0 where A is better read as a storage buffer, or has to be. */
-function panelsInWindow(emitter: Emitter, { a, aRow, panels }: GemmProblem): number {
+/**
+ * How many panels a dispatch reads as a uniform buffer; 0 where A is better read as a storage buffer, or has to be, or where
+ * so few panels would keep few lanes busy.
+ */
+function panelsInWindow(emitter: Emitter, { a, aRow, panels }: GemmProblem, columnTiles: number): number {
+  const { parallelism } = emitter;
   const fit = Math.floor((UNIFORM_BYTES - UNIFORM_ALIGNMENT) / (aRow * 16));
-  if (!panels || fit === 0 || a.dtype !== "f32" || byteLength(a) < UNIFORM_BYTES) return 0;
-  const guess = PANELS[onCores(emitter.parallelism) ? 1 : 0]!;
-  return emitter.choose("panels", PANELS, guess).name === "uniform" ? fit : 0;
+  if (!panels || fit * columnTiles < parallelism || a.dtype !== "f32" || byteLength(a) < UNIFORM_BYTES) {
+    return 0;
+  }
+  const guess = onCores(parallelism) ? AS_UNIFORM : IN_STORAGE;
+  return emitter.choose("panels", PANELS, guess!) === AS_UNIFORM ? fit : 0;
 }
 
 /** Where in A the window starts that has a panel and those after it, in bytes. */

@@ -109,6 +109,7 @@ export function emitProduct(emitter: Emitter, product: Product, variant: Variant
       one: 1,
     },
     flops: 2 * groups * rows * extents.columns * depth,
+    share: groups * rows * extents.columns / outLength,
     together: variant.shares === "subgroup" ? "subgroup" : "workgroup",
     invocations: groups * splits * rowTiles * columnTiles * lanes,
     workgroupSize: lanes,

@@ -6,6 +6,7 @@
  */
 
 import { onCores } from "../cores.ts";
+import { UNIFORM_ALIGNMENT, UNIFORM_BYTES } from "../shader.ts";
 import type { PlanValue, View } from "../values.ts";
 import type { Emitter } from "./types.ts";
 
@@ -76,7 +77,8 @@ export function pack(
   const element = source.value.dtype === "f16" ? "f16" : "f32";
   const length = z.count * t.count * y.count * x.count * u.count * v * 4;
   // Large ones end where the window of a uniform buffer can.
-  const packed = emitter.temporary(element, length < 4096 * 4 ? length : Math.ceil(length / 64) * 64);
+  const lot = length * 4 < UNIFORM_BYTES ? 1 : UNIFORM_ALIGNMENT / 4;
+  const packed = emitter.temporary(element, Math.ceil(length / lot) * lot);
   emitter.dispatch({
     bindings: [
       { name: "source", value: source.value, element, access: "read" },
