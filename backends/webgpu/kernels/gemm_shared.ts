@@ -7,7 +7,7 @@
  * over operands that are views (`operand.ts`): a convolution is an address recipe, and no operand is packed.
  *
  * Sizes are run-time parameters; a pipeline depends on the variant (`variants.ts`) and on how the operands lie. The sum is
- * in splits that are added up in their order, with some variants in blocks of 64 k: the same bits every time.
+ * in splits that are added up in their order, with some variants in blocks of 32 k: the same bits every time.
  *
  * @module
  */

@@ -11,7 +11,7 @@ import { RowLoads, type RowsOf } from "./row_loads.ts";
 import type { Emitter, Sink } from "./types.ts";
 
 /** How many k are summed before they are added to the total. */
-export const BLOCK = 64;
+export const BLOCK = 32;
 
 /** What the stores depend on. */
 export interface Stored extends RowsOf {

@@ -24,7 +24,7 @@ export interface Variant {
   /** Copies of the loaded tiles: with two of them, one is filled while the other is used, and one barrier is enough. */
   readonly stages: 1 | 2;
   /**
-   * Whether the sums of 64 k are added up apart from the total: less rounding in a long sum, for twice the registers, which
+   * Whether the sums of 32 k are added up apart from the total: less rounding in a long sum, for twice the registers, which
    * only small parts have to spare. Others are exact enough too: the bound on rounding is that of a plain sum.
    */
   readonly blocks: boolean;
