@@ -23,8 +23,8 @@ import { type Quoting, withTemplates } from "../../scripts/quotes.ts";
 import "../kept.ts";
 import { root, run } from "./runtimes.ts";
 
-/** What there is, and a little. */
-const MOST_BYTES = 44_950;
+/** What was asked for. The names depend on what gzip makes of them, so another zlib may end some bytes beside this one. */
+const MOST_BYTES = 45_000;
 
 const AS_IT_IS = { module: true, ecma: 2020, compress: false, mangle: false } as const;
 
@@ -32,7 +32,7 @@ const files = await bundle();
 const [{ code }, ...onDemand] = files;
 
 /** `fermi.js` has all exports of mod.ts; the files beside it come when a GPU that is no processor, tuning or Dawn asks for them. */
-test("bundle: fermi.js, with both backends, takes less than 44.95 kB gzipped, and what comes on demand is told", () => {
+test("bundle: fermi.js, with both backends, takes less than 45 kB gzipped, and what comes on demand is told", () => {
   const sizeOf = (text: string) => gzipSync(text, { level: 9 }).length;
   const bytes = sizeOf(code);
   const others = onDemand.map(({ name, code }) => ({ name, bytes: sizeOf(code) }));
