@@ -205,7 +205,7 @@ test("report: a page of all of a run that goes on, each picture as SVG and PNG, 
     }
     const page = await readFile(join(where, "index.html"), "utf8");
     assert.match(page, /^<!doctype html>/);
-    assert.match(page, /done: 12 steps/);
+    assert.match(page, /done: 12 steps, the last 6 in \d/);
     assert(!page.includes('http-equiv="refresh"'));
     for (
       const [name, value] of [

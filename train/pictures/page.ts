@@ -78,7 +78,10 @@ function header({ start, done, steps, stretches }: Course, state: State, looked?
   const made = `${grouped(steps)} of ${grouped(start.steps)} steps`;
   const words = {
     running: `under way: epoch ${epoch} of ${start.epochs}, ${made}`,
-    done: `done: ${grouped(steps)} steps in ${duration(done?.seconds ?? 0)}`,
+    // Of the part before a resumption nobody knows how long it took.
+    done: `done: ${grouped(steps)} steps${
+      start.resumedAt ? `, the last ${grouped(steps - start.resumedAt)}` : ""
+    } in ${duration(done?.seconds ?? 0)}`,
     stopped: `stopped after ${made}`,
   }[state];
   return `<header>
