@@ -7,7 +7,7 @@ import { type Node, parsed } from "./syntax.ts";
 /** What texts have in common is counted by pieces of so many characters. */
 const PIECE = 6;
 /** Beside how many others, those most like it, a function is tried. */
-const TRIALS = 6;
+const TRIALS = 9;
 
 /** The statements at the top of a module in a better order. */
 export function neighbourly(code: string): number[] {

@@ -112,11 +112,13 @@ const MOST_K = 1 << 20;
 
 /** Emits the product into the emitter's sink; where the output is small and k is long, in splits that are summed after. */
 export function emitGemm(emitter: Emitter, problem: GemmProblem): void {
-  const { groups, rows, tile } = problem;
+  const { groups, rows, tile, rowSums, panels, columns: [high, wide, inner] } = problem;
   const cores = onCores(emitter.parallelism);
-  const columns = problem.columns[0] * problem.columns[1] * problem.columns[2];
+  const pixels = high * wide;
+  const columns = pixels * inner;
   const rowTiles = Math.ceil(rows / tile.rows);
-  const columnTiles = Math.ceil((columns + (problem.rowSums ? 1 : 0)) / (tile.columns / 4));
+  const vectors = tile.columns / 4;
+  const columnTiles = Math.ceil((columns + (rowSums ? 1 : 0)) / vectors);
   const split = splitOf(emitter, problem, groups * rowTiles * columnTiles);
   const { splits } = split;
   const outLength = emitter.outputs[0]!.length;
@@ -134,18 +136,20 @@ export function emitGemm(emitter: Emitter, problem: GemmProblem): void {
   for (let first = 0; first < total; first += together) {
     const count = Math.min(together, total - first);
     const byteOffset = inWindow ? windowStart(problem, first) : 0;
-    const window = { part: { byteOffset, byteLength: UNIFORM_BYTES }, uniform: true };
-    const elements = count / total * groups * rows * problem.columns[0] * problem.columns[1] *
-      problem.columnExtent;
+    const window = inWindow ? { part: { byteOffset, byteLength: UNIFORM_BYTES }, uniform: true } : {};
+    const elements = count / total * groups * rows * pixels * problem.columnExtent;
     emitter.dispatch({
       ...shader,
-      bindings: [inWindow ? { ...a!, ...window } : a!, ...others],
+      bindings: [{ ...a!, ...window }, ...others],
       params: {
         ...targets.sink.params,
         rows,
         rowTiles,
         columns,
         columnTiles,
+        // A core's lane takes the same images at neighbouring pixels: their windows share most of what they load, and a line
+        // of memory that is stored to is still in its cache then.
+        apart: cores && panels && pixels % vectors === 0 ? inner : columnTiles,
         ...split,
         outSplit: outLength,
         sumsSplit: targets.sumsSplit,

@@ -101,8 +101,8 @@ export function gemmShader(
     for (const m of rows) bases.push(`let aBase${m} = min(row + ${m}u, p.rows - 1u) * p.aRow;`);
   }
   for (const t of vectors) {
-    bases.push(`let j_${t} = min(columnTile + ${t}u * p.columnTiles, p.columns - 1u);`);
-    if (sums) bases.push(`let ones_${t} = columnTile + ${t}u * p.columnTiles == p.columns;`);
+    bases.push(`let j_${t} = min(column + ${t}u * p.apart, p.columns - 1u);`);
+    if (sums) bases.push(`let ones_${t} = column + ${t}u * p.apart == p.columns;`);
     if (bAlong === "j") bases.push(`let bBase${t} = bAt(j_${t});`);
     else {for (const c of range(4)) {
         bases.push(`let bBase${t}_${c} = min(j_${t} * 4u + ${c}u, p.columnExtent - 1u) * p.bLane;`);
@@ -131,6 +131,7 @@ ${sums?.functions ?? ""}`,
   let split = place / p.splitEvery % p.splits;
   let tileNumber = place / p.tileEvery % tiles;
   let columnTile = tileNumber % p.columnTiles;
+  let column = columnTile + columnTile / p.apart * p.apart * ${tn / 4 - 1}u;
   let rowTile = tileNumber / p.columnTiles;
   let row = rowTile * ${tm}u;
   let first = split * p.kStart;
@@ -166,7 +167,7 @@ ${sums?.functions ?? ""}`,
   ${rows.flatMap((m) => vectors.map((t) => `tile[${t * tm + m}] = sum${m}_${t};`)).join("\n  ")}
   let rowEnd = min(${tm}u, p.rows - row) * p.one;
   for (var t = 0u; t < ${vectors.length}u * p.one; t++) {
-    let j = columnTile + t * p.columnTiles;
+    let j = column + t * p.apart;
     if (j < p.columns) {
       var at = p.outStart + group * p.outGroup + split * p.outSplit + row * p.outRow + outAt(j);
       let end = p.columnExtent - j % p.j2 * 4u;
