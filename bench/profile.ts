@@ -1,5 +1,6 @@
 /**
- * Where the time of a training step goes: every dispatch between two timestamps.
+ * Where the time of a training step goes: every dispatch between two timestamps. The step is like that of `train.ts`, but
+ * its images are f32, and no accuracy is counted.
  *
  *     deno run -A bench/profile.ts [model] [batch]
  *

@@ -9,6 +9,7 @@ import { WebGpuBackend } from "../backends/webgpu/mod.ts";
 import { Device, foldIn, nn, randomKey, SGD } from "../mod.ts";
 import { IN_FLIGHT, Pipeline } from "../train/pipeline.ts";
 import { TrainingStep, type TrainPrecision } from "../train/step.ts";
+import { largestArray } from "./counted_arrays.ts";
 import { type FakeCounts, fakeGpu } from "./fake_gpu.ts";
 
 const LIMITS: Limits = {
@@ -149,6 +150,27 @@ for (const precision of ["f32", "f16"] as const) {
       bytesWritten: before.bytesWritten + 8 * 3 * 224 * 224 + 8 * 4 + 3 * 8,
       dispatches: before.dispatches + (before.dispatches - first),
     });
+  });
+
+  test(`step cost: no large array is made, ${precision}`, async () => {
+    const { step } = await alexnet(128, { precision });
+    const several = async (first: number) => {
+      for (let number = first; number < first + 3; number++) await step(number);
+    };
+    await several(1);
+    // A batch of images has 19 MB.
+    assert.ok(await largestArray(() => several(4)) < 1 << 16);
+    // They are seen, however they are made.
+    const bytes = new Uint8Array(1 << 20);
+    const copies = [
+      () => new Float32Array(1 << 18),
+      () => bytes.slice(),
+      () => Uint8Array.from(bytes),
+      () => bytes.buffer.slice(0),
+    ];
+    for (const copy of copies) {
+      assert.equal(await largestArray(async () => void await copy()), bytes.length, String(copy));
+    }
   });
 
   test(`step cost: JavaScript's share, ${precision}`, async () => {

@@ -35,6 +35,7 @@ import { byteLength } from "./values.ts";
 const MAX_PLANS = 64;
 /** How many bytes plans may keep on the device; more when the one in use is large itself. */
 const MAX_PLAN_BYTES = 1 << 29;
+
 /**
  * Opens a WebGPU device.
  *

@@ -42,7 +42,6 @@ export interface Run {
   readonly checked: (() => Promise<void>) | null;
 }
 
-/** Uniform buffers are bound at multiples of this. */
 /**
  * How many evaluations may be under way before their numbers are read: the ring of staging buffers has so many from the
  * start, one more than a trainer has on their way.
