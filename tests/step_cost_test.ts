@@ -121,16 +121,16 @@ function delay(ms: number): Promise<string> {
 const MOST_MS = { f32: 1, f16: 2 } as const;
 const ATTEMPTS = 8;
 
-test("step cost: AlexNet's step of 8 images, in dispatches on cores and on a GPU", async () => {
-  const inStep = async (parallelism: number) => {
-    const { counts, step } = await alexnet(8, { parallelism });
+test("step cost: AlexNet's step of 8 images, in dispatches on cores, without subgroups and with, and on a GPU", async () => {
+  const inStep = async (parallelism: number, subgroup: number) => {
+    const { counts, step } = await alexnet(8, { parallelism, abilities: { ...LIMITS.abilities, subgroup } });
     await step(1);
     const { dispatches } = counts;
     await step(2);
     return counts.dispatches - dispatches;
   };
   // Measured: who changes the kernels on purpose writes the new numbers here, and into docs/performance.md.
-  assert.deepEqual([await inStep(256), await inStep(65536)], [103, 88]);
+  assert.deepEqual([await inStep(256, 0), await inStep(256, 8), await inStep(65536, 32)], [103, 101, 88]);
 });
 
 for (const precision of ["f32", "f16"] as const) {

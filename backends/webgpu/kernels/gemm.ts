@@ -13,7 +13,7 @@
 import { onCores } from "../cores.ts";
 import { UNIFORM_ALIGNMENT, UNIFORM_BYTES } from "../shader.ts";
 import { byteLength, type PlanValue } from "../values.ts";
-import { gemmShader } from "./gemm_registers.ts";
+import { gemmShader, TEAM } from "./gemm_registers.ts";
 import { timesOf } from "./multiples.ts";
 import type { Axes } from "./shapes.ts";
 import { BLOCK, targetsOf } from "./splits.ts";
@@ -45,16 +45,12 @@ export interface GemmProblem {
   readonly aGroup: number;
   /** From a tile of rows to the next; along k: from a row to the next. */
   readonly aRow: number;
-  /** Along m only while B lies along k: from one k to the next. */
-  readonly aSub?: number;
   readonly bStart?: number;
   readonly bStep: Axes;
   readonly bGroup: number;
   readonly bColumn: Axes;
   /** Along k only: from a column to the next. */
   readonly bLane?: number;
-  /** Along j only while A lies along k: from one k to the next. */
-  readonly bSub?: number;
   readonly outStart?: number;
   readonly outColumn: Axes;
   /** From a column to its neighbour in the vec4. */
@@ -72,27 +68,39 @@ export interface Tile {
   readonly columns: number;
 }
 
-const tile = (name: string): Tile => {
-  const [rows, columns] = name.split("x").map(Number) as [number, number];
-  return { name, rows, columns };
-};
+const tiles = (names: string): Tile[] =>
+  names.split(" ").map((name) => {
+    const [rows, columns] = name.split("x").map(Number) as [number, number];
+    return { name, rows, columns };
+  });
 
 /** Tiles. A GPU has registers for 8 x 8; on cores what counts is how often a loaded number is used. */
-export const TILES: readonly Tile[] = ["4x8", "4x16", "8x8", "8x16", "16x12", "16x16", "24x12"].map(tile);
+export const TILES: readonly Tile[] = tiles("4x8 4x16 8x8 8x16 16x8 16x16 32x8 48x8");
 
-/** Tiles where an operand is read along k, four k at once. */
-export const TILES_ALONG_K: readonly Tile[] = ["4x4", "8x4"].map(tile);
+/** Tiles where an operand is read along k, where each number is a load. */
+export const TILES_ALONG_K: readonly Tile[] = tiles("4x8 8x8");
 
 /** What is best by experience, for few rows and for many: measured on software Vulkan, for a GPU a guess. */
-const USUAL = { cores: ["4x16", "8x16", "16x16"], gpu: ["4x8", "8x8"], alongK: ["4x4", "8x4"] };
+const USUAL = {
+  gpu: TILES_ALONG_K,
+  cores: tiles("4x16 8x16 16x16"),
+  sends: tiles("4x16 8x16 16x8 32x8 48x8 32x8"),
+};
 
-/** A lane's tile: one of the usual ones that has all rows, or the largest. */
+/**
+ * Whether lanes that have the same rows send each other what each has loaded of them: a core is quick at that, but tests
+ * bounds for every lane that loads.
+ */
+function sendsRows({ parallelism, abilities }: Emitter): boolean {
+  return onCores(parallelism) && abilities.subgroup >= TEAM;
+}
+
+/** A lane's tile: the first of the usual ones that has all rows, or the last. */
 export function tileFor(rows: number, emitter: Emitter, alongK = false): Tile {
-  const tiles = alongK ? TILES_ALONG_K : TILES;
-  const names = USUAL[alongK ? "alongK" : onCores(emitter.parallelism) ? "cores" : "gpu"];
-  const usual = names.map((name) => tiles.find((tile) => tile.name === name)!);
+  const usual =
+    USUAL[alongK || !onCores(emitter.parallelism) ? "gpu" : sendsRows(emitter) ? "sends" : "cores"];
   const guess = usual.find((tile) => tile.rows >= rows) ?? usual.at(-1)!;
-  return emitter.choose(alongK ? "tile along k" : "tile", tiles, guess);
+  return alongK ? emitter.choose("tile along k", TILES_ALONG_K, guess) : emitter.choose("tile", TILES, guess);
 }
 
 /**
@@ -118,7 +126,10 @@ export function emitGemm(emitter: Emitter, problem: GemmProblem): void {
   const columns = pixels * inner;
   const rowTiles = Math.ceil(rows / tile.rows);
   const vectors = tile.columns / 4;
-  const columnTiles = Math.ceil((columns + (rowSums ? 1 : 0)) / vectors);
+  const needed = Math.ceil((columns + (rowSums ? 1 : 0)) / vectors);
+  // The lanes of a team have the same rows, and columns beyond the last one where these are no multiple.
+  const sends = !usesK(problem) && sendsRows(emitter) && 2 * needed > TEAM;
+  const columnTiles = sends ? Math.ceil(needed / TEAM) * TEAM : needed;
   const split = splitOf(emitter, problem, groups * rowTiles * columnTiles);
   const { splits } = split;
   const outLength = emitter.outputs[0]!.length;
@@ -128,7 +139,7 @@ export function emitGemm(emitter: Emitter, problem: GemmProblem): void {
     ...problem,
     out: { group: problem.outGroup, row: problem.outRow },
   });
-  const { bindings: [a, ...others], ...shader } = gemmShader(problem, targets, width4, cores);
+  const { bindings: [a, ...others], ...shader } = gemmShader(problem, targets, width4, cores, sends);
   const total = groups * rowTiles * splits;
   const inWindow = splits === 1 ? panelsInWindow(emitter, problem, columnTiles) : 0;
   // As many windows as it takes, with as many panels in each.
@@ -161,7 +172,7 @@ export function emitGemm(emitter: Emitter, problem: GemmProblem): void {
       share: elements / outLength,
       invocations: count * columnTiles,
       // Cores share out workgroups: few large ones would leave one of them idle at the end.
-      workgroupSize: (cores ? 8 : 32) * timesOf(emitter, "lanes"),
+      workgroupSize: sends ? TEAM : (cores ? 8 : 32) * timesOf(emitter, "lanes"),
     });
   }
   targets.finish();
@@ -177,7 +188,7 @@ function panelsInWindow(emitter: Emitter, { a, aRow, panels }: GemmProblem, colu
   if (!panels || fit * columnTiles < parallelism || a.dtype !== "f32" || byteLength(a) < UNIFORM_BYTES) {
     return 0;
   }
-  const guess = onCores(parallelism) ? AS_UNIFORM : IN_STORAGE;
+  const guess = onCores(parallelism) && !sendsRows(emitter) ? AS_UNIFORM : IN_STORAGE;
   return emitter.choose("panels", PANELS, guess!) === AS_UNIFORM ? fit : 0;
 }
 
@@ -231,7 +242,7 @@ function splitOf(emitter: Emitter, problem: GemmProblem, tiles: number): Split {
 /** How many products make a sum. */
 function depthOf(problem: GemmProblem): number {
   const { k } = problem;
-  return k[0] * k[1] * k[2] * (usesK(problem) ? 4 : 1);
+  return k[0] * k[1] * k[2];
 }
 
 function usesK({ aAlong, bAlong }: GemmProblem): boolean {
@@ -260,7 +271,6 @@ function parameters(problem: GemmProblem, turn: number): Record<string, number> 
     aFirst: problem.aStep,
     aRow: problem.aRow,
     aGroup: problem.aGroup,
-    aSub: problem.aSub ?? 0,
     bCarry0: b0!,
     bCarry1: b1!,
     bCarry2: b2!,
@@ -268,7 +278,6 @@ function parameters(problem: GemmProblem, turn: number): Record<string, number> 
     bStart: problem.bStart ?? 0,
     bGroup: problem.bGroup,
     bLane: problem.bLane ?? 0,
-    bSub: problem.bSub ?? 0,
     j1: columns[1],
     j2: columns[2],
     columnExtent: problem.columnExtent,
@@ -282,7 +291,7 @@ function parameters(problem: GemmProblem, turn: number): Record<string, number> 
     outComponent: problem.outComponent,
     outRow: problem.outRow,
     outGroup: problem.outGroup,
-    block: usesK(problem) ? BLOCK / 4 : BLOCK,
+    block: BLOCK,
     one: 1,
     zero: 0,
   };

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Dispatch } from "../shader.ts";
+import { type Dispatch, elementOf } from "../shader.ts";
 import type { PlanValue } from "../values.ts";
 import type { GemmProblem } from "./gemm.ts";
 import { range } from "./shapes.ts";
@@ -23,14 +23,19 @@ const STORE_SUMS = (tileRows: number) => `
     }`;
 
 /** An operand that is stored in f16 is bound under another name, and computed with in f32. */
-function operand(name: string, value: PlanValue): Dispatch["bindings"][number] {
-  return value.dtype === "f16"
-    ? { name: `${name}_half`, value, element: "vec4<f16>", access: "read" }
-    : { name, value, element: "vec4<f32>", access: "read" };
+function operand(name: string, value: PlanValue, along: string): Dispatch["bindings"][number] {
+  const [half, element] = [value.dtype === "f16", elementOf(value)];
+  return {
+    name: half ? `${name}_half` : name,
+    value,
+    element: along === "k" ? element : `vec4<${element}>`,
+    access: "read",
+  };
 }
 
-function widened(name: string, { dtype }: PlanValue): string {
-  return dtype === "f16" ? `fn ${name}(i: u32) -> vec4<f32> { return vec4<f32>(${name}_half(i)); }\n` : "";
+function widened(name: string, { dtype }: PlanValue, along: string): string {
+  const number = along === "k" ? "f32" : "vec4<f32>";
+  return dtype === "f16" ? `fn ${name}(i: u32) -> ${number} { return ${number}(${name}_half(i)); }\n` : "";
 }
 
 /**
@@ -42,56 +47,41 @@ fn after(v: vec4<f32>, c: f32) -> vec4<f32> {
   return bitcast<vec4<f32>>(bitcast<vec4<u32>>(v) | vec4<u32>(bitcast<u32>(c) & p.zero));
 }`;
 
+/** So many lanes of a core's subgroup have the same rows: each loads its share of them, and sends it to the others. */
+export const TEAM = 8;
+
 /** The shader of the product. */
 export function gemmShader(
   { a, b, aAlong, bAlong, tile: { rows: tm, columns: tn } }: GemmProblem,
   { sink, sums }: Targets,
   storeWidth: 1 | 4,
   cores: boolean,
-): Pick<Dispatch, "bindings" | "functions" | "body"> {
+  sends: boolean,
+): Pick<Dispatch, "bindings" | "functions" | "body" | "together"> {
   const rows = range(tm);
   const vectors = range(tn / 4);
-  const alongK = aAlong === "k" || bAlong === "k";
   const accumulators = rows.flatMap((m) => vectors.map((t) => `${m}_${t}`));
-
-  /** The column behind the last one is made of ones. */
-  const oneIn = (t: number, load: string) => sums ? `select(${load}, vec4<f32>(1.0), ones_${t})` : load;
-  // One k, or four where an operand lies along k. Loads stand next to their use to keep few values live.
-  const step: string[] = [];
-  if (aAlong === "k") { for (const m of rows) step.push(`let a${m} = a(a_at + aBase${m});`); }
-  if (bAlong === "k") {
-    for (const t of vectors) {
-      for (const c of range(4)) step.push(`let b${t}_${c} = b(b_at + bBase${t}_${c});`);
-    }
+  // One k. Loads stand next to their use to keep few values live. Along k the four of a vec4 lie apart.
+  const step = vectors.map((t) => {
+    const load = bAlong === "j"
+      ? `b(b_at + bBase${t})`
+      : `vec4<f32>(${range(4).map((c) => `b(b_at + bBase${t}_${c})`).join(", ")})`;
+    return `let b${t} = ${sums ? `select(${load}, vec4<f32>(1.0), ones_${t})` : load};`;
+  });
+  for (const q of range(tm / 4)) {
+    if (sends && q % TEAM === 0) step.push(`let held${q} = a(a_at + ${q}u + subgroupLane);`);
+    const load = sends
+      ? `subgroupBroadcast(held${q - q % TEAM}, ${q % TEAM}u)`
+      : aAlong === "m"
+      ? `a(a_at + ${q}u)`
+      : `vec4<f32>(${range(4).map((r) => `a(a_at + aBase${4 * q + r})`).join(", ")})`;
+    step.push(`let a${q} = ${load};`);
   }
-  for (const s of range(alongK ? 4 : 1)) {
-    const sub = (operand: string) => s === 0 ? "" : ` + ${s}u * p.${operand}Sub`;
-    if (aAlong === "m") {
-      for (const q of range(tm / 4)) step.push(`let a${q}_k${s} = a(a_at + ${q}u${sub("a")});`);
-    }
-    for (const t of vectors) {
-      step.push(
-        bAlong === "j"
-          ? `let b${t}_k${s} = ${oneIn(t, `b(b_at + bBase${t}${sub("b")})`)};`
-          : `let b${t}_k${s} = vec4<f32>(${range(4).map((c) => `b${t}_${c}.${"xyzw"[s]}`).join(", ")});`,
-      );
-    }
-    // Four rows at a time, each four after the last.
-    for (const q of range(tm / 4)) {
-      const after = (v: string) =>
-        !cores || q + s === 0 ? v : `after(${v}, c${(4 * q + tm - 1) % tm}_${tn / 4 - 1}.w)`;
-      const named = `${q}_${s}`;
-      if (aAlong === "m") step.push(`let rows${named} = ${after(`a${q}_k${s}`)};`);
-      else for (const t of vectors) step.push(`let columns${named}_${t} = ${after(`b${t}_k${s}`)};`);
-      for (const m of range(4).map((r) => 4 * q + r)) {
-        for (const t of vectors) {
-          step.push(
-            aAlong === "m"
-              ? `c${m}_${t} += rows${named}.${"xyzw"[m & 3]} * b${t}_k${s};`
-              : `c${m}_${t} += a${m}.${"xyzw"[s]} * columns${named}_${t};`,
-          );
-        }
-      }
+  // Four rows at a time, each four after the last.
+  for (const q of range(tm / 4)) {
+    step.push(`let rows${q} = ${cores && q > 0 ? `after(a${q}, c${4 * q - 1}_${tn / 4 - 1}.w)` : `a${q}`};`);
+    for (const r of range(4)) {
+      for (const t of vectors) step.push(`c${4 * q + r}_${t} += rows${q}.${"xyzw"[r]} * b${t};`);
     }
   }
 
@@ -110,9 +100,10 @@ export function gemmShader(
   }
 
   return {
-    bindings: [operand("a", a), operand("b", b), ...sink.bindings, ...(sums?.bindings ?? [])],
+    ...(sends ? { together: "subgroup" } : {}),
+    bindings: [operand("a", a, aAlong), operand("b", b, bAlong), ...sink.bindings, ...(sums?.bindings ?? [])],
     functions: `${cores ? AFTER : ""}
-${[widened("a", a), widened("b", b)].join("")}
+${[widened("a", a, aAlong), widened("b", b, bAlong)].join("")}
 fn bAt(j: u32) -> u32 {
   let j01 = j / p.j2;
   return j01 / p.j1 * p.bColumn0 + j01 % p.j1 * p.bColumn1 + j % p.j2 * p.bColumn2;
@@ -126,11 +117,11 @@ ${sums?.functions ?? ""}`,
     body: `
   // Neighbouring lanes take neighbouring columns: B is coalesced, and A is one address for most of a subgroup.
   let tiles = p.rowTiles * p.columnTiles;
-  let place = i + p.firstLane;
+  let place = ${sends ? `number * ${TEAM}u` : "i"} + p.firstLane;
   let group = place / (tiles * p.splits);
   let split = place / p.splitEvery % p.splits;
   let tileNumber = place / p.tileEvery % tiles;
-  let columnTile = tileNumber % p.columnTiles;
+  let columnTile = tileNumber % p.columnTiles${sends ? " + lane" : ""};
   let column = columnTile + columnTile / p.apart * p.apart * ${tn / 4 - 1}u;
   let rowTile = tileNumber / p.columnTiles;
   let row = rowTile * ${tm}u;

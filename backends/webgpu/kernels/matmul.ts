@@ -76,10 +76,10 @@ function multiply(context: KernelContext<NoAttributes>, left: View, right: View,
   /** Where an operand is loaded from, and its strides in vec4s. All columns are one tile of B. */
   const place = (side: Matrices, inPlaceK: boolean, rows: number, tileRows: number, whole: number) => {
     const { view: { value }, batch, free, inner } = side;
-    if (inPlaceK) return { value, isAlongK: true, group: batch / 4, row: free / 4, step: 1, sub: 0 };
+    if (inPlaceK) return { value, isAlongK: true, group: batch, row: free, step: 1 };
     const vectors = tileRows / 4;
     if (inPlace(side, free, inner) && rows % whole === 0) {
-      return { value, isAlongK: false, group: batch / 4, row: vectors, step: inner / 4, sub: inner / 4 };
+      return { value, isAlongK: false, group: batch / 4, row: vectors, step: inner / 4 };
     }
     const row = depth * vectors;
     return {
@@ -88,17 +88,11 @@ function multiply(context: KernelContext<NoAttributes>, left: View, right: View,
       group: Math.ceil(rows / tileRows) * row,
       row,
       step: vectors,
-      sub: vectors,
     };
   };
   const placedA = place(a, aInPlaceK && alongK, m, tile.rows, tile.rows);
   const placedB = place(b, bInPlaceK, n, columns * 4, 4);
 
-  // Where one operand lies along k, four k are one step of the loop, and the other operand steps over four of its own.
-  const unrolled = placedA.isAlongK || placedB.isAlongK;
-  const step = (side: { readonly isAlongK: boolean; readonly step: number }) =>
-    unrolled && !side.isAlongK ? 4 * side.step : side.step;
-  const counts = unrolled ? Math.ceil(depth / 4) : depth;
   emitGemm(context, {
     a: placedA.value,
     b: placedB.value,
@@ -109,16 +103,14 @@ function multiply(context: KernelContext<NoAttributes>, left: View, right: View,
     tile,
     columns: [1, 1, columns],
     columnExtent: n,
-    k: [counts, 1, 1],
-    aStep: step(placedA),
+    k: [depth, 1, 1],
+    aStep: placedA.step,
     aGroup: placedA.group,
     aRow: placedA.row,
-    aSub: placedA.sub,
-    bStep: [step(placedB), 0, 0],
+    bStep: [placedB.step, 0, 0],
     bGroup: placedB.group,
     bColumn: [0, 0, placedB.isAlongK ? 0 : 1],
     bLane: placedB.isAlongK ? placedB.row : 0,
-    bSub: placedB.sub,
     outColumn: [0, 0, 4],
     outComponent: 1,
     outRow: n,
