@@ -13,7 +13,13 @@ test("failures: a tensor that no buffer can hold names the op that wanted it", a
   await assert.rejects(evaluate(huge.add(1)), /^Error: add: webgpu .*error: /);
   // One failure is one exception: the device goes on, also after one that wanted to be read.
   assert.equal(await ones([3], { device: gpu }).sum().item(), 3);
-  await assert.rejects(huge.add(1).data(), /^Error: add: webgpu .*error: /);
+  const { live } = (gpu.backend as WebGpuBackend).memory;
+  const read = async () => {
+    await assert.rejects(huge.add(1).data(), /^Error: add: webgpu .*error: /);
+    return { ...live };
+  };
+  // What it was to be read into is gone, too.
+  assert.deepEqual(await read(), await read());
   for (let i = 0; i < 3; i++) assert.equal(await ones([3], { device: gpu }).sum().item(), 3);
   gpu.destroy();
 });

@@ -202,6 +202,7 @@ export class Plan {
     try {
       await failures.told(() => staging.mapAsync(1 /* READ */));
     } catch (error) {
+      memory.destroy(staging);
       await settled;
       throw error;
     }

@@ -5,7 +5,8 @@
  *
  * k runs over three nested axes and j over three, each with run-time counts and strides, so a convolution is only an
  * address recipe: no im2col buffer exists. A lane keeps a tile of m x j in registers; for each k it loads the tile's
- * edges as vec4 and adds their outer product. Operands are packed so that vec4s lie along m and along j, or along k.
+ * edges and adds their outer product. Operands are packed so that vec4s lie along m and along j; large ones that lie along k
+ * are read where they are, a number a load.
  *
  * @module
  */
@@ -19,11 +20,11 @@ import type { Axes } from "./shapes.ts";
 import { BLOCK, targetsOf } from "./splits.ts";
 import type { Candidate, Emitter } from "./types.ts";
 
-/** A product. Strides and starts of A and B count vec4s, those of out count elements. */
+/** A product. Strides and starts of A and B count what is loaded, vec4s or along k numbers; those of out count elements. */
 export interface GemmProblem {
   readonly a: PlanValue;
   readonly b: PlanValue;
-  /** The axis along which the vec4s lie; along "k" the last k axis counts vec4s. */
+  /** The axis along which neighbours lie. */
   readonly aAlong: "m" | "k";
   readonly bAlong: "j" | "k";
   /** Whether A has the tiles of all groups one behind the other, and ends after whole lots of 256 bytes if it is large. */

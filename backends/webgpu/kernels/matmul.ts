@@ -63,41 +63,38 @@ function multiply(context: KernelContext<NoAttributes>, left: View, right: View,
   });
   if (emitted) return;
 
-  // Along k the tile is small, so that only matrices are read so that are large and used a few times; and no column of B is
-  // made of ones there.
-  const worthCopying = (rows: number, uses: number) =>
-    rowSums !== undefined || rows * depth <= context.copyBelow || uses >= FREQUENT;
-  const aInPlaceK = inPlace(a, a.inner, a.free) && depth % 4 === 0 && a.inner === 1;
-  const bInPlaceK = inPlace(b, b.inner, b.free) && depth % 4 === 0 && b.inner === 1 && !worthCopying(n, m);
-  const alongK = bInPlaceK || (aInPlaceK && !worthCopying(m, n));
+  // Along k the tile is small, so that only matrices are read so that are large and used a few times, and what meets them.
+  const worthCopying = (rows: number, uses: number) => rows * depth <= context.copyBelow || uses >= FREQUENT;
+  const bAlongK = liesAlongK(b) && !worthCopying(n, m);
+  const aAlongK = liesAlongK(a) && (bAlongK || !worthCopying(m, n));
+  const alongK = aAlongK || bAlongK;
   const tile = tileFor(m, context, alongK);
   const columns = Math.ceil(n / 4);
 
-  /** Where an operand is loaded from, and its strides in vec4s. All columns are one tile of B. */
-  const place = (side: Matrices, inPlaceK: boolean, rows: number, tileRows: number, whole: number) => {
+  /** Where an operand is loaded from, and its strides in what is loaded. All columns are one tile of B. */
+  const place = (side: Matrices, isAlongK: boolean, rows: number, tileRows: number, whole: number) => {
     const { view: { value }, batch, free, inner } = side;
-    if (inPlaceK) return { value, isAlongK: true, group: batch, row: free, step: 1 };
+    if (isAlongK) return { value, group: batch, row: free, step: 1 };
     const vectors = tileRows / 4;
     if (inPlace(side, free, inner) && rows % whole === 0) {
-      return { value, isAlongK: false, group: batch / 4, row: vectors, step: inner / 4 };
+      return { value, group: batch / 4, row: vectors, step: inner / 4 };
     }
     const row = depth * vectors;
     return {
       value: packRows(context, side, { batches, depth, rows, tileRows }),
-      isAlongK: false,
       group: Math.ceil(rows / tileRows) * row,
       row,
       step: vectors,
     };
   };
-  const placedA = place(a, aInPlaceK && alongK, m, tile.rows, tile.rows);
-  const placedB = place(b, bInPlaceK, n, columns * 4, 4);
+  const placedA = place(a, aAlongK, m, tile.rows, tile.rows);
+  const placedB = place(b, bAlongK, n, columns * 4, 4);
 
   emitGemm(context, {
     a: placedA.value,
     b: placedB.value,
-    aAlong: placedA.isAlongK ? "k" : "m",
-    bAlong: placedB.isAlongK ? "k" : "j",
+    aAlong: aAlongK ? "k" : "m",
+    bAlong: bAlongK ? "k" : "j",
     groups: batches,
     rows: m,
     tile,
@@ -109,14 +106,19 @@ function multiply(context: KernelContext<NoAttributes>, left: View, right: View,
     aRow: placedA.row,
     bStep: [placedB.step, 0, 0],
     bGroup: placedB.group,
-    bColumn: [0, 0, placedB.isAlongK ? 0 : 1],
-    bLane: placedB.isAlongK ? placedB.row : 0,
+    bColumn: [0, 0, bAlongK ? 0 : 1],
+    bLane: bAlongK ? placedB.row : 0,
     outColumn: [0, 0, 4],
     outComponent: 1,
     outRow: n,
     outGroup: m * n,
     ...sums,
   });
+}
+
+/** Whether a lane can load neighbours along k from the value as it lies. */
+function liesAlongK({ view, inner }: Matrices): boolean {
+  return inner === 1 && view.offset === 0;
 }
 
 /** Whether vec4s along the axis of stride `along` can be loaded from the value as it lies. */
