@@ -260,6 +260,10 @@ test("plans: a large matrix is read along k where it lies, a small one is packed
   assert.deepEqual([64, 63].map(kernels), [2, 1]);
   const [product] = planOf([leaf(8, 8).matmul(leaf(8, 4))], [], { copyBelow: 0 }).dispatches;
   assert.equal(planOf([leaf(8, 7).matmul(leaf(7, 4))], [], { copyBelow: 0 }).dispatches.length, 1);
+  // What is short is not cut into turns, of which each writes all of the result.
+  const longs = (k: number) =>
+    planOf([leaf(8, k).matmul(leaf(k, 4))], [], { copyBelow: 0 }).dispatches.length;
+  assert.deepEqual([64, 128].map(longs), [1, 2]);
   // A turn has one k: a number of each of the tile's rows of a, and its two vec4s of b.
   assert.deepEqual(["a", "b"].map((name) => product!.body.match(RegExp(`\\b${name}\\(`, "g"))!.length), [
     8,

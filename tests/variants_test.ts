@@ -17,6 +17,7 @@ import {
 import { MULTIPLES } from "../backends/webgpu/kernels/multiples.ts";
 import type { KernelContext } from "../backends/webgpu/kernels/types.ts";
 import { type WebGpuBackend, webgpuDevice } from "../backends/webgpu/mod.ts";
+import { TEAM } from "../backends/webgpu/kernels/gemm_registers.ts";
 import { Guard } from "../backends/webgpu/guard.ts";
 import { analyse, compare } from "../debug/bounds.ts";
 import {
@@ -27,6 +28,7 @@ import {
   device,
   type DType,
   gradients,
+  linear,
   matmul,
   type Shape,
   type Tensor,
@@ -207,6 +209,32 @@ for (const tile of VARIANTS) {
     large.destroy();
   });
 }
+
+/** Layers with as many columns as it takes for lanes to have the same rows; with the sums of rows, in whole teams and not. */
+function layers(make: Make): Tensor[] {
+  return [[20, 66, 40], [33, 64, 17], [7, 127, 70]].flatMap(([n, inputs, outputs]) => {
+    const [x, weight, bias] = [make([n!, inputs!]), make([outputs!, inputs!]), make([outputs!])];
+    const y = linear(x, weight, bias);
+    return [y, ...gradients(y.mul(make(y.shape)), [x, weight, bias])];
+  });
+}
+
+test("variants: registers on cores, where lanes of subgroups send each other rows", async () => {
+  const cores = { guard: Guard, parallelism: 16, variants: { product: "registers" } };
+  const on = await webgpuDevice("auto", cores);
+  // Without subgroups it is the device that all other tests are for.
+  const work = abilities.subgroup >= TEAM ? { ...ALL, layers } : { layers };
+  for (const [kind, make] of Object.entries(work)) {
+    for (const fill of ["integers", "floats"] as const) {
+      await hold(on, `cores, ${kind} of ${fill}`, make, fill, "f32");
+    }
+  }
+  if (on.supports("f16")) await hold(on, "cores, in f16", few, "floats", "f16");
+  on.destroy();
+  const windowed = await webgpuDevice("auto", { ...cores, bindingLimit: 16384 });
+  await hold(windowed, "cores, small bindings", few, "integers", "f32");
+  windowed.destroy();
+});
 
 for (const { name } of MULTIPLES.slice(1)) {
   test(`variants: sums in ${name} times as many parts`, async () => {

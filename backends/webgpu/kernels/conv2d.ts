@@ -1,6 +1,6 @@
 /**
- * The three passes of conv2d as address recipes for the product of `gemm.ts`, in which each lane works on its own; where lanes share,
- * `conv2d_shared.ts` has them.
+ * The three passes of conv2d as address recipes for the product of `gemm.ts`, in which each lane has a tile of its own; where lanes
+ * share one, `conv2d_shared.ts` has them.
  *
  * @module
  */
@@ -152,7 +152,7 @@ export const conv2dKernels: KernelsOf<typeof import("../../../tensor/ops/conv2d.
   conv2dParameterGradients: kernel(false, (gpu) => gpu.sharedWeightGradient, emitWeightGradient),
 };
 
-/** The passes that lanes share, or where that declines, the one in which each is on its own. */
+/** The passes whose tiles lanes share, or where that declines, the one in which each has its own. */
 function kernel<Attributes = ConvGradientAttributes>(
   fuses: boolean,
   shared: (gpu: GpuKernels) => (context: KernelContext<Attributes>) => boolean,

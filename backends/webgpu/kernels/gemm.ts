@@ -83,7 +83,7 @@ export const TILES_ALONG_K: readonly Tile[] = tiles("4x8 8x8");
 
 /** What is best by experience, for few rows and for many: measured on software Vulkan, for a GPU a guess. */
 const USUAL = {
-  gpu: TILES_ALONG_K,
+  small: TILES_ALONG_K,
   cores: tiles("4x16 8x16 16x16"),
   sends: tiles("4x16 8x16 16x8 32x8 48x8 32x8"),
 };
@@ -99,20 +99,22 @@ function sendsRows({ parallelism, abilities }: Emitter): boolean {
 /** A lane's tile: the first of the usual ones that has all rows, or the last. */
 export function tileFor(rows: number, emitter: Emitter, alongK = false): Tile {
   const usual =
-    USUAL[alongK || !onCores(emitter.parallelism) ? "gpu" : sendsRows(emitter) ? "sends" : "cores"];
+    USUAL[alongK || !onCores(emitter.parallelism) ? "small" : sendsRows(emitter) ? "sends" : "cores"];
   const guess = usual.find((tile) => tile.rows >= rows) ?? usual.at(-1)!;
   return alongK ? emitter.choose("tile along k", TILES_ALONG_K, guess) : emitter.choose("tile", TILES, guess);
 }
 
 /**
  * How A is read. Of a storage buffer a software driver tests the bounds of each number for each lane; of a uniform buffer it
- * does not, which takes a fifth of the time from short convolutions.
+ * does not, which takes a fifth of the time from short convolutions. What lanes send each other is tested once in either.
  */
 const [IN_STORAGE, AS_UNIFORM] = [{ name: "storage" }, { name: "uniform" }];
 export const PANELS: readonly Candidate[] = [IN_STORAGE, AS_UNIFORM];
 
 /** How many neighbouring lanes take turns along k: what they load together is contiguous. */
 const TURNS = { cores: 8, gpu: 32 };
+/** The fewest k that are worth a turn. */
+const LEAST_K_A_TURN = 16;
 
 /** The fewest k that are worth a split of their own. */
 const LEAST_K = 64;
@@ -220,7 +222,7 @@ function splitOf(emitter: Emitter, problem: GemmProblem, tiles: number): Split {
   const { k, part, groups } = problem;
   const alongK = usesK(problem);
   const turns = onCores(parallelism) ? TURNS.cores : TURNS.gpu;
-  if (alongK && !part && k[1] * k[2] === 1 && k[0] >= 4 * turns) {
+  if (alongK && !part && k[1] * k[2] === 1 && k[0] >= LEAST_K_A_TURN * turns) {
     return {
       splits: turns,
       splitEvery: 1,

@@ -1,5 +1,6 @@
 /**
- * Writes the shader of the product in which each lane works on its own, from storage to its registers: for cores.
+ * Writes the shader of the product in which each lane works on its own, from storage to its registers: for cores. Where these
+ * have subgroups, lanes send each other the rows that they have in common.
  *
  * @module
  */
@@ -115,7 +116,7 @@ fn outAt(j: u32) -> u32 {
 ${sink.functions}
 ${sums?.functions ?? ""}`,
     body: `
-  // Neighbouring lanes take neighbouring columns: B is coalesced, and A is one address for most of a subgroup.
+  // Neighbouring lanes take neighbouring columns: B is coalesced, and most of a subgroup has the same rows.
   let tiles = p.rowTiles * p.columnTiles;
   let place = ${sends ? `number * ${TEAM}u` : "i"} + p.firstLane;
   let group = place / (tiles * p.splits);

@@ -63,7 +63,7 @@ function multiply(context: KernelContext<NoAttributes>, left: View, right: View,
   });
   if (emitted) return;
 
-  // Along k the tile is small, so that only matrices are read so that are large and used a few times, and what meets them.
+  // Along k the tile is small, so that only matrices are read so that are large and used a few times; and A where B is.
   const worthCopying = (rows: number, uses: number) => rows * depth <= context.copyBelow || uses >= FREQUENT;
   const bAlongK = liesAlongK(b) && !worthCopying(n, m);
   const aAlongK = liesAlongK(a) && (bAlongK || !worthCopying(m, n));

@@ -11,7 +11,7 @@ import type { Emitter } from "./types.ts";
 export interface Variant {
   readonly name: string;
   /**
-   * Who shares what was loaded: nobody, a lane keeps a tile in its registers (for cores; `gemm.ts` knows its numbers); a
+   * Who shares a tile: nobody, a lane keeps its own in its registers (for cores; `gemm.ts` knows its numbers); a
    * workgroup, through its memory; or a subgroup, whose lanes send each other the rows and load columns of their own.
    */
   readonly shares: "lane" | "workgroup" | "subgroup";
