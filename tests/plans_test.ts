@@ -271,24 +271,6 @@ test("plans: a large matrix is read along k where it lies, a small one is packed
   ]);
 });
 
-test("plans: the lanes of a core's subgroup send each other rows, where the lanes are enough and so are the columns", () => {
-  const productOf = (subgroup: number, columns: number) => {
-    const abilities = { subgroup, workgroupBytes: 32768, workgroupLanes: 256 };
-    const plan = planOf([leaf(64, 64).transpose().matmul(leaf(64, columns))], [], { abilities });
-    const { body, invocations, workgroupSize } = plan.dispatches[0]!;
-    // Of 32 rows each lane loads four, once.
-    return [
-      body.match(/\ba\(/g)!.length,
-      body.match(/subgroupBroadcast/g)?.length,
-      invocations,
-      workgroupSize,
-    ];
-  };
-  assert.deepEqual(productOf(8, 68), [1, 8, 2 * 16, 8]);
-  assert.deepEqual(productOf(4, 68), [4, undefined, 4 * 5, 8]);
-  assert.deepEqual(productOf(8, 32), [8, undefined, 2 * 4, 8]);
-});
-
 test("plans: packing has few long runs for cores, and many short ones for a GPU", () => {
   const [a, b] = [leaf(4, 64), leaf(64, 4)];
   const packed = (parallelism: number) =>

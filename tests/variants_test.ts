@@ -16,8 +16,8 @@ import {
 } from "../backends/webgpu/kernels/variants.ts";
 import { MULTIPLES } from "../backends/webgpu/kernels/multiples.ts";
 import type { KernelContext } from "../backends/webgpu/kernels/types.ts";
-import { type WebGpuBackend, webgpuDevice } from "../backends/webgpu/mod.ts";
 import { TEAM } from "../backends/webgpu/kernels/gemm_registers.ts";
+import { type WebGpuBackend, webgpuDevice } from "../backends/webgpu/mod.ts";
 import { Guard } from "../backends/webgpu/guard.ts";
 import { analyse, compare } from "../debug/bounds.ts";
 import {
@@ -234,6 +234,25 @@ test("variants: registers on cores, where lanes of subgroups send each other row
   const windowed = await webgpuDevice("auto", { ...cores, bindingLimit: 16384 });
   await hold(windowed, "cores, small bindings", few, "integers", "f32");
   windowed.destroy();
+});
+
+test("variants: the lanes of a core's subgroup send each other rows, where the lanes are enough and so are the columns", () => {
+  const productOf = (subgroup: number, columns: number) => {
+    const abilities = { subgroup, workgroupBytes: 32768, workgroupLanes: 256 };
+    const make = maker(cpu, "floats", "f32");
+    const plan = planOf([make([64, 64]).transpose().matmul(make([64, columns]))], [], { abilities });
+    const { body, invocations, workgroupSize } = plan.dispatches[0]!;
+    // Of 32 rows each lane loads four, once.
+    return [
+      body.match(/\ba\(/g)!.length,
+      body.match(/subgroupBroadcast/g)?.length,
+      invocations,
+      workgroupSize,
+    ];
+  };
+  assert.deepEqual(productOf(8, 68), [1, 8, 2 * 16, 8]);
+  assert.deepEqual(productOf(4, 68), [4, undefined, 4 * 5, 8]);
+  assert.deepEqual(productOf(8, 32), [8, undefined, 2 * 4, 8]);
 });
 
 for (const { name } of MULTIPLES.slice(1)) {
