@@ -27,7 +27,7 @@ import type { Tensor } from "./tensor.ts";
  * ```
  */
 export interface Storage {
-  /** Gives the memory back. */
+  /** Gives the memory back; once only, however often it is called. */
   release(): void;
 }
 
@@ -155,8 +155,10 @@ const REWRITTEN = "which has been updated since; make the expression again from 
 export class Device {
   /** Updates that the next evaluation carries out. */
   readonly #pending: Map<State, Tensor> = new Map();
-  /** Tensors whose values live on the device because `evaluate` was asked for them, oldest first. */
-  readonly #residents: WeakRef<Tensor>[] = [];
+  /** Tensors whose values live on the device because `evaluate` was asked for them, oldest first, and where. */
+  readonly #residents: { readonly tensor: WeakRef<Tensor>; readonly storage: Storage }[] = [];
+  /** Gives back what those had that are forgotten. */
+  readonly #owned: FinalizationRegistry<Storage> = new FinalizationRegistry((storage) => storage.release());
   /** Settles when the evaluations that had to wait were submitted; later ones wait for them. */
   #turn: Promise<void> | null = null;
   /** Values of updates that could not be carried out. */
@@ -186,6 +188,13 @@ export class Device {
   /** Whether tensors of this dtype can be made here (`f16` needs an adapter with shader-f16). */
   supports(dtype: DType): boolean {
     return this.backend.supports(dtype);
+  }
+
+  /** @internal From now on the memory is the tensor's or state's: it comes back when that is forgotten, at the latest. */
+  own(tensor: Tensor, storage: Storage): void {
+    // What it had before was released: one that is evaluated and disposed of in a loop has one registration.
+    this.#owned.unregister(tensor);
+    this.#owned.register(tensor, storage, tensor);
   }
 
   /** @internal Queues the update of a state for the next evaluation. */
@@ -283,7 +292,8 @@ export class Device {
         const value = values[i]!;
         if ("release" in value) {
           tensor.setValue({ kind: "resident", storage: value });
-          this.#residents.push(new WeakRef(tensor));
+          this.own(tensor, value);
+          this.#residents.push({ tensor: new WeakRef(tensor), storage: value });
         } else tensor.receive(value);
       })
     ).catch((error) => {
@@ -294,8 +304,11 @@ export class Device {
     await Promise.all([settled, others]);
     // The oldest values move to the host, so that a loop that evaluates without disposing stays bounded on the device.
     while (this.#residents.length > MAX_RESIDENTS) {
-      const oldest = this.#residents.shift()!.deref();
-      if (oldest?.value?.kind === "resident") await this.#submit([oldest], [], true);
+      const { tensor, storage } = this.#residents.shift()!;
+      const oldest = tensor.deref();
+      // Forgotten: `#owned` is told some time later, and until then there would be ever more memory.
+      if (!oldest) storage.release();
+      else if (oldest.value?.kind === "resident") await this.#submit([oldest], [], true);
     }
   }
 

@@ -53,6 +53,7 @@ export abstract class State extends Tensor {
     super(spec, device, null);
     this.name = name;
     this.storage = device.backend.createState(spec);
+    device.own(this, this.storage);
     this.#current = this.#leaf();
   }
 

@@ -24,6 +24,22 @@ test("failures: a tensor that no buffer can hold names the op that wanted it", a
   gpu.destroy();
 });
 
+test("failures: numbers that do not reach the device leave nothing behind there", async () => {
+  const gpu = await webgpuDevice("auto");
+  const { device: { queue }, memory: { live } } = gpu.backend as WebGpuBackend;
+  const write = queue.writeBuffer.bind(queue);
+  queue.writeBuffer = (buffer, ...rest: unknown[]) => {
+    if (buffer.label === "input") throw new RangeError("no room for a copy");
+    return (write as (...args: unknown[]) => undefined)(buffer, ...rest);
+  };
+  const run = async () => {
+    await assert.rejects(evaluate(tensor([1, 2], { device: gpu }).exp()), /^RangeError: no room for a copy$/);
+    return { ...live };
+  };
+  assert.deepEqual(await run(), await run());
+  gpu.destroy();
+});
+
 test("failures: each evaluation meets its own failure", async () => {
   // So many bindings that it is the device, not the planner, that finds fault with what is huge.
   const gpu = await webgpuDevice("auto", { maxBindings: 100 });

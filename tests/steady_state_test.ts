@@ -12,9 +12,11 @@ import {
   foldIn,
   gradients,
   nn,
+  ones,
   Parameter,
   randomKey,
   SGD,
+  type Tensor,
   tensor,
 } from "../mod.ts";
 import { Pipeline } from "../train/pipeline.ts";
@@ -158,11 +160,82 @@ test("steady state: nor do 2,000 steps of a user's loop that makes tensors and d
     // Now read, now only computed: neither may hold on to device memory.
     if (number % 2 === 0) await evaluate(loss, logits);
     else await loss.item();
+    return [loss, logits];
   };
-  for (let number = 1; number <= 60; number++) await step(number);
+  // As long as none is collected, as many values are on the device as there may ever be, and the oldest move to the host.
+  const kept: Tensor[] = [];
+  for (let number = 1; number <= 60; number++) kept.push(...await step(number));
+  kept.length = 0;
   const before = { ...backend.memory.live };
   for (let number = 61; number <= 2060; number++) await step(number);
   assert.deepEqual(backend.memory.live, before);
+});
+
+test("steady state: what tensors had that are gone is used again, however late the garbage collector tells", async () => {
+  const { gpu, backend } = await open();
+  const { WeakRef } = globalThis;
+  // As if all were gone; of the registries none is told, since they are here.
+  globalThis.WeakRef = class {
+    deref() {}
+  } as unknown as WeakRefConstructor;
+  const kept: Tensor[] = [];
+  const step = async (number: number) => {
+    kept.push(ones([4], { device: gpu }).add(number));
+    await evaluate(kept.at(-1)!);
+  };
+  try {
+    for (let number = 1; number <= 20; number++) await step(number);
+    const before = { ...backend.memory.live };
+    for (let number = 21; number <= 60; number++) await step(number);
+    assert.deepEqual(backend.memory.live, before);
+  } finally {
+    globalThis.WeakRef = WeakRef;
+  }
+});
+
+test("steady state: what is forgotten gives its memory back, and only what is still its own", async () => {
+  const { FinalizationRegistry } = globalThis;
+  const forget = new Map<WeakKey, () => void>();
+  globalThis.FinalizationRegistry = class<T> {
+    readonly #tell: (held: T) => void;
+    constructor(tell: (held: T) => void) {
+      this.#tell = tell;
+    }
+    register(target: WeakKey, held: T) {
+      forget.set(target, () => this.#tell(held));
+    }
+    unregister() {}
+  } as unknown as FinalizationRegistryConstructor;
+  const { gpu, backend } = await open().finally(() => globalThis.FinalizationRegistry = FinalizationRegistry);
+  const { memory } = backend;
+  const made: string[] = [];
+  const make = async (number: number) => {
+    const x = ones([4], { device: gpu }).add(number);
+    await evaluate(x);
+    return x;
+  };
+  const first = await make(1);
+  memory.onCreate = (label) => made.push(label);
+  forget.get(first)!();
+  const second = await make(2);
+  assert.equal(made.length, 0);
+  // The memory is the second's now.
+  forget.get(first)!();
+  const third = await make(3);
+  assert.equal(made.length, 1);
+  third.dispose();
+  const fourth = await make(4);
+  forget.get(third)!();
+  const fifth = await make(5);
+  assert.equal(made.length, 2);
+  const all = await Promise.all([second, fourth, fifth].map((x) => x.data()));
+  assert.deepEqual(all.map((data) => data[0]), [3, 5, 6]);
+
+  const before = memory.live.buffers;
+  const w = new Parameter(ones([4096], { device: gpu }));
+  assert.equal(memory.live.buffers, before + 1);
+  forget.get(w)!();
+  assert.equal(memory.live.buffers, before);
 });
 
 test("steady state: a tensor whose numbers are on the device is not uploaded again", async () => {

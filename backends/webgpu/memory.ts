@@ -11,7 +11,7 @@ import type { Turns } from "./turns.ts";
 const STORAGE = 0x80 | 0x40 | 0x08 | 0x04; // STORAGE | UNIFORM | COPY_DST | COPY_SRC
 const STAGING = 0x01 | 0x08; // MAP_READ | COPY_DST
 
-/** Device memory with an owner. The owner is a state or an evaluated tensor. */
+/** Device memory with an owner, a state or an evaluated tensor: the tensors' `Device` releases what has none any more. */
 export class BufferStorage implements Storage {
   /** The buffer, null once released. */
   buffer: GPUBuffer | null;
@@ -31,41 +31,13 @@ export class BufferStorage implements Storage {
   }
 }
 
-/** Who has buffers that come back. */
-class Owners {
-  readonly #registry: FinalizationRegistry<GPUBuffer>;
-  readonly #giveBack: (buffer: GPUBuffer) => void;
-
-  /** `giveBack` is called once for each buffer: when it is released, or when its owner is forgotten. */
-  constructor(giveBack: (buffer: GPUBuffer) => void) {
-    this.#giveBack = giveBack;
-    this.#registry = new FinalizationRegistry(giveBack);
-  }
-
-  /** Makes the owner of a buffer. */
-  own(buffer: GPUBuffer): BufferStorage {
-    const storage = new BufferStorage(buffer, () => {
-      this.forget(storage);
-      this.#giveBack(buffer);
-    });
-    this.#registry.register(storage, buffer, storage);
-    return storage;
-  }
-
-  /** From now on the buffer is somebody else's. */
-  forget(storage: BufferStorage): void {
-    this.#registry.unregister(storage);
-  }
-}
-
 /** The buffers of one device. */
 export class Memory {
   readonly #device: GPUDevice;
   readonly #free: Map<string, GPUBuffer[]> = new Map();
   #freeBytes = 0;
   readonly #workspace: { readonly buffer: GPUBuffer; users: number }[] = [];
-  readonly #owners: Owners;
-  readonly #states: Owners;
+  readonly #turns: Turns;
   /** How many buffers exist, and their bytes. */
   readonly live: { buffers: number; bytes: number } = { buffers: 0, bytes: 0 };
   /** Called before a buffer is made, for tests that count. */
@@ -77,13 +49,7 @@ export class Memory {
   /** What waits in `turns` may still use what is given back. */
   constructor(device: GPUDevice, turns: Turns) {
     this.#device = device;
-    this.#owners = new Owners((buffer) => turns.do(() => this.#recycle(buffer, "storage")));
-    this.#states = new Owners((buffer) =>
-      turns.do(() => {
-        this.onStateGone?.(buffer);
-        this.destroy(buffer);
-      })
-    );
+    this.#turns = turns;
   }
 
   /** A buffer of a plan's own. */
@@ -106,22 +72,28 @@ export class Memory {
     buffer.destroy();
   }
 
-  /** Memory that comes back when it is released, or when its owner is forgotten. */
+  /** Memory that comes back when it is released. */
   storage(label: string, bytes: number): BufferStorage {
-    return this.#owners.own(this.#take(label, bytes, "storage", STORAGE));
+    return new BufferStorage(
+      this.#take(label, bytes, "storage", STORAGE),
+      (buffer) => this.#turns.do(() => this.#recycle(buffer, "storage")),
+    );
   }
 
   /** Destroys the memory of a storage instead of keeping it for the next who asks. */
   discard(storage: BufferStorage): void {
     if (storage.buffer === null) return;
-    this.#owners.forget(storage);
     this.destroy(storage.buffer);
     storage.buffer = null;
   }
 
-  /** Memory of a state: its own buffer, zeroed, destroyed when it is released or forgotten. */
+  /** Memory of a state: its own buffer, zeroed, destroyed when it is released. */
   state(label: string, bytes: number): BufferStorage {
-    return this.#states.own(this.create(label, bytes));
+    return new BufferStorage(this.create(label, bytes), (buffer) =>
+      this.#turns.do(() => {
+        this.onStateGone?.(buffer);
+        this.destroy(buffer);
+      }));
   }
 
   /** Makes sure that `count` staging buffers of this size are there, small ones only. */

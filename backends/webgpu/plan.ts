@@ -127,15 +127,14 @@ export class Plan {
     const { device, memory, failures } = this.#gear;
     const label = this.#compiled.dispatches.at(-1)?.label ?? "copy";
     const stagingBytes = this.#stagingBytes();
-    const { kept, staging } = failures.watch(label, () => ({
-      kept: this.#compiled.outputs.map(({ value, read }) =>
-        read ? null : memory.storage(value.label, byteLength(value))
-      ),
-      staging: stagingBytes > 0 ? memory.staging(stagingBytes) : null,
-    }));
-    const checked = failures.watch(label, () => {
+    return failures.watch(label, () => {
       const encoder = device.createCommandEncoder();
+      // This may throw: first, since nobody would give back what the run has taken by then.
       this.#inputs.upload(leaves, device.queue, encoder);
+      const kept = this.#compiled.outputs.map(({ value, read }) =>
+        read ? null : memory.storage(value.label, byteLength(value))
+      );
+      const staging = stagingBytes > 0 ? memory.staging(stagingBytes) : null;
       const checked = this.#encode(encoder);
       const copy = (value: PlanValue, to: GPUBuffer, at = 0): number => {
         const bytes = byteLength(value);
@@ -150,9 +149,8 @@ export class Plan {
       });
       for (const { from, to } of this.#compiled.copies) copy(from, to);
       device.queue.submit([encoder.finish()]);
-      return checked;
+      return { kept, staging, checked };
     });
-    return { kept, staging, checked };
   }
 
   /** Puts the dispatches, or one of them, into a pass. */
