@@ -19,6 +19,8 @@ import { indexFunction, liesBeside, type Stage, stageBindings, walkOver } from "
 
 /** The fewest elements that are worth a lane, and of a part those that are worth it for each of its lanes. */
 const [LEAST_A_LANE, LEAST_A_PART] = [4, 16];
+/** What waits for memory, and for nothing else, takes so many times as many lanes as keep the adapter busy. */
+const WAITING = 4;
 /** So many results beside each other are read together. */
 const BESIDE = 32;
 
@@ -39,7 +41,10 @@ export function sharedReduction(
   const most = beside ? LANES / Math.min(BESIDE, powerOfTwo(outputs)) : LANES;
   const team = Math.min(most, powerOfTwo(elements / LEAST_A_LANE));
   const groups = Math.ceil(outputs / (LANES / team));
-  const useful = Math.min(parallelism / LANES / Math.max(1, groups), elements / team / LEAST_A_PART);
+  const useful = Math.min(
+    WAITING * parallelism / LANES / Math.max(1, groups),
+    elements / team / LEAST_A_PART,
+  );
   const first = stage.value === context.inputs[0]!.value;
   const wanted = first && useful >= 2 ? Math.ceil(Math.floor(useful) * timesOf(context, "partials")) : 1;
   const span = Math.max(1, Math.ceil(elements / wanted / team)) * team;
