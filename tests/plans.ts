@@ -12,7 +12,7 @@ const LIMITS: Limits = {
   parallelism: 256,
   copyBelow: 1 << 18,
   band: 0,
-  abilities: { subgroup: 0, workgroupBytes: 32768, workgroupLanes: 256 },
+  abilities: { subgroup: 0, matrices: false, workgroupBytes: 32768, workgroupLanes: 256 },
   gpu: gpuKernels,
 };
 

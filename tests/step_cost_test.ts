@@ -19,7 +19,7 @@ const LIMITS: Limits = {
   parallelism: 65536,
   copyBelow: 1 << 18,
   band: 0,
-  abilities: { subgroup: 32, workgroupBytes: 49152, workgroupLanes: 1024 },
+  abilities: { subgroup: 32, matrices: false, workgroupBytes: 49152, workgroupLanes: 1024 },
   gpu: gpuKernels,
 };
 

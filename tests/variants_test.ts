@@ -35,6 +35,7 @@ import {
 } from "../mod.ts";
 import { type Fill, materialise } from "./samples/sample.ts";
 import type { ViewName } from "./samples/views.ts";
+import { emulateMatrices } from "./emulated_matrices.ts";
 import { planOf } from "./plans.ts";
 
 const cpu = await device("cpu");
@@ -131,6 +132,18 @@ function least(make: Make): Tensor[] {
   ];
 }
 
+/** For matrices: each way to read an operand and to store, with and without edges, whole tiles along k or not, splits. */
+function emulated(make: Make): Tensor[] {
+  const [x, weight, bias] = [make([2, 8, 9, 10]), make([6, 4, 3, 3]), make([6])];
+  const options = { groups: 2, padding: 1, bias };
+  return [
+    ...least(make),
+    matmul(make([20, 64]), make([64, 132])).add(make([132])).relu(),
+    ...gradients(conv2d(x, weight, options).mul(make([2, 6, 9, 10])), [x, weight, bias]),
+    conv2d(x, weight, options).relu(),
+  ];
+}
+
 /** Long sums of few results, with something fused behind, and with those of the rows. */
 function long(make: Make): Tensor[] {
   const [x, weight, bias] = [make([2, 3, 21, 20]), make([6, 3, 3, 3]), make([6])];
@@ -148,6 +161,7 @@ const WORK: Readonly<Record<string, Readonly<Record<string, (make: Make) => Tens
   "registers": ALL,
   "32x32 by 4x4": ALL,
   "subgroup 8x4": ALL,
+  "matrix 64x64 by 32x32": ALL,
 };
 
 /** Computes on a device what the CPU computes, and compares; what was rounded is rounded in the same way again. */
@@ -189,9 +203,11 @@ for (const tile of VARIANTS) {
   test(`variants: ${tile.name}`, async () => {
     // A GPU that splits long sums, with a grid so short that it is folded.
     const large = await webgpuDevice("auto", { ...GUARDED, variants: { product: tile.name }, maxGroups: 3 });
+    // Others than matrices of f16 are for f16, too.
+    const dtype = tile.shares === "matrix" ? "f16" : "f32";
     for (const [kind, work] of Object.entries(WORK[tile.name] ?? { least })) {
       for (const fill of ["integers", "floats"] as const) {
-        await hold(large, `${tile.name}, ${kind} of ${fill}`, work, fill, "f32");
+        await hold(large, `${tile.name}, ${kind} of ${fill}`, work, fill, dtype);
       }
     }
     const { count } = (large.backend as WebGpuBackend).pipelines;
@@ -203,12 +219,30 @@ for (const tile of VARIANTS) {
         variants: { product: tile.name },
         bindingLimit: 16384,
       });
-      await hold(windowed, `${tile.name}, small bindings`, few, "integers", "f32");
+      await hold(windowed, `${tile.name}, small bindings`, few, "integers", dtype);
       windowed.destroy();
     }
     large.destroy();
   });
 }
+
+/** A tile with several subgroups either way, each with several matrices either way. */
+const EMULATED = "matrix 64x64 by 32x32";
+
+test("variants: matrices of subgroups, computed by lanes where the adapter has none", async () => {
+  if (abilities.matrices || !probe.supports("f16")) {
+    return console.log(`variants: ${abilities.matrices ? "tested above" : "this adapter has no f16"}`);
+  }
+  const variants = { product: EMULATED };
+  const on = await webgpuDevice("auto", { ...GUARDED, variants, matrices: true, maxGroups: 3 });
+  const count = emulateMatrices((on.backend as WebGpuBackend).device);
+  for (const fill of ["integers", "floats"] as const) {
+    await hold(on, `${EMULATED}, ${fill}`, emulated, fill, "f16");
+  }
+  console.log(`variants: ${EMULATED}: ${count()} pipelines with matrices`);
+  assert.ok(count() >= 5, `${count()}`);
+  on.destroy();
+});
 
 /** Layers with as many columns as it takes for lanes to have the same rows; with the sums of rows, in whole teams and not. */
 function layers(make: Make): Tensor[] {
@@ -238,7 +272,7 @@ test("variants: registers on cores, where lanes of subgroups send each other row
 
 test("variants: the lanes of a core's subgroup send each other rows, where the lanes are enough and so are the columns", () => {
   const productOf = (subgroup: number, columns: number) => {
-    const abilities = { subgroup, workgroupBytes: 32768, workgroupLanes: 256 };
+    const abilities = { subgroup, matrices: false, workgroupBytes: 32768, workgroupLanes: 256 };
     const make = maker(cpu, "floats", "f32");
     const plan = planOf([make([64, 64]).transpose().matmul(make([64, columns]))], [], { abilities });
     const { body, invocations, workgroupSize } = plan.dispatches[0]!;
@@ -309,7 +343,7 @@ const answering = (answer: Variant | undefined): KernelContext<never>["choose"] 
   candidates.find(({ name }) => name === answer?.name) ?? guess;
 
 test("variants: registers for cores, and for a GPU tiles that fill it", () => {
-  const large = { subgroup: 32, workgroupBytes: 49152, workgroupLanes: 1024 };
+  const large = { subgroup: 32, matrices: false, workgroupBytes: 49152, workgroupLanes: 1024 };
   const choose = (
     rows: number,
     columns: number,
@@ -318,10 +352,10 @@ test("variants: registers for cores, and for a GPU tiles that fill it", () => {
     answer: Variant | undefined = undefined,
   ) => {
     const choosing = { parallelism, abilities: large, choose: answering(answer) };
-    return pick(choosing, { groups: 1, rows, columns, depth });
+    return pick(choosing, { groups: 1, rows, columns, depth, halves: false });
   };
   assert.equal(choose(4096, 4096, 4096, 256), REGISTERS);
-  assert.deepEqual(choose(4096, 4096, 4096).tile, [128, 128]);
+  assert.deepEqual(choose(4096, 4096, 4096).tile, [256, 128]);
   assert.equal(choose(8, 4096, 9216).tile[0], 16);
   assert.deepEqual(choose(20, 30, 50).tile, [32, 32]);
   // AlexNet's channels, of a group where there are two: no tile hangs over by more than an eighth.
@@ -330,16 +364,29 @@ test("variants: registers for cores, and for a GPU tiles that fill it", () => {
     assert.ok(Math.ceil(rows / height) * height <= rows * 9 / 8 && !blocks, `${rows}: ${height}`);
   }
   assert.equal(choose(4096, 4096, 4096, 65536, REGISTERS), REGISTERS);
-  assert.equal(choose(64, 64, 64, 256, VARIANTS.at(-1)), VARIANTS.at(-1));
+  const broadcast = VARIANTS.find(({ name }) => name === "subgroup 8x4");
+  assert.equal(choose(64, 64, 64, 256, broadcast), broadcast);
+  // Matrices where both operands are f16 and the adapter has them; a software driver never.
+  const half = (abilities: typeof large, parallelism: number) =>
+    pick({ parallelism, abilities, choose: answering(undefined) }, {
+      groups: 2,
+      rows: 192,
+      columns: 128 * 13 * 13,
+      depth: 1728,
+      halves: true,
+    });
+  assert.equal(half({ ...large, matrices: true }, 65536).name, "matrix 96x128 by 48x32");
+  assert.equal(half(large, 65536).shares, "workgroup");
+  assert.equal(half({ ...large, matrices: true }, 256), REGISTERS);
   // An adapter without anything beyond the defaults has tiles too, and none that it cannot run.
-  const least = candidates({ subgroup: 0, workgroupBytes: 16384, workgroupLanes: 256 });
+  const least = candidates({ subgroup: 0, matrices: false, workgroupBytes: 16384, workgroupLanes: 256 });
   assert.ok(least.length >= 5 && least.every(({ shares }) => shares !== "subgroup"));
 });
 
 test("variants: a sum is split until a GPU is full, and not for more", () => {
   const [tile] = VARIANTS.filter(({ name }) => name === "128x128 by 8x8");
   const splits = (rows: number, columns: number, depth: number) =>
-    usefulSplits({ groups: 1, rows, columns, depth }, tile!, 65536);
+    usefulSplits({ groups: 1, rows, columns, depth, halves: false }, tile!, 65536);
   assert.deepEqual([splits(128, 4096, 9216), splits(4096, 4096, 128)], [8, 1]);
   // Five tiles of 256 lanes fit 51 times; what is left of 128 k is no split.
   assert.deepEqual([splits(128, 640, 1 << 20), splits(128, 640, 1300)], [51, 10]);

@@ -21,6 +21,8 @@ export interface Gpu {
   readonly mappingBlocks: boolean;
   /** Lanes of the smallest subgroup; 0 where shaders cannot use them. */
   readonly subgroup: number;
+  /** What the adapter says of itself. */
+  readonly info: GPUAdapterInfo;
 }
 
 const HOW_TO_GET_ONE =
@@ -61,10 +63,16 @@ export async function openGpu(which: "auto" | "dawn"): Promise<Gpu> {
     ...(atExit && { atExit }),
     mappingBlocks,
     subgroup,
+    info: adapter.info,
   };
 }
 
-const OPTIONAL_FEATURES: readonly GPUFeatureName[] = ["shader-f16", "timestamp-query", "subgroups"];
+const OPTIONAL_FEATURES = [
+  "shader-f16",
+  "timestamp-query",
+  "subgroups",
+  "chromium-experimental-subgroup-matrix",
+] as GPUFeatureName[];
 
 const LIMITS = [
   "maxBufferSize",

@@ -26,8 +26,14 @@ export async function openDawn(): Promise<GPU> {
 async function load(): Promise<GPU> {
   const { create, globals } = await importDawn("index.js");
   waitPatiently(globals);
-  return create([]);
+  return create(FEATURES);
 }
+
+/**
+ * What Dawn has and keeps back: f16 on NVIDIA's drivers, which pass the suite that holds every op to its definition, and what
+ * is still an experiment, the matrices of subgroups among it. What an adapter has not got is not there with it either.
+ */
+const FEATURES = ["enable-dawn-features=vulkan_enable_f16_on_nvidia,allow_unsafe_apis"];
 
 /**
  * The file comes as a variable: of a package with a constant name Deno would fetch a copy for everyone, and bundlers

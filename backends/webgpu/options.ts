@@ -32,6 +32,8 @@ export interface WebGpuOptions {
   readonly maxGroups?: number;
   /** How many bytes plans may keep, or three times that of the one in use. */
   readonly planBytes?: number;
+  /** Whether subgroups multiply matrices, whatever the adapter says. */
+  readonly matrices?: boolean;
   /** Finds kernels that write beyond their arrays, read beyond them or leave elements out. */
   readonly guard?: typeof Guard;
 }
@@ -42,21 +44,23 @@ export interface WebGpuOptions {
  * @throws {RangeError} when there is no variant of that name, or the adapter cannot run it.
  */
 export async function limitsOf(
-  { device: { limits: adapter }, software, subgroup }: Gpu,
+  { device, software, subgroup, info }: Gpu,
   options: WebGpuOptions,
   tuner: Tuner | null,
 ): Promise<Limits> {
   const { variants = {} } = options;
+  const { limits: adapter } = device;
   const parallelism = options.parallelism ?? (software ? 256 : 65536);
-  const abilities: Abilities = {
-    subgroup,
-    workgroupBytes: adapter.maxComputeWorkgroupStorageSize,
-    workgroupLanes: adapter.maxComputeInvocationsPerWorkgroup,
-  };
   const alone = onCores(parallelism) && tuner === null && variants["product"] === undefined;
   const file = alone && options.variants === undefined
     ? null
     : await import("./kernels/gpu.ts").catch(withoutFile);
+  const abilities: Abilities = {
+    subgroup,
+    matrices: options.matrices ?? file?.hasMatrices(device, info) ?? false,
+    workgroupBytes: adapter.maxComputeWorkgroupStorageSize,
+    workgroupLanes: adapter.maxComputeInvocationsPerWorkgroup,
+  };
   file?.checkForced(variants, abilities);
   const binding = options.bindingLimit ??
     Math.min(adapter.maxStorageBufferBindingSize, adapter.maxBufferSize);

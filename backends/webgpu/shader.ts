@@ -64,6 +64,8 @@ export interface Dispatch {
   readonly params: Readonly<Record<string, number>>;
   /** Run-time f32 parameters, likewise. */
   readonly floats?: Readonly<Record<string, number>>;
+  /** What the shader asks of WGSL, besides f16 and subgroups. */
+  readonly directives?: string;
   /** Functions beside main. */
   readonly functions?: string;
   /** The body; `i` is the invocation, `number` its workgroup. */
@@ -95,7 +97,7 @@ export function windowCount(binding: Binding, windowBytes: number): number {
 
 /** The WGSL of a dispatch: its identity as a pipeline. */
 export function shaderText(dispatch: Dispatch, windowBytes: number): string {
-  const { bindings, params, floats = {}, functions = "", body } = dispatch;
+  const { bindings, params, floats = {}, directives = "", functions = "", body } = dispatch;
   const size = dispatch.workgroupSize ?? DEFAULT_WORKGROUP;
   let slot = 1;
   const storage = bindings.map((binding) => {
@@ -128,7 +130,8 @@ ${body}
     functions,
     main,
   ].join("\n");
-  return (text.includes("f16") ? "enable f16;\n" : "") + (subgroups ? "enable subgroups;\n" : "") + text;
+  return directives + (text.includes("f16") ? "enable f16;\n" : "") +
+    (subgroups ? "enable subgroups;\n" : "") + text;
 }
 
 function storageText(binding: Binding, slot: number, count: number, windowBytes: number): string {

@@ -44,7 +44,7 @@ export function sharedForward(context: KernelContext<ConvGeometry>): boolean {
   const rows = outChannels / groups;
   const columns = [batch, height, width] as const;
   const k = [depth, windowY, windowX] as const;
-  const variant = pick(context, extentsOf({ groups, rows, columns, k }));
+  const variant = pick(context, extentsOf({ groups, rows, columns, k }, input.value, weight.value));
   if (variant.shares === "lane") return false;
   const space = reachOf(input, [height, width], [windowY, windowX], context.attributes);
   const edges = edgesOf(
@@ -86,7 +86,7 @@ export function sharedInputGradient(context: KernelContext<ConvGradientAttribute
   // One variant for all phases, chosen for the largest.
   const columns = [batch, Math.ceil(height / stride[0]), Math.ceil(width / stride[1])] as const;
   const k = [depth, Math.ceil(windowY / stride[0]), Math.ceil(windowX / stride[1])] as const;
-  const variant = pick(context, extentsOf({ groups, rows, columns, k }));
+  const variant = pick(context, extentsOf({ groups, rows, columns, k }, dy.value, weight.value));
   if (variant.shares === "lane") return false;
   const border = (list: readonly Phase[], axis: 2 | 3) => ({ ...borderOf(list), extent: dy.shape[axis]! });
   // Of all phases together: they share pipelines.
@@ -144,7 +144,7 @@ export function sharedWeightGradient(context: KernelContext<ConvGradientAttribut
   const area = windowY * windowX;
   const columns = [depth, windowY, windowX] as const;
   const k = [batch, height, width] as const;
-  const variant = pick(context, extentsOf({ groups, rows, columns, k }));
+  const variant = pick(context, extentsOf({ groups, rows, columns, k }, input.value, dy.value));
   if (variant.shares === "lane") return false;
   const space = reachOf(input, [height, width], [windowY, windowX], context.attributes);
   const edges = edgesOf(

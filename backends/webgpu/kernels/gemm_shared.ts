@@ -54,13 +54,15 @@ const MOST_HOLDERS = 16;
 /** The size of a product. */
 export function extentsOf(
   { groups, rows, columns, k }: Pick<Product, "groups" | "rows" | "columns" | "k">,
+  ...operands: readonly PlanValue[]
 ): Extents {
-  return { groups, rows, columns: volume(columns), depth: volume(k) };
+  const halves = operands.every(({ dtype }) => dtype === "f16");
+  return { groups, rows, columns: volume(columns), depth: volume(k), halves };
 }
 
 /** Emits the product by the best variant. False: each lane is better off alone. */
 export function sharedProduct(emitter: Emitter, product: Product): boolean {
-  const variant = pick(emitter, extentsOf(product));
+  const variant = pick(emitter, extentsOf(product, product.a.value, product.b.value));
   if (variant.shares === "lane") return false;
   emitProduct(emitter, product, variant);
   return true;
@@ -69,7 +71,7 @@ export function sharedProduct(emitter: Emitter, product: Product): boolean {
 /** Emits the product into the emitter's sink; where the output is small and k is long, in splits that are summed after. */
 export function emitProduct(emitter: Emitter, product: Product, variant: Variant): void {
   const { rows, columns, out, groups } = product;
-  const extents = extentsOf(product);
+  const extents = extentsOf(product, product.a.value, product.b.value);
   const outLength = emitter.outputs[0]!.length;
   const layout = layoutOf(emitter, product, variant);
   const { depth } = extents;
@@ -120,8 +122,8 @@ export function emitProduct(emitter: Emitter, product: Product, variant: Variant
 function layoutOf(emitter: Emitter, product: Product, variant: Variant): Layout {
   const { rows, columns, out } = product;
   // Edges are found by the digits of k. Where nothing is summed there is nothing to be found.
-  const whole = !product.b.edges || volume(product.k) === 0;
-  const { counts: k, a, b } = whole
+  const plain = !product.b.edges || volume(product.k) === 0;
+  const { counts: k, a, b } = plain
     ? mergeK(product.k, product.a, { ...product.b, edges: undefined })
     : { ...product, counts: product.k };
   // Columns that lie in a row in the output are one axis there.
@@ -134,11 +136,13 @@ function layoutOf(emitter: Emitter, product: Product, variant: Variant): Layout 
   const inSubgroup = variant.shares === "subgroup";
   // Without memory to go through, who loads a column keeps it; and a lane holds one vec4 of rows.
   const never = inSubgroup ? { a: ["k4"], b: ["k", "k4"] } as const : { a: [], b: [] };
-  const sideA = sideOf("a", a, [1, 1, rows], k, { never: never.a, neighbours: false });
-  const sideB = sideOf("b", b, columns, k, { never: never.b, neighbours: four });
+  const scalar = variant.shares === "matrix" ? "f16" : "f32";
+  const sideA = sideOf("a", a, [1, 1, rows], k, { never: never.a, neighbours: false, scalar });
+  const sideB = sideOf("b", b, columns, k, { never: never.b, neighbours: four, scalar });
   const holders = Math.min(emitter.abilities.subgroup, MOST_HOLDERS);
   const kStep = inSubgroup ? holders / (variant.tile[0] / 4) : variant.kStep;
   const lanes = lanesOf(variant);
+  const whole = scalar === "f16" && volume(k) > 0 && volume(k) % kStep === 0;
   return {
     variant,
     a: sideA,
@@ -147,10 +151,16 @@ function layoutOf(emitter: Emitter, product: Product, variant: Variant): Layout 
     columns,
     outColumns,
     loadA: inSubgroup
-      ? { lane: "holder", lanes: holders, extent: variant.tile[0], kStep }
-      : { lane: "lane", lanes, extent: variant.tile[0], kStep },
+      ? { lane: "holder", lanes: holders, extent: variant.tile[0], kStep, whole }
+      : { lane: "lane", lanes, extent: variant.tile[0], kStep, whole },
     // Where half of the lanes are enough for a side, each side has its own half.
-    loadB: { lane: inSubgroup ? "lane" : `(${lanes - 1}u - lane)`, lanes, extent: variant.tile[1], kStep },
+    loadB: {
+      lane: inSubgroup ? "lane" : `(${lanes - 1}u - lane)`,
+      lanes,
+      extent: variant.tile[1],
+      kStep,
+      whole,
+    },
     storeWidth: four && sideB.adjacent ? 4 : 1,
     cores: onCores(emitter.parallelism),
   };

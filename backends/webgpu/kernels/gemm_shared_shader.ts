@@ -1,14 +1,16 @@
 /**
  * Writes the shader of the product that lanes work on together: load a tile of each side, share it, multiply; at the end,
- * store (`gemm_shared_stores.ts`). What differs between variants is who shares, in `throughMemory` and `throughSubgroup`.
+ * store (`gemm_shared_stores.ts`). What differs between variants is who shares, in `throughMemory` and `throughSubgroup`, and
+ * who multiplies: lanes here, subgroups in `gemm_matrix.ts`.
  *
  * @module
  */
 
 import type { Dispatch } from "../shader.ts";
+import { DIRECTIVES, matrixFunctions, matrixPlaces, matrixProducts, matrixStores } from "./gemm_matrix.ts";
+import { origins, stores } from "./gemm_shared_stores.ts";
 import { bindingOf, freeText, type Side, sideFunctions } from "./operand.ts";
 import { type Loaders, type Loading, loading } from "./operand_loading.ts";
-import { stores } from "./gemm_shared_stores.ts";
 import { type Axes, range } from "./shapes.ts";
 import { BLOCK, type Targets } from "./splits.ts";
 import type { Variant } from "./variants.ts";
@@ -40,24 +42,24 @@ const BAND = 8;
 export function productShader(
   layout: Layout,
   { sink, sums: rowSums }: Targets,
-): Pick<Dispatch, "bindings" | "functions" | "body"> {
+): Pick<Dispatch, "directives" | "bindings" | "functions" | "body"> {
   const { variant, a, b, columns, outColumns, loadA, loadB } = layout;
   const [height, width] = variant.tile;
   const [tallPart, widePart] = variant.part;
-  const shared = variant.shares === "workgroup";
+  const matrices = variant.shares === "matrix";
+  const shared = variant.shares !== "subgroup";
   const fromA = loading(a, loadA, `rowTile * ${height}u`, "p.rows");
   const fromB = loading(b, loadB, `columnTile * ${width}u`, "p.columns", rowSums !== null);
   const { kStep } = loadA;
-  const sums = range(tallPart).flatMap((m) => range(widePart / 4).map((t) => `${m}_${t}`));
+  const sums = matrices ? [] : range(tallPart).flatMap((m) => range(widePart / 4).map((t) => `${m}_${t}`));
   const work = shared
     ? throughMemory(layout, fromA, fromB)
     : `\n    ${fromA.fetch}\n    ${fromB.fetch}\n    ${throughSubgroup(layout, fromA, fromB)}`;
-  const memory = (name: string, stride: number) =>
-    `var<workgroup> ${name}_tile: array<vec4<f32>, ${variant.stages * kStep * stride}>;`;
   return {
+    directives: matrices ? DIRECTIVES : "",
     bindings: [bindingOf(a), bindingOf(b), ...sink.bindings, ...(rowSums?.bindings ?? [])],
     functions: [
-      ...(shared ? [memory("a", fromA.stride), memory("b", fromB.stride)] : []),
+      memory(variant, fromA, fromB),
       sideFunctions(a, [1, 1, 1]),
       sideFunctions(b, columns),
       freeText("out_at", (axis) => `p.out_${axis}`, outColumns),
@@ -86,8 +88,18 @@ export function productShader(
         ? inBlocks(sums, kStep, work)
         : `for (var k = kFirst; k < kEnd; k += ${kStep}u) {${work}\n  }`
     }
-  ${stores(layout, sink, rowSums !== null)}`,
+  ${origins(rowSums !== null)}
+  ${matrices ? matrixStores(layout, rowSums !== null) : stores(layout, sink, rowSums !== null)}`,
   };
+}
+
+/** Declares the memory that a workgroup's lanes share. */
+function memory(variant: Variant, fromA: Loading, fromB: Loading): string {
+  const { shares, stages, kStep } = variant;
+  if (shares === "matrix") return matrixFunctions(variant, fromA, fromB);
+  const tile = (name: string, { stride }: Loading) =>
+    `var<workgroup> ${name}_tile: array<vec4<f32>, ${stages * kStep * stride}>;`;
+  return shares === "workgroup" ? `${tile("a", fromA)}\n${tile("b", fromB)}` : "";
 }
 
 /** In f32 the rounding of a long sum grows with its length: sums of a block are added up apart from the total. */
@@ -104,7 +116,9 @@ function inBlocks(sums: readonly string[], kStep: number, work: string): string 
  * Where a lane's part is. A subgroup's lanes are 8 by 4 parts, or as near to that as the tile allows, so that they read few
  * different vec4s of either side.
  */
-function places({ shares, tile, part }: Variant, { lanes }: Loaders): string {
+function places(variant: Variant, { lanes }: Loaders): string {
+  const { shares, tile, part } = variant;
+  if (shares === "matrix") return matrixPlaces(variant);
   if (shares === "subgroup") {
     return `let laneX = lane;\n  let laneY = 0u;\n  let holder = subgroupLane % ${lanes}u;`;
   }
@@ -133,13 +147,32 @@ function outerProduct(
 }
 
 /** Shares the fetched tiles, fetches the next ones meanwhile, and multiplies. */
-function throughMemory({ variant, loadA, cores }: Layout, fromA: Loading, fromB: Loading): string {
-  const { part, stages } = variant;
+function throughMemory(layout: Layout, fromA: Loading, fromB: Loading): string {
+  const { variant: { stages }, loadA } = layout;
   const { kStep } = loadA;
-  const unrolled = cores ? UNROLLED.cores : UNROLLED.gpu;
-  const [down, across] = [variant.tile[0] / part[0], variant.tile[1] / part[1]];
   const stage = (name: string, stride: number) =>
     `let ${name}_stage = ${stages === 1 ? "0u" : `k / ${kStep}u % 2u * ${kStep * stride}u`};`;
+  return `
+    ${stage("a", fromA.stride)}
+    ${stage("b", fromB.stride)}
+    ${stages === 1 ? "workgroupBarrier();" : ""}
+    ${fromA.keep}
+    ${fromB.keep}
+    workgroupBarrier();
+    ${loadA.whole ? `if (k + ${kStep}u < kEnd) {` : ""}
+    ${fromA.fetch}
+    ${fromB.fetch}
+    ${loadA.whole ? "}" : ""}
+    ${multiplied(layout, fromA, fromB)}`;
+}
+
+/** Multiplies the tiles that lie at `a_stage` and `b_stage`. */
+function multiplied(layout: Layout, fromA: Loading, fromB: Loading): string {
+  const { variant, loadA: { kStep }, cores } = layout;
+  const { part, tile, shares } = variant;
+  if (shares === "matrix") return matrixProducts(layout, fromA, fromB);
+  const unrolled = cores ? UNROLLED.cores : UNROLLED.gpu;
+  const [down, across] = [tile[0] / part[0], tile[1] / part[1]];
   const one = (s: number) =>
     outerProduct(
       variant,
@@ -151,20 +184,9 @@ function throughMemory({ variant, loadA, cores }: Layout, fromA: Loading, fromB:
       let b_at_k = b_stage + s * ${fromB.stride}u + laneX;
       ${range(unrolled).map(one).join("\n      ")}
     `;
-  return `
-    ${stage("a", fromA.stride)}
-    ${stage("b", fromB.stride)}
-    ${stages === 1 ? "workgroupBarrier();" : ""}
-    ${fromA.keep}
-    ${fromB.keep}
-    workgroupBarrier();
-    ${fromA.fetch}
-    ${fromB.fetch}
-    ${
-    unrolled === kStep
-      ? `{ let s = 0u; ${steps} }`
-      : `for (var s = 0u; s < ${kStep}u * p.one; s += ${unrolled}u) {${steps}}`
-  }`;
+  return unrolled === kStep
+    ? `{ let s = 0u; ${steps} }`
+    : `for (var s = 0u; s < ${kStep}u * p.one; s += ${unrolled}u) {${steps}}`;
 }
 
 /** Broadcasts rows from the lanes that hold them; columns are a lane's own. */

@@ -40,17 +40,26 @@ function placesOf({ variant, a, b, storeWidth }: Layout): Places {
 /** Sinks with more text than this have much fused behind them: as often as a part has elements, it would fill the caches. */
 const LONG_SINK = 2000;
 
+/** Where the group's product begins, and its sums of rows. */
+export function origins(rowSums: boolean): string {
+  return `${rowSums ? "let sums_origin = split * p.sums_split + group * p.rows;" : ""}
+  let origin = p.out_start + group * p.out_group + split * p.out_split;`;
+}
+
 /** Stores what is in `sum0_0`, ...; with `rowSums` the column behind the last has the sums of the rows. */
 export function stores(layout: Layout, sink: Sink, rowSums: boolean): string {
-  const before = `
-  ${rowSums ? "let sums_origin = split * p.sums_split + group * p.rows;" : ""}
-  let origin = p.out_start + group * p.out_group + split * p.out_split;`;
   const inLoops = layout.cores || sink.functions.length > LONG_SINK;
-  return before + (inLoops ? throughArray(layout, rowSums) : writtenOut(layout, rowSums));
+  return inLoops ? throughArray(layout, rowSums) : writtenOut(layout, rowSums);
 }
 
 /** Stores component c of a vector, or all of it, if its column exists. */
-function store({ storeWidth }: Layout, rowSums: boolean, value: string, c: number, at: string): string {
+export function store(
+  { storeWidth }: Layout,
+  rowSums: boolean,
+  value: string,
+  c: number,
+  at: string,
+): string {
   const component = `${value}.${"xyzw"[c]}`;
   const put = storeWidth === 4
     ? `store_four((at + to${at}) / 4u, ${value})`

@@ -8,6 +8,7 @@
 
 export { sharedForward, sharedInputGradient, sharedWeightGradient } from "./conv2d_shared.ts";
 export { checkForced } from "./forced.ts";
+export { hasMatrices } from "./gemm_matrix.ts";
 export { sharedProduct } from "./gemm_shared.ts";
 export { sharedMaxPool } from "./pool2d_shared.ts";
 export { sharedReduction } from "./reduction_shared.ts";

@@ -50,6 +50,8 @@ export interface Side {
   readonly linear: boolean;
   /** Whether the four of a vec4 are neighbours. */
   readonly adjacent: boolean;
+  /** What its numbers are on their way to the product. */
+  readonly scalar: "f32" | "f16";
 }
 
 /** How many there are. */
@@ -89,7 +91,11 @@ export function sideOf(
   operand: Operand,
   counts: Axes,
   kCounts: Axes,
-  { never, neighbours }: { readonly never: readonly Order[]; readonly neighbours: boolean },
+  { never, neighbours, scalar }: {
+    readonly never: readonly Order[];
+    readonly neighbours: boolean;
+    readonly scalar: Side["scalar"];
+  },
 ): Side {
   const { start, group, free, k, edges } = operand;
   // Of what may lie outside, each has to be asked.
@@ -109,6 +115,7 @@ export function sideOf(
     linear,
     order,
     adjacent: order === "free4" || (order !== "free" && neighbours),
+    scalar,
   };
 }
 
@@ -119,15 +126,19 @@ export function bindingOf({ name, operand: { value }, order }: Side): Binding {
 }
 
 /** Declares the functions from a row or column to its distance from the first, and what reads zeros beyond the edges. */
-export function sideFunctions({ name, operand: { edges } }: Side, counts: Axes): string {
+export function sideFunctions({ name, scalar, operand: { edges } }: Side, counts: Axes): string {
   const free = freeText(`${name}_free`, (axis) => `p.${name}_free${axis}`, counts);
   if (!edges) return free;
   return `${free}
 ${freeText(`${name}_edge_free`, (axis) => axis === 0 ? "0u" : `p.${name}_edge_free${axis}`, counts)}
 // Line and pixel, each in half of a word, are inside where neither they nor what is left to the last is negative.
-fn ${name}_or_zero(at: u32, place: u32) -> f32 {
-  if (((place | (p.${name}_edge_last - place)) & 0x80008000u) != 0u) { return 0.0; }
-  return f32(${name}(at));
+fn ${name}_or_zero(at: u32, place: u32) -> ${scalar} {
+  let inside = ((place | (p.${name}_edge_last - place)) & 0x80008000u) == 0u;
+  ${
+    // Beside matrices loads are what takes the time: what is outside is better loaded and dropped than branched around.
+    scalar === "f16"
+      ? `return select(0.0h, ${name}(at), inside);`
+      : `if (inside) { return f32(${name}(at)); }\n  return 0.0;`}
 }`;
 }
 /** Declares a function from a row or column to the sum of its steps along the axes. */

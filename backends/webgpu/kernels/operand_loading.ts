@@ -17,6 +17,8 @@ export interface Loaders {
   /** Rows or columns of the tile, and how many k. */
   readonly extent: number;
   readonly kStep: number;
+  /** Whether k ends with a tile: then there is always something to load. */
+  readonly whole: boolean;
 }
 
 /** How lanes share out a tile's loads. */
@@ -112,8 +114,10 @@ export interface Loading {
   readonly keep: string;
   /** The registers, each a vec4. */
   readonly registers: readonly string[];
-  /** From a k to the next in the memory of the workgroup. */
+  /** From a k to the next in the memory of the workgroup, in vec4s. */
   readonly stride: number;
+  /** From a number of a vec4 to the next in the tile. */
+  readonly apart: number;
 }
 
 /**
@@ -127,16 +131,17 @@ export function loading(
   count: string,
   ones: boolean = false,
 ): Loading {
-  const { name, order, linear, adjacent, operand: { edges } } = side;
+  const { name, order, linear, adjacent, scalar, operand: { edges } } = side;
   const { lane, lanes, extent } = loaders;
+  const vec4 = `vec4<${scalar}>`;
   const vectors = extent / 4;
   const alongK = order.startsWith("k");
   const { block, turns, vectors: atOnce, loads, step, active } = spreadOf(side, loaders);
-  // An odd stride keeps lanes along k off each other's banks.
-  const stride = alongK ? vectors + 1 : vectors;
+  // Another stride keeps lanes along k off each other's banks, and those who load matrices, eight lines of them at once.
+  const stride = vectors + (scalar === "f16" ? 2 : alongK ? 1 : 0);
   const vector = (n: number) => alongK ? `${name}_v + ${n * atOnce}u` : `${name}_v`;
-  const slot = (n: number, s: number) =>
-    `${name}_stage + (${name}_own + ${alongK ? s : n * step}u) * ${stride}u + ${vector(n)}`;
+  const line = (n: number, s: number) =>
+    `(${name}_stage + (${name}_own + ${alongK ? s : n * step}u) * ${stride}u)`;
   const place = (n: number, c: number) =>
     adjacent ? `4u * (${vector(n)}) + ${c}u` : `${vector(n)} + ${c * vectors}u`;
 
@@ -182,12 +187,12 @@ export function loading(
     const index = `${name}_base${own} + ${at}`;
     if (edges) return `${name}_or_zero(${index}, ${name}_from${own} + ${name}_window)`;
     return block === 4 || order === "free4"
-      ? `vec4<f32>(${name}((${index}) >> 2u))`
-      : `f32(${name}(${index}))`;
+      ? `${vec4}(${name}((${index}) >> 2u))`
+      : `${scalar}(${name}(${index}))`;
   };
   const registers: string[] = [];
   const orOne = (text: string, condition: string) =>
-    ones ? `select(${text}, vec4<f32>(1.0), ${condition})` : text;
+    ones ? `select(${text}, ${vec4}(1.0), ${condition})` : text;
   const load = (n: number) => {
     if (block === 4) {
       return range(4).map((c) => {
@@ -198,7 +203,7 @@ export function loading(
     registers.push(`${name}${n}`);
     const four = order === "free4"
       ? element(n, 0)
-      : `vec4<f32>(${range(4).map((c) => element(n, c)).join(", ")})`;
+      : `${vec4}(${range(4).map((c) => element(n, c)).join(", ")})`;
     return `${name}${n} = ${orOne(four, `${name}_one${alongK ? n : 0}`)};`;
   };
   const advance = `${name}_n += ${step}u;` + (linear ? "" : `
@@ -215,23 +220,32 @@ export function loading(
         `let ${name}_window = ${name}_digit1 * p.${name}_edge_k1 + ${name}_digit2 * p.${name}_edge_k2;`,
       );
     }
-    const clear = registers.slice(from).map((register) => `${register} = vec4<f32>();`).join(" ");
-    fetch.push(`${clear}\n    if (${name}_n < ${name}_end) { ${lines.join("\n      ")} }\n    ${advance}`);
+    const clear = registers.slice(from).map((register) => `${register} = ${vec4}();`).join(" ");
+    const all = active === lanes && loaders.whole;
+    fetch.push(
+      all
+        ? `{ ${lines.join("\n      ")} }\n    ${advance}`
+        : `${clear}\n    if (${name}_n < ${name}_end) { ${lines.join("\n      ")} }\n    ${advance}`,
+    );
   }
+  // Matrices are loaded from scalars, which lie in their order.
+  const put = (n: number, s: number, value: string) =>
+    scalar === "f16"
+      ? `put_${name}(4u * ${line(n, s)} + ${adjacent ? "4u * " : ""}(${vector(n)}), ${value});`
+      : `${name}_tile[${line(n, s)} + ${vector(n)}] = ${value};`;
   const keep = range(loads).flatMap((n) =>
     block === 4
       ? range(4).map((s) =>
-        `${name}_tile[${slot(n, s)}] = vec4<f32>(${
-          range(4).map((c) => `${name}${n}_${c}.${"xyzw"[s]}`).join(", ")
-        });`
+        put(n, s, `${vec4}(${range(4).map((c) => `${name}${n}_${c}.${"xyzw"[s]}`).join(", ")})`)
       )
-      : [`${name}_tile[${slot(n, 0)}] = ${name}${n};`]
+      : [put(n, 0, `${name}${n}`)]
   );
   return {
-    before: [...before, ...registers.map((register) => `var ${register}: vec4<f32>;`)].join("\n  "),
+    before: [...before, ...registers.map((register) => `var ${register}: ${vec4};`)].join("\n  "),
     fetch: fetch.join("\n    "),
     keep: active < lanes ? `if (${lane} < ${active}u) { ${keep.join(" ")} }` : keep.join("\n    "),
     registers,
     stride,
+    apart: adjacent ? 1 : vectors,
   };
 }
