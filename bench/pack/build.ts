@@ -45,6 +45,9 @@ const FILES: Readonly<Record<string, string>> = {
 /** The loader, which Dawn asks for a driver, and what NVIDIA's driver is linked to even without a screen. */
 const LIBRARIES: readonly string[] = ["libvulkan.so.1", "libX11.so.6", "libXext.so.6"];
 
+/** What that driver looks for besides when it starts, and finds no adapter without: carried if this system has it. */
+const LIBRARIES_IF_ANY: readonly string[] = ["libEGL.so.1", "libGLX.so.0"];
+
 /** What every system has that these programs could run on. */
 const GLIBC = /^(ld-linux|lib(c|m|dl|rt|pthread)\.so)/;
 
@@ -52,10 +55,13 @@ const GLIBC = /^(ld-linux|lib(c|m|dl|rt|pthread)\.so)/;
 function librariesFor(programs: readonly string[]): Map<string, string> {
   const output = (file: string, ...args: string[]) => execFileSync(file, args, { encoding: "utf8" });
   const known = output("/sbin/ldconfig", "-p");
-  const asked = LIBRARIES.map((name) => {
+  const asked = [...LIBRARIES, ...LIBRARIES_IF_ANY].flatMap((name) => {
     const [, path] = new RegExp(`^\\t${name} \\(libc6,x86-64.*\\) => (\\S+)$`, "m").exec(known) ?? [];
-    if (path === undefined) throw new Error(`bench:pack: this system has no ${name} to carry`);
-    return [name, path] as const;
+    if (path !== undefined) return [[name, path] as const];
+    const lacks = `bench:pack: this system has no ${name} to carry`;
+    if (LIBRARIES.includes(name)) throw new Error(lacks);
+    console.warn(`${lacks}: NVIDIA's driver may want it`);
+    return [];
   });
   const needed = [...programs, ...asked.map(([, path]) => path)]
     .flatMap((file) => [...output("ldd", file).matchAll(/^\t(\S+) => (\/\S+) /gm)])
