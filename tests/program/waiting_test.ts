@@ -23,8 +23,9 @@ test("waiting: a long evaluation is waited for without turning the event loop ro
   const long = () =>
     Array.from({ length: 12 }).reduce((y: typeof x) => y.matmul(x).mul(0.03), x).sum().data();
   await long();
-  const { setImmediate } = globalThis;
+  const { setImmediate, setTimeout } = globalThis;
   let turns = 0;
+  let naps = 0;
   const counting: typeof setImmediate = Object.assign(
     (...args: Parameters<typeof setImmediate>) => {
       turns++;
@@ -33,16 +34,24 @@ test("waiting: a long evaluation is waited for without turning the event loop ro
     setImmediate,
   );
   globalThis.setImmediate = counting;
+  globalThis.setTimeout = Object.assign(
+    (...args: Parameters<typeof setTimeout>) => {
+      naps++;
+      return setTimeout(...args);
+    },
+    setTimeout,
+  );
   const began = performance.now();
   try {
     await Promise.all([long(), long(), long(), long()]);
     // What a program asks for itself is its own matter, also now.
     assert.equal(globalThis.setImmediate, counting);
   } finally {
-    globalThis.setImmediate = setImmediate;
+    Object.assign(globalThis, { setImmediate, setTimeout });
   }
   const ms = performance.now() - began;
-  assert.ok(turns > 0, "Dawn asks for no news");
+  // On a machine so busy that the call itself takes a millisecond it asks with naps from the start.
+  assert.ok(turns + naps > 0, "Dawn asks for no news");
   // Without patience there are 20 to 40 turns a ms.
   assert.ok(turns < 300 + ms, `${turns} turns in ${ms} ms of ${process.version}`);
   gpu.destroy();
