@@ -132,15 +132,14 @@ function least(make: Make): Tensor[] {
   ];
 }
 
-/** For matrices: each way to read an operand and to store, with and without edges, whole tiles along k or not, splits. */
+/** For matrices: along k and across, in whole turns and not, in splits, with edges, groups, sums of rows, and fused. */
 function emulated(make: Make): Tensor[] {
   const [x, weight, bias] = [make([2, 8, 9, 10]), make([6, 4, 3, 3]), make([6])];
-  const options = { groups: 2, padding: 1, bias };
+  const y = conv2d(x, weight, { groups: 2, padding: 1, bias });
   return [
-    ...least(make),
-    matmul(make([20, 64]), make([64, 132])).add(make([132])).relu(),
-    ...gradients(conv2d(x, weight, options).mul(make([2, 6, 9, 10])), [x, weight, bias]),
-    conv2d(x, weight, options).relu(),
+    matmul(make([36, 300], "transposed"), make([300, 44], "transposed")),
+    matmul(make([70, 64]), make([64, 132])).add(make([132])).relu(),
+    ...gradients(y.mul(make(y.shape)), [x, weight, bias]),
   ];
 }
 
@@ -240,7 +239,7 @@ test("variants: matrices of subgroups, computed by lanes where the adapter has n
     await hold(on, `${EMULATED}, ${fill}`, emulated, fill, "f16");
   }
   console.log(`variants: ${EMULATED}: ${count()} pipelines with matrices`);
-  assert.ok(count() >= 5, `${count()}`);
+  assert.ok(count() >= 4, `${count()}`);
   on.destroy();
 });
 
