@@ -192,6 +192,8 @@ export class Device {
 
   /** @internal From now on the memory is the tensor's or state's: it comes back when that is forgotten, at the latest. */
   own(tensor: Tensor, storage: Storage): void {
+    // What the CPU has the collector takes by itself, and a registry would keep it until the program next waits for a task.
+    if (this.name === "cpu") return;
     // What it had before was released: one that is evaluated and disposed of in a loop has one registration.
     this.#owned.unregister(tensor);
     this.#owned.register(tensor, storage, tensor);

@@ -38,6 +38,8 @@ function withLoops(code: string): string {
   // Of either: the memory, the parameter, and how far apart lines are.
   const [left, , leftLine] = load("col_major");
   const [right, , rightLine] = load("row_major");
+  // Vulkan wants lines of a matrix to begin at multiples of sixteen bytes.
+  assert.deepEqual([leftLine, rightLine].map((line) => Number(line) % 8), [0, 0]);
   // Bounds that are known to the run only: a driver that unrolled the loops would compile for a minute.
   const each = (body: string) => `
   for (var q = 0u; q < eight; q++) {

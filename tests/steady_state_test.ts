@@ -206,7 +206,10 @@ test("steady state: what is forgotten gives its memory back, and only what is st
     }
     unregister() {}
   } as unknown as FinalizationRegistryConstructor;
-  const { gpu, backend } = await open().finally(() => globalThis.FinalizationRegistry = FinalizationRegistry);
+  const opened = Promise.all([open(), device("cpu")]);
+  const [{ gpu, backend }, cpu] = await opened.finally(() =>
+    globalThis.FinalizationRegistry = FinalizationRegistry
+  );
   const { memory } = backend;
   const made: string[] = [];
   const make = async (number: number) => {
@@ -236,6 +239,11 @@ test("steady state: what is forgotten gives its memory back, and only what is st
   assert.equal(memory.live.buffers, before + 1);
   forget.get(w)!();
   assert.equal(memory.live.buffers, before);
+
+  // The CPU's memory is the collector's, which is not to wait until it has told somebody.
+  const registered = forget.size;
+  await evaluate(new Parameter(ones([4], { device: cpu })), ones([4], { device: cpu }).add(1));
+  assert.equal(forget.size, registered);
 });
 
 test("steady state: a tensor whose numbers are on the device is not uploaded again", async () => {

@@ -30,8 +30,9 @@ async function load(): Promise<GPU> {
 }
 
 /**
- * What Dawn has and keeps back: f16 on NVIDIA's drivers, which pass the suite that holds every op to its definition, and what
- * is still an experiment, the matrices of subgroups among it. What an adapter has not got is not there with it either.
+ * What Dawn has and keeps back: f16 on NVIDIA's drivers, one of which (580.159, an H200) passed the suite that holds every op to
+ * its definition, and what is still an experiment, the matrices of subgroups among it. What an adapter has not got is not there
+ * with it either.
  */
 const FEATURES = ["enable-dawn-features=vulkan_enable_f16_on_nvidia,allow_unsafe_apis"];
 

@@ -57,7 +57,7 @@ export async function limitsOf(
     : await import("./kernels/gpu.ts").catch(withoutFile);
   const abilities: Abilities = {
     subgroup,
-    matrices: options.matrices ?? file?.hasMatrices(device, info) ?? false,
+    matrices: options.matrices ?? await file?.hasMatrices(device, info) ?? false,
     workgroupBytes: adapter.maxComputeWorkgroupStorageSize,
     workgroupLanes: adapter.maxComputeInvocationsPerWorkgroup,
   };

@@ -12,9 +12,12 @@ import type { Layout } from "./gemm_shared_shader.ts";
 import { store } from "./gemm_shared_stores.ts";
 import type { Loading } from "./operand_loading.ts";
 import { range } from "./shapes.ts";
-import { MATRIX, MATRIX_LANES, type Variant } from "./variants.ts";
+import { MATRIX, MATRIX_LANES, type Variant, VARIANTS } from "./variants.ts";
 
-/** What stands before everything else in the shader. That lanes of a subgroup agree is not seen through `lane / 32`. */
+/**
+ * What stands before everything else in the shader. The 32 lanes of a subgroup are taken to be neighbours, as they are wherever
+ * this was seen to run; that all of them agree on what depends on `lane / 32` alone is not seen by who checks the shader.
+ */
 export const DIRECTIVES = `diagnostic(off, chromium.subgroup_matrix_uniformity);
 enable chromium_experimental_subgroup_matrix;
 `;
@@ -26,15 +29,29 @@ interface MatrixInfo extends GPUAdapterInfo {
   >;
 }
 
-/** Whether a device, of an adapter that says this of itself, multiplies these matrices, and all its subgroups are alike. */
-export function hasMatrices({ features }: GPUDevice, info: MatrixInfo): boolean {
+/**
+ * Whether a device, of an adapter that says this of itself, multiplies these matrices, all its subgroups are alike, and its
+ * compiler knows them by these words, which the experiment has changed before.
+ */
+export async function hasMatrices(device: GPUDevice, info: MatrixInfo): Promise<boolean> {
   const { subgroupMinSize, subgroupMaxSize, subgroupMatrixConfigs } = info;
-  return features.has("chromium-experimental-subgroup-matrix" as GPUFeatureName) &&
+  const { features } = device;
+  const offered = features.has("chromium-experimental-subgroup-matrix" as GPUFeatureName) &&
     features.has("shader-f16") &&
     subgroupMinSize === MATRIX_LANES && subgroupMaxSize === MATRIX_LANES &&
     [...subgroupMatrixConfigs ?? []].some(({ componentType, resultComponentType, M, N, K }) =>
       componentType === "f16" && resultComponentType === "f32" && [M, N, K].every((n) => n === MATRIX)
     );
+  return offered && await compiles(device);
+}
+
+/** Whether a device compiles what is declared here. */
+export async function compiles(device: GPUDevice): Promise<boolean> {
+  const [smallest] = VARIANTS.filter(({ shares }) => shares === "matrix").slice(-1);
+  const line = { stride: 6, apart: 1 };
+  device.pushErrorScope("validation");
+  device.createShaderModule({ code: `${DIRECTIVES}enable f16;${matrixFunctions(smallest!, line, line)}` });
+  return await device.popErrorScope() === null;
 }
 
 /** The matrices of a subgroup, by row and column. */
@@ -43,10 +60,13 @@ const matricesOf = ({ part: [tall, wide] }: Variant) => ({
   across: range(wide / MATRIX),
 });
 
+/** How a tile lies in memory. */
+type Lines = Pick<Loading, "stride" | "apart">;
+
 /** Declares the tiles and what is done with them. */
-export function matrixFunctions(variant: Variant, fromA: Loading, fromB: Loading): string {
+export function matrixFunctions(variant: Variant, fromA: Lines, fromB: Lines): string {
   const { kStep, stages, part } = variant;
-  const memory = (name: string, { stride, apart }: Loading) => `
+  const memory = (name: string, { stride, apart }: Lines) => `
 var<workgroup> ${name}_tile: array<f16, ${4 * stages * kStep * stride}>;
 fn put_${name}(at: u32, v: vec4<f16>) {
   ${range(4).map((c) => `${name}_tile[at + ${c * apart}u] = v.${"xyzw"[c]};`).join(" ")}
@@ -99,15 +119,15 @@ export function matrixStores(layout: Layout, rowSums: boolean): string {
   const { variant, storeWidth } = layout;
   const { tile: [height, width], part: [, wide] } = variant;
   const { down, across } = matricesOf(variant);
-  const [sums, step] = [MATRIX * wide, MATRIX_LANES * storeWidth];
+  const [floats, step] = [MATRIX * wide, MATRIX_LANES * storeWidth];
   const value = storeWidth === 4
-    ? `vec4<f32>(${range(4).map((c) => `sums_tile[team * ${sums}u + own + ${c}u]`).join(", ")})`
-    : `vec4<f32>(sums_tile[team * ${sums}u + own])`;
+    ? `vec4<f32>(${range(4).map((c) => `sums_tile[team * ${floats}u + own + ${c}u]`).join(", ")})`
+    : `vec4<f32>(sums_tile[team * ${floats}u + own])`;
   return down.map((i) => `
   workgroupBarrier();
-  ${across.map((j) => `keep_sums(team * ${sums}u + ${j * MATRIX}u, sum${i}_${j});`).join("\n  ")}
+  ${across.map((j) => `keep_sums(team * ${floats}u + ${j * MATRIX}u, sum${i}_${j});`).join("\n  ")}
   workgroupBarrier();
-  for (var own = lane % ${MATRIX_LANES}u * ${storeWidth}u; own < ${sums}u; own += ${step}u) {
+  for (var own = lane % ${MATRIX_LANES}u * ${storeWidth}u; own < ${floats}u; own += ${step}u) {
     let row = rowTile * ${height}u + teamRow + ${i * MATRIX}u + own / ${wide}u;
     if (row < p.rows) {
       load_row(group * p.rows + row);

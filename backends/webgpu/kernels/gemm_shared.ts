@@ -142,7 +142,8 @@ function layoutOf(emitter: Emitter, product: Product, variant: Variant): Layout 
   const holders = Math.min(emitter.abilities.subgroup, MOST_HOLDERS);
   const kStep = inSubgroup ? holders / (variant.tile[0] / 4) : variant.kStep;
   const lanes = lanesOf(variant);
-  const whole = scalar === "f16" && volume(k) > 0 && volume(k) % kStep === 0;
+  // Splits end at multiples of `BLOCK`. In f32 nothing is gained by it.
+  const whole = scalar === "f16" && volume(k) > 0 && volume(k) % kStep === 0 && BLOCK % kStep === 0;
   return {
     variant,
     a: sideA,

@@ -137,7 +137,8 @@ export function loading(
   const vectors = extent / 4;
   const alongK = order.startsWith("k");
   const { block, turns, vectors: atOnce, loads, step, active } = spreadOf(side, loaders);
-  // Another stride keeps lanes along k off each other's banks, and those who load matrices, eight lines of them at once.
+  // Another stride keeps lanes along k off each other's banks, and those who load matrices, eight lines of them at once; a
+  // matrix wants its lines to begin at multiples of sixteen bytes.
   const stride = vectors + (scalar === "f16" ? 2 : alongK ? 1 : 0);
   const vector = (n: number) => alongK ? `${name}_v + ${n * atOnce}u` : `${name}_v`;
   const line = (n: number, s: number) =>
