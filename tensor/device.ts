@@ -6,7 +6,8 @@
 
 import type { Spec } from "./declare.ts";
 import type { DType, HostArray, Precision } from "./dtype.ts";
-import { collectLeaves, staleState } from "./graph.ts";
+import { absentFrom, checkFresh } from "./fresh.ts";
+import { collectLeaves } from "./graph.ts";
 import type { State } from "./state.ts";
 import type { Tensor } from "./tensor.ts";
 
@@ -133,9 +134,6 @@ export interface Backend {
 
 /** How many evaluated tensors keep their device memory; the garbage collector does not see that memory. */
 const MAX_RESIDENTS = 16;
-
-const REWRITTEN = "which has been updated since; make the expression again from its present content, " +
-  "or compute both in one evaluate(a, b)";
 
 /**
  * A device, as made by `device(name)`. Tensors meet on one device only; `to` moves them.
@@ -331,34 +329,6 @@ export class Device {
   destroy(): void {
     this.backend.destroy();
   }
-}
-
-/** What an evaluation would start from and is not there yet: it comes from one under way, or from another device. */
-function absentFrom(roots: readonly Tensor[], updates: readonly Update[]): Tensor[] {
-  return collectLeaves([...roots, ...updates.map(({ value }) => value)]).filter(({ value }) =>
-    value === null
-  );
-}
-
-/** Throws when an expression was made from a content that is gone. */
-function checkFresh(wanted: readonly Tensor[], updates: readonly Update[]): void {
-  // All at once, since expressions share most of what they are made from; whose fault it is matters where there is one.
-  const gone = staleAmong([...wanted, ...updates.map(({ value }) => value)]);
-  if (gone === undefined) return;
-  for (const { state, value } of updates) {
-    const gone = staleAmong([value]);
-    if (gone === undefined) continue;
-    state.revert();
-    throw new Error(`assign: the value for ${state.name} was made from ${gone.name}, ${REWRITTEN}`);
-  }
-  throw new Error(`evaluate: the tensor was made from ${gone.name}, ${REWRITTEN}`);
-}
-
-/** A state whose earlier content is needed to compute `roots`. Throws for one that has no content. */
-function staleAmong(roots: readonly Tensor[]): State | undefined {
-  const leaves = collectLeaves(roots);
-  for (const { value } of leaves) if (value?.kind === "state") value.state.checkContent();
-  return leaves.map(staleState).find((state) => state !== null) ?? undefined;
 }
 
 /** Throws unless tensors of this dtype can be made on the device. */

@@ -12,7 +12,7 @@ import type { Layout } from "./gemm_shared_shader.ts";
 import { store } from "./gemm_shared_stores.ts";
 import type { Loading } from "./operand_loading.ts";
 import { range } from "./shapes.ts";
-import { MATRIX, MATRIX_LANES, type Variant, VARIANTS } from "./variants.ts";
+import { lanesOf, MATRIX, MATRIX_LANES, type Variant, VARIANTS } from "./variants.ts";
 
 /**
  * What stands before everything else in the shader. The 32 lanes of a subgroup are taken to be neighbours, as they are wherever
@@ -47,10 +47,10 @@ export async function hasMatrices(device: GPUDevice, info: MatrixInfo): Promise<
 
 /** Whether a device compiles what is declared here. */
 export async function compiles(device: GPUDevice): Promise<boolean> {
-  const [smallest] = VARIANTS.filter(({ shares }) => shares === "matrix").slice(-1);
+  const any = VARIANTS.find(({ shares }) => shares === "matrix")!;
   const line = { stride: 6, apart: 1 };
   device.pushErrorScope("validation");
-  device.createShaderModule({ code: `${DIRECTIVES}enable f16;${matrixFunctions(smallest!, line, line)}` });
+  device.createShaderModule({ code: `${DIRECTIVES}enable f16;${matrixFunctions(any, line, line)}` });
   return await device.popErrorScope() === null;
 }
 
@@ -71,9 +71,8 @@ var<workgroup> ${name}_tile: array<f16, ${4 * stages * kStep * stride}>;
 fn put_${name}(at: u32, v: vec4<f16>) {
   ${range(4).map((c) => `${name}_tile[at + ${c * apart}u] = v.${"xyzw"[c]};`).join(" ")}
 }`;
-  const subgroups = variant.tile[0] / part[0] * (variant.tile[1] / part[1]);
   return `${memory("a", fromA)}${memory("b", fromB)}
-var<workgroup> sums_tile: array<f32, ${subgroups * MATRIX * part[1]}>;
+var<workgroup> sums_tile: array<f32, ${lanesOf(variant) / MATRIX_LANES * MATRIX * part[1]}>;
 alias Left = subgroup_matrix_left<f16, ${MATRIX}, ${MATRIX}>;
 alias Right = subgroup_matrix_right<f16, ${MATRIX}, ${MATRIX}>;
 alias Sums = subgroup_matrix_result<f32, ${MATRIX}, ${MATRIX}>;

@@ -192,13 +192,13 @@ const TAIL = 0.2;
 function cost(extents: Extents, variant: Variant, parallelism: number, splits: number): number {
   const { groups, rows, columns, depth } = extents;
   const { tile: [m, n], part: [tall, wide] } = variant;
-  const matrices = variant.shares === "matrix";
+  const multiplyAdd = variant.shares === "matrix" ? 1 / MATRIX_SPEED : 1;
   const numbers = SHARED * (1 / tall + 1 / wide) + CACHED * (1 / m + 1 / n);
   const own = m * n / lanesOf(variant);
   const crowded = own > 64 ? CROWDED : 1;
   // Rows and columns that hang over the edge take as long as others.
   const lanes = ownLanes(extents, variant) * splits + TAIL * parallelism;
-  return lanes * own * ((matrices ? 1 / MATRIX_SPEED : 1) + numbers) * crowded * Math.ceil(depth / splits) +
+  return lanes * own * (multiplyAdd + numbers) * crowded * Math.ceil(depth / splits) +
     (splits > 1 ? FAR * groups * rows * columns * splits + DISPATCH * parallelism : 0);
 }
 
@@ -239,18 +239,13 @@ export function pick(
   { choose, abilities, parallelism }: Pick<Emitter, "choose" | "abilities" | "parallelism">,
   extents: Extents,
 ): Variant {
-  const able = candidates(abilities).filter(({ shares }) => shares !== "matrix" || extents.halves);
-  if (onCores(parallelism)) {
-    return choose(
-      "product",
-      able.filter(({ tile, shares }) => tile[0] <= SMALLEST && shares !== "matrix"),
-      REGISTERS,
-    );
-  }
+  const cores = onCores(parallelism);
+  const able = candidates(abilities).filter(({ shares }) =>
+    shares !== "matrix" || (extents.halves && !cores)
+  );
+  if (cores) return choose("product", able.filter(({ tile }) => tile[0] <= SMALLEST), REGISTERS);
   const time = (variant: Variant) => bestSplits(extents, variant, parallelism).time;
-  const guess = able.filter(({ shares }) => shares === "workgroup" || shares === "matrix").reduce((
-    best,
-    each,
-  ) => time(each) < time(best) ? each : best);
+  const guess = able.filter(({ shares }) => shares === "workgroup" || shares === "matrix")
+    .reduce((best, each) => time(each) < time(best) ? each : best);
   return choose("product", able, guess);
 }
